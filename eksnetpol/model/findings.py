@@ -99,7 +99,7 @@ class JudgedFinding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How one check ended. ``reason`` says why it is unknown, skipped or errored."""
+    """How one check ended. ``reason`` says why it is unknown, skipped or errored; ``ignored`` ones do not count."""
 
     id: str
     family: str
@@ -112,11 +112,24 @@ class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: tuple[str, ...] = ()
     docs: str = ""
     rationale: str = ""
+    ignored: bool = False
+
+    @property
+    def is_undetermined(self) -> bool:
+        """True when something counts that could not be told, even where a finding was made beside it."""
+        return not self.ignored and (self.outcome in {Outcome.UNKNOWN, Outcome.ERRORED} or bool(self.unknowns))
 
     @property
     def open_findings(self) -> tuple[JudgedFinding, ...]:
         """Findings that count."""
         return tuple(f for f in self.findings if f.disposition is Disposition.OPEN)
+
+
+class Baseline(msgspec.Struct, frozen=True):
+    """What a former report already found: the fingerprints of its findings, and the cluster it was about."""
+
+    fingerprints: frozenset[str]
+    target: Target = Target()
 
 
 class Verdict(StrEnum):
