@@ -26,7 +26,7 @@ AGENT_README = "https://github.com/aws/aws-network-policy-agent/blob/main/README
 ALL_INTENTS = frozenset(Intent)
 
 
-class NotApplicable(Exception):  # noqa: N818 - it is an answer, not an error
+class NotApplicable(Exception):
     """Raised by a check when its question does not arise in this cluster; the text says why."""
 
 

@@ -66,12 +66,6 @@ def _outcome(
     if unknowns:
         first = unknowns[0].reason
         return Outcome.UNKNOWN, first if len(unknowns) == 1 else f"{first} (and {len(unknowns) - 1} more)"
-    if check.about == "cluster" and not _is_whole(check, lookup):
+    if check.about == "cluster" and not lookup.is_complete(check.inputs):
         return Outcome.UNKNOWN, ONLY_FILES
     return Outcome.PASSED, ""
-
-
-def _is_whole(check: Check, lookup: Lookup) -> bool:
-    # Inputs the check copes without do not make its answer partial; those it was given must be whole.
-    given = tuple(i for i in check.inputs if not isinstance(lookup.get(i.name), Unread))
-    return lookup.is_complete(given)

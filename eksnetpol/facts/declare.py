@@ -124,9 +124,9 @@ class Lookup:
         return values
 
     def is_complete(self, inputs: tuple[Input, ...]) -> bool:
-        """Say whether all of *inputs* are known to be all there is."""
+        """Say whether what was read of *inputs* is known to be all there is. What the asker copes without does not count."""
         sections = (self.get(wanted.name) for wanted in inputs)
-        return all(isinstance(section, Seen) and section.complete for section in sections)
+        return all(section.complete for section in sections if isinstance(section, Seen))
 
     def _always(self, name: str) -> Any:
         if name == "now":

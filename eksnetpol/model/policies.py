@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from eksnetpol.model.kubernetes import ObjectMeta, ApiObject
+from eksnetpol.model.kubernetes import ApiObject, ObjectMeta
 from eksnetpol.model.selectors import LabelSelector
 
 
@@ -37,7 +37,8 @@ class PolicyPort(ApiObject, frozen=True):
 
 class PolicyPeer(ApiObject, frozen=True):
     """Whom a rule speaks of: an ``ip_block``, or pods by namespace *and* labels. ``domain_names`` only in
-    ApplicationNetworkPolicies."""
+    ApplicationNetworkPolicies.
+    """
 
     pod_selector: LabelSelector | None = None
     namespace_selector: LabelSelector | None = None

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions, RBAC and admission."""

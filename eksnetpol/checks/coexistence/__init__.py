@@ -1,0 +1,1 @@
+"""Other engines and others who hook into the same packets."""

@@ -1,0 +1,1 @@
+"""Nodes: can the agent run and enforce there."""

@@ -1,0 +1,1 @@
+"""Auto Mode, private clusters, and what cannot be seen from here."""

@@ -1,0 +1,1 @@
+"""What policies say, against what the VPC CNI makes of it."""

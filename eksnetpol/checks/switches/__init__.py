@@ -1,0 +1,1 @@
+"""The two switches and how the agent is configured."""

@@ -1,0 +1,1 @@
+"""Workloads whose pods a policy treats otherwise than their owner may think."""

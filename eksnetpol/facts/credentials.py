@@ -1,0 +1,50 @@
+"""How pods get AWS credentials, which decides whether they need IMDS, STS or the Pod Identity agent.
+
+IRSA: the service account's ``eks.amazonaws.com/role-arn`` annotation; EKS Pod Identity: an association EKS keeps; else what is
+left is the node's role, over IMDS (docs.aws.amazon.com/eks, "Limit pod traffic with Kubernetes network policies").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eksnetpol.facts.declare import fact
+from eksnetpol.model.eks import PodIdentityAssociation
+from eksnetpol.model.kubernetes import ServiceAccount
+
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+
+
+class Source(StrEnum):
+    """Where a pod's credentials come from, if it wants any."""
+
+    POD_IDENTITY = "EKS Pod Identity"
+    IRSA = "IRSA"
+    NODE = "node role"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSources:
+    """The source by (namespace, service account); what is not in it has only the node role."""
+
+    by_account: Mapping[tuple[str, str], Source]
+
+    def of(self, namespace: str, service_account: str) -> Source:
+        """Return where pods of a service account get credentials from."""
+        return self.by_account.get((namespace, service_account or "default"), Source.NODE)
+
+
+@fact
+def credential_sources(
+    service_accounts: tuple[ServiceAccount, ...], pod_identities: tuple[PodIdentityAssociation, ...]
+) -> CredentialSources:
+    """Where the pods of each service account get credentials. An association wins over an annotation."""
+    found = {
+        (a.metadata.namespace, a.metadata.name): Source.IRSA
+        for a in service_accounts
+        if a.metadata.annotations.get(ROLE_ANNOTATION)
+    }
+    found |= {(p.namespace, p.service_account): Source.POD_IDENTITY for p in pod_identities}
+    return CredentialSources(found)

@@ -1,0 +1,180 @@
+"""The pods of a cluster as classes, and sets of classes as numbers.
+
+Pods that no selector and no rule can tell apart are one *class*: same namespace, labels, containers, service account, and the
+same answers to host network, owned, finished. A cluster of 100,000 pods has a few thousand. A set of classes is a Python
+integer used as a bit set (bit ``i`` stands for class ``i``), so that intersecting two sets of 5,000 classes is one machine-level
+operation, and a selector is answered by and-ing rows of an inverted index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from eksnetpol.model.kubernetes import Container, Namespace, Pod, containers_of, labels_of
+from eksnetpol.model.selectors import LabelSelector, Operator, Requirement
+
+Classes = int
+"""A set of classes: bit *i* is class *i*."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodClass:
+    """Pods that policies cannot tell apart. ``pods`` are all of them, in the order they were read."""
+
+    index: int
+    namespace: str
+    labels: Mapping[str, str]
+    containers: tuple[Container, ...]
+    init_containers: tuple[Container, ...]
+    service_account: str
+    mounts_token: bool
+    host_network: bool
+    is_owned: bool
+    is_terminal: bool
+    pods: tuple[Pod, ...]
+
+    @property
+    def bit(self) -> Classes:
+        """The set that holds this class alone."""
+        return 1 << self.index
+
+    @property
+    def example(self) -> Pod:
+        """One of its pods."""
+        return self.pods[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """All classes and the index that answers selectors."""
+
+    classes: tuple[PodClass, ...]
+    in_namespace: Mapping[str, Classes]
+    with_label: Mapping[str, Mapping[str, Classes]]
+    with_key: Mapping[str, Classes]
+    namespace_labels: Mapping[str, Mapping[str, str]]
+    everything: Classes
+    on_host_network: Classes
+    terminal: Classes
+    _answers: dict[str, Classes] = field(default_factory=dict, compare=False, repr=False)
+
+    def members(self, classes: Classes) -> Iterator[PodClass]:
+        """Yield the classes of a set, lowest index first."""
+        while classes:
+            low = classes & -classes
+            yield self.classes[low.bit_length() - 1]
+            classes ^= low
+
+    def count_pods(self, classes: Classes) -> int:
+        """Return how many pods a set stands for."""
+        return sum(len(c.pods) for c in self.members(classes))
+
+    def select(self, selector: LabelSelector, within: Classes) -> Classes:
+        """Return the classes of *within* whose labels satisfy *selector*."""
+        for key, value in selector.match_labels.items():
+            within &= self.with_label.get(key, {}).get(value, 0)
+            if not within:
+                return 0
+        for requirement in selector.match_expressions:
+            within &= self._satisfying(requirement)
+        return within
+
+    def select_in(self, namespace: str, selector: LabelSelector) -> Classes:
+        """Return the classes of *namespace* whose labels satisfy *selector*."""
+        return self.select(selector, self.in_namespace.get(namespace, 0))
+
+    def select_namespaces(self, selector: LabelSelector) -> Classes:
+        """Return the classes of all namespaces whose labels satisfy *selector*."""
+        if selector.is_empty:
+            return self.everything
+        # Policies repeat a handful of namespace selectors; namespaces are few, so each is answered once the plain way.
+        text = str(selector)
+        if text not in self._answers:
+            answer = 0
+            for name, classes in self.in_namespace.items():
+                if selector.matches(self.namespace_labels.get(name, {})):
+                    answer |= classes
+            self._answers[text] = answer
+        return self._answers[text]
+
+    def _satisfying(self, requirement: Requirement) -> Classes:
+        by_value = self.with_label.get(requirement.key, {})
+        listed = 0
+        for value in requirement.values:
+            listed |= by_value.get(value, 0)
+        match requirement.operator:
+            case Operator.IN:
+                return listed
+            case Operator.NOT_IN:
+                return self.everything & ~listed
+            case Operator.EXISTS:
+                return self.with_key.get(requirement.key, 0)
+            case Operator.DOES_NOT_EXIST:
+                return self.everything & ~self.with_key.get(requirement.key, 0)
+
+
+def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
+    """Sort *pods* into classes and index them.
+
+    Every namespace has the label ``kubernetes.io/metadata.name``, which the API server itself sets; it is added where a namespace
+    is known from files only. A namespace that is not among *namespaces* has that label alone.
+    """
+    groups: dict[tuple[str, bytes, bytes, bytes, str, bool, bool, bool, bool], list[Pod]] = {}
+    for pod in pods:
+        meta, spec = pod.metadata, pod.spec
+        key = (
+            meta.namespace,
+            bytes(meta.labels),
+            bytes(spec.containers),
+            bytes(spec.init_containers),
+            spec.service_account_name,
+            spec.automount_service_account_token is not False,
+            spec.host_network,
+            bool(meta.owner_references),
+            pod.is_terminal,
+        )
+        group = groups.get(key)
+        if group is None:
+            groups[key] = [pod]
+        else:
+            group.append(pod)
+    classes = tuple(
+        PodClass(i, ns, labels_of(labels), containers_of(main), containers_of(init), account, *flags, tuple(members))
+        for i, ((ns, labels, main, init, account, *flags), members) in enumerate(groups.items())
+    )
+    return _index(classes, namespaces)
+
+
+def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Universe:
+    in_namespace: dict[str, Classes] = {}
+    with_label: dict[str, dict[str, Classes]] = {}
+    with_key: dict[str, Classes] = {}
+    for c in classes:
+        bit = c.bit
+        in_namespace[c.namespace] = in_namespace.get(c.namespace, 0) | bit
+        for key, value in c.labels.items():
+            with_key[key] = with_key.get(key, 0) | bit
+            values = with_label.setdefault(key, {})
+            values[value] = values.get(value, 0) | bit
+    labels = {name: {"kubernetes.io/metadata.name": name} for name in in_namespace}
+    for namespace in namespaces:
+        own = {"kubernetes.io/metadata.name": namespace.name}
+        labels[namespace.name] = own | dict(namespace.metadata.labels)
+    return Universe(
+        classes=classes,
+        in_namespace=in_namespace,
+        with_label=with_label,
+        with_key=with_key,
+        namespace_labels=labels,
+        everything=(1 << len(classes)) - 1,
+        on_host_network=_where(c.index for c in classes if c.host_network),
+        terminal=_where(c.index for c in classes if c.is_terminal),
+    )
+
+
+def _where(indexes: Iterable[int]) -> Classes:
+    answer = 0
+    for i in indexes:
+        answer |= 1 << i
+    return answer
