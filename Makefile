@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test test-fast lint bench fuzz build lock docs clean help
+.PHONY: help demo testbed test test-fast lint bench build docs clean lock
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,12 +20,43 @@ $(VENV)/run.stamp: requirements/run.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing what eksnetpol needs to run (from requirements/run.lock)" >&2
 	@$(PIP) install --require-hashes -r requirements/run.lock
 	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "eksnetpol-checkout.pth").write_text(str(pathlib.Path.cwd()) + "\n")'
+	@printf '#!%s\nimport sys\nfrom eksnetpol.__main__ import main\nsys.exit(main())\n' "$(abspath $(BIN)/python)" > $(BIN)/eksnetpol && chmod +x $(BIN)/eksnetpol
 	@touch $@
 
 $(VENV)/test.stamp: requirements/test.lock $(VENV)/run.stamp
 	@echo "installing what the tests need (from requirements/test.lock)" >&2
 	@$(PIP) install --require-hashes -r requirements/test.lock
 	@touch $@
+
+demo: $(VENV)/run.stamp ## Run preflight over bundled clusters; needs no AWS account
+	@sh demo/run.sh $(BIN)/eksnetpol
+
+testbed: $(VENV)/test.stamp ## Build the real control plane the tests talk to (once; kept in the user's cache)
+	@$(BIN)/python -m tests.testbed.build
+
+test: testbed ## Run the whole suite, with the real control plane; skips nothing
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-fast: $(VENV)/test.stamp ## Run the pure part of the suite, without the control plane
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not testbed"
+
+lint: $(VENV)/test.stamp ## Run ruff, mypy --strict and the import contracts
+	@$(BIN)/ruff check eksnetpol tests
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+
+bench: $(VENV)/test.stamp ## Print ratios against baselines taken in the same run
+	@$(BIN)/python -m tests.benchmarks
+
+build: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/
+	@$(BIN)/python -m build --no-isolation
+
+docs: $(VENV)/run.stamp ## Write the generated reference pages under docs/
+	@$(BIN)/python -m docs.generate
+
+clean: ## Remove the virtual environment and caches (not the control plane)
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .hypothesis .pytest_cache
 
 lock: ## Resolve the lock files anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header -c requirements/constraints.txt pyproject.toml -o requirements/run.lock

@@ -8,7 +8,6 @@ sorts below it.
 from __future__ import annotations
 
 import re
-from functools import total_ordering
 from typing import Self
 
 import msgspec
@@ -58,8 +57,7 @@ class PlatformVersion(msgspec.Struct, frozen=True, order=True):
         return f"eks.{self.number}"
 
 
-@total_ordering
-class Release(msgspec.Struct, frozen=True, eq=True):
+class Release(msgspec.Struct, frozen=True):
     """A release of the VPC CNI, of its agent or of the add-on: ``v1.19.2-eksbuild.1``, ``1.14.0``, ``v1.16.3-rc1``."""
 
     major: int
@@ -96,10 +94,18 @@ class Release(msgspec.Struct, frozen=True, eq=True):
         candidate = float("inf") if self.candidate is None else self.candidate
         return (self.major, self.minor, self.patch, candidate, -1 if self.build is None else self.build)
 
-    def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Release):
-            return NotImplemented
+    # Struct has all four comparisons, so each is said here; `functools.total_ordering` would leave its own in place.
+    def __lt__(self, other: Release) -> bool:
         return self._key < other._key
+
+    def __le__(self, other: Release) -> bool:
+        return self._key <= other._key
+
+    def __gt__(self, other: Release) -> bool:
+        return self._key > other._key
+
+    def __ge__(self, other: Release) -> bool:
+        return self._key >= other._key
 
     def __str__(self) -> str:
         candidate = "" if self.candidate is None else f"-rc{self.candidate}"
