@@ -1,0 +1,163 @@
+"""Lists of the API server, page by page, straight into typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from eksnetpol.gateways.collector_pause import collector_paused
+from eksnetpol.gateways.faults import unreadable
+from eksnetpol.gateways.kubernetes_http import JSON, METADATA_ONLY, ApiServer, PageExpired, expired_twice
+from eksnetpol.gateways.permits import RbacPermission
+
+T = TypeVar("T")
+
+PAGE = 500
+"""Objects asked for at once: what kubectl asks for, and what API servers are tuned to."""
+
+arrivals: ContextVar[Callable[[int], None]] = ContextVar("arrivals", default=lambda _: None)
+"""Who is told how many objects of the list being read have arrived so far; set per thread by whoever collects."""
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """A kind the API server serves: where its lists are, and what reading them takes."""
+
+    plural: str
+    group: str = ""
+    version: str = "v1"
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """Return the path of all objects, of those of *namespace*, or of the one called *name*."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        within = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{within}/{self.plural}" + (f"/{name}" if name else "")
+
+    @property
+    def list(self) -> RbacPermission:
+        """What listing all of them takes."""
+        return RbacPermission("list", self.plural, self.group)
+
+    def named(self, verb: str, *names: str) -> RbacPermission:
+        """What *verb* takes on the objects called *names* alone."""
+        return RbacPermission(verb, self.plural, self.group, names)
+
+
+class ListMeta(msgspec.Struct, rename="camel"):
+    """Where a page leaves off."""
+
+    continue_: str = msgspec.field(default="", name="continue")
+    remaining_item_count: int | None = None
+
+
+class _Page(msgspec.Struct, Generic[T]):
+    metadata: ListMeta = msgspec.field(default_factory=ListMeta)
+    items: list[T] | None = None
+
+
+class Named(msgspec.Struct):
+    """An object of which only metadata is wanted."""
+
+    class Meta(msgspec.Struct):
+        """Its name."""
+
+        name: str = ""
+        namespace: str = ""
+
+    metadata: Meta
+
+
+@lru_cache(maxsize=256)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode(body: bytes, kind: type[T], asked: str, server: str) -> T:
+    """Return *body* as *kind*; raise `UnreadableInput` when it is none.
+
+    Go writes an empty list without ``omitempty`` as null (the rules of a ClusterRole, the endpoints of an EndpointSlice):
+    where the plain decoding fails, nulls are taken for absent members and it is tried once more.
+    """
+    try:
+        value: T = _decoder(kind).decode(body)
+    except msgspec.ValidationError:
+        try:
+            again = msgspec.json.encode(_without_nulls(msgspec.json.decode(body)))
+            value = _decoder(kind).decode(again)
+        except msgspec.MsgspecError as error:
+            raise unreadable(error, asked, server) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise unreadable(error, asked, server) from error
+    return value
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+    if isinstance(value, list):
+        return [_without_nulls(member) for member in value]
+    return value
+
+
+def list_all(  # noqa: PLR0913 - a list is asked for in these words
+    api: ApiServer,
+    resource: Resource,
+    kind: type[T],
+    *,
+    reduce: Callable[[T], Any] | None = None,
+    namespace: str = "",
+    needs: RbacPermission | None = None,
+    query: Mapping[str, str] | None = None,
+) -> tuple[Any, ...]:
+    """Return all objects of *resource* as *kind*, each passed through *reduce*.
+
+    A page that has expired makes the list start again from its beginning, once: going on with the token that the API server
+    offers then would give a list that never was. The second time it raises `TransientError`.
+    """
+    asked = needs or resource.list
+    for last in (False, True):
+        try:
+            return tuple(_objects(api, resource.path(namespace), kind, reduce, asked, query or {}))
+        except PageExpired as error:
+            if last:
+                raise expired_twice(error) from error
+    raise AssertionError
+
+
+def _objects(  # noqa: PLR0913, PLR0917 - as above
+    api: ApiServer,
+    path: str,
+    kind: type[T],
+    reduce: Callable[[T], Any] | None,
+    asked: RbacPermission,
+    query: Mapping[str, str],
+) -> Iterator[Any]:
+    token, count, tell = "", 0, arrivals.get()
+    while True:
+        following = {"continue": token} if token else {}
+        body = api.get(path, asked, {"limit": str(PAGE), **query, **following}, JSON)
+        with collector_paused():
+            page = decode(body, _Page[kind], str(asked), api.server)  # type: ignore[valid-type]
+            items = page.items or []
+            if reduce is not None:
+                items = [reduce(item) for item in items]
+        count += len(items)
+        tell(count)
+        yield from items
+        token = page.metadata.continue_
+        if not token:
+            return
+
+
+def count_all(api: ApiServer, resource: Resource, examples: int) -> tuple[int, tuple[str, ...]]:
+    """Return how many objects of *resource* there are, and the first few as ``namespace/name``, from one small answer."""
+    body = api.get(resource.path(), resource.list, {"limit": str(examples)}, METADATA_ONLY)
+    page = decode(body, _Page[Named], str(resource.list), api.server)
+    items = page.items or []
+    names = tuple("/".join(p for p in (i.metadata.namespace, i.metadata.name) if p) for i in items)
+    if page.metadata.continue_ and page.metadata.remaining_item_count is None:
+        return len(list_all(api, resource, Named)), names
+    return len(items) + (page.metadata.remaining_item_count or 0), names
