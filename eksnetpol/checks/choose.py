@@ -13,9 +13,7 @@ from eksnetpol.model.findings import Intent, Outcome
 from eksnetpol.model.settings import Settings
 
 
-def choose(
-    checks: Iterable[Check], settings: Settings, intent: Intent
-) -> tuple[tuple[Check, ...], tuple[Answer, ...]]:
+def choose(checks: Iterable[Check], settings: Settings, intent: Intent) -> tuple[tuple[Check, ...], tuple[Answer, ...]]:
     """Return the checks to run, and a skipped answer with its reason for each of the others.
 
     Raises `UsageError` when *settings* names a check or family that there is not, has a waiver without a reason, or leaves

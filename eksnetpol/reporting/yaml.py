@@ -1,0 +1,36 @@
+"""The data of the JSON format, as YAML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from eksnetpol.model.findings import Report
+from eksnetpol.reporting.json_v1 import document
+from eksnetpol.reporting.options import Options
+
+_ENDLESS = 2**31
+
+
+class _Dumper(yaml.SafeDumper):
+    """Each value once and whole: no anchors, and in quotes whatever could begin a line of its own or mean something there."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        """Never refer to an earlier value."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    quoted = not text.isprintable() or "::" in text or "##[" in text
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def write(report: Report, _options: Options) -> str:
+    """Return *report* as one YAML document in ASCII, its keys sorted."""
+    text = yaml.dump(document(report), Dumper=_Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
+    # The same string to a YAML reader, but no workflow command to a CI runner.
+    return text.replace("##[", "#\\x23[")
