@@ -1,32 +1,109 @@
-"""What the configuration says of checks and findings."""
+"""What a run is told beyond the question itself: what fails it, what is left out, what is accepted, where to look.
+
+The same names hold in ``eksnetpol.toml``, with dashes. Which of a flag, a variable and the file wins is the command line's to
+say, by merging them in that order (`Settings.merged`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
+from eksnetpol.errors import UsageError
 from eksnetpol.model.findings import Severity
 
+FailOn = Literal["blocker", "warning", "advice", "never"]
 
-class WaiverSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding that is accepted: the check's id, a glob over subjects such as ``networkpolicy/shop/*``, and why."""
+
+class _Table(msgspec.Struct, frozen=True, rename="kebab", omit_defaults=True, forbid_unknown_fields=True):
+    """A table of the file: its keys have dashes, and a key that means nothing is an error."""
+
+
+class WaiverSetting(_Table, frozen=True):
+    """A finding that is accepted: of *check*, about every subject that the glob *object* fits, e.g. ``networkpolicy/shop/*``.
+
+    ``expires`` is the last day it holds.
+    """
 
     check: str
+    object: str
     reason: str
-    object: str = "*"
     expires: date | None = None
-    owner: str = ""
+    owner: str | None = None
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``fail_on_unknown`` None means: except for files, which cannot know."""
+class TargetSettings(_Table, frozen=True):
+    """Which cluster, and how to get there, where no flag says otherwise."""
 
-    fail_on: Literal["blocker", "warning", "advice", "never"] = "blocker"
+    cluster: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    endpoint_url: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+
+
+class Settings(_Table, frozen=True):
+    """All settings of a run, with what holds where nothing is said.
+
+    ``select``, ``skip`` and ``ignore`` are globs of check ids or families; ``severity`` is by check id. ``fail_on_unknown`` None
+    means: for clusters and snapshots of them, but not for files, which cannot know most of a cluster. ``outputs`` are what
+    ``-o`` takes: ``text``, ``sarif=out.sarif``.
+    """
+
+    fail_on: FailOn = "blocker"
     fail_on_unknown: bool | None = None
     select: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity] = msgspec.field(default_factory=dict)
     waivers: tuple[WaiverSetting, ...] = ()
+    target: TargetSettings = TargetSettings()
+    outputs: tuple[str, ...] = ()
+
+    def merged(self, over: Mapping[str, Any]) -> Self:
+        """Return these settings with those of *over* put in their place.
+
+        *over* has the names of this struct (``target`` is itself a mapping); None and empty collections there mean *not given*,
+        as with flags, and texts are read as what the setting is (``"true"``, ``"a,b"``), as with variables. What is given
+        replaces; only ``target`` and ``severity`` are merged name by name. Raises `UsageError` for a name or a value that
+        means nothing.
+        """
+        unknown = sorted(set(over) - set(self.__struct_fields__))
+        if unknown:
+            raise UsageError(f"there is no setting {unknown[0]!r}")
+        changed: dict[str, Any] = {}
+        for name, value in over.items():
+            if value is None or (isinstance(value, Mapping | tuple | list) and not value):
+                continue
+            own = getattr(self, name)
+            if name == "severity":
+                changed[name] = {**own, **_read(dict(value), dict[str, Severity], name)}
+            elif name == "target":
+                given = {key.replace("_", "-"): part for key, part in value.items() if part is not None}
+                target = _read(given, TargetSettings, name)
+                changed[name] = msgspec.structs.replace(own, **_by_field(target))
+            else:
+                if isinstance(own, tuple) and isinstance(value, str):
+                    value = [part.strip() for part in value.split(",") if part.strip()]  # noqa: PLW2901 - read anew
+                changed[name] = _read(value, _TYPES[name], name)
+        return msgspec.structs.replace(self, **changed)
+
+
+_TYPES: Mapping[str, Any] = {info.name: info.type for info in msgspec.structs.fields(Settings)}
+
+
+def _by_field(target: TargetSettings) -> dict[str, str]:
+    pairs = ((name, getattr(target, name)) for name in target.__struct_fields__)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _read(value: Any, kind: Any, name: str) -> Any:
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name.replace('_', '-')}: {error}") from None
