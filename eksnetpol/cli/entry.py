@@ -1,0 +1,97 @@
+"""From the process to a command and back: every way a run can end is one line on stderr and one exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from eksnetpol.cli.main import cli
+from eksnetpol.cli.terminal import complain
+from eksnetpol.errors import EksNetpolError
+
+USAGE, BUG, INTERRUPTED = 2, 70, 128 + signal.SIGINT
+BROKEN_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
+ISSUES = "https://github.com/eksnetpol/eksnetpol/issues"
+
+
+def main() -> NoReturn:
+    """Run the command line with the process's arguments, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            # A name that the terminal's encoding cannot show is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = run(sys.argv[1:], program())
+    if code == INTERRUPTED:
+        # Threads that wait for an answer would keep the process until they have it.
+        os._exit(code)
+    sys.exit(code)
+
+
+def program() -> str:
+    """Return what the person typed to get here."""
+    return "kubectl eks-netpol" if Path(sys.argv[0]).name.startswith("kubectl-") else "eksnetpol"
+
+
+def run(args: Sequence[str], name: str = "eksnetpol") -> int:
+    """Run the command that *args* call and return its exit code."""
+    debug = "--debug" in args or os.environ.get("EKSNETPOL_DEBUG", "").lower() in {"1", "true", "yes", "on"}
+    try:
+        code = cli.main(list(args), prog_name=name, complete_var="_EKSNETPOL_COMPLETE", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted; nothing was changed")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _close_stdout()
+        return BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the one place where every way to fail is given its words
+        if debug:
+            import traceback
+
+            traceback.print_exc()
+        return _explain(error, debug)
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception, debug: bool) -> int:
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.ctx.get_help(), err=True)
+            return USAGE
+        case click.ClickException():
+            complain(_usage(error))
+            return error.exit_code
+        case EksNetpolError():
+            complain(str(error))
+            return error.exit_code
+        case OSError() if error.filename is None and error.errno is not None:
+            complain(f"stdout: cannot be written: {error.strerror}")
+            _close_stdout()
+            return USAGE
+        case _:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            again = f"please report it with the lines above: {ISSUES}" if debug else "run again with --debug and report it"
+            complain(f"this is a bug ({' '.join(what.split())}); {again}")
+            return BUG
+
+
+def _usage(error: click.ClickException) -> str:
+    message = error.format_message().rstrip()
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    return f"{message}\n`{context.command_path} --help` shows what there is"
+
+
+def _close_stdout() -> None:
+    # What is still buffered cannot go anywhere; without this the interpreter would try again at exit, and complain.
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    if sys.stdout is not None:
+        os.dup2(devnull, sys.stdout.fileno())

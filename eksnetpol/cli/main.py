@@ -1,0 +1,38 @@
+"""The list of commands, and the way in."""
+
+from __future__ import annotations
+
+import click
+
+from eksnetpol import __version__
+from eksnetpol.cli.base import Group
+
+_HERE = "eksnetpol.cli.commands"
+
+COMMANDS = {
+    "preflight": (f"{_HERE}.preflight", "Say whether a cluster can enforce network policy with the VPC CNI."),
+    "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
+    "checks": (f"{_HERE}.checks", "List the checks, or explain one."),
+    "permissions": (f"{_HERE}.permissions", "Show or check the least permissions a command needs."),
+    "schema": (f"{_HERE}.schema", "Print the JSON Schema of what this tool writes and reads."),
+    "completion": (f"{_HERE}.completion", "Print the completion script of a shell."),
+    "version": (f"{_HERE}.version", "Print the version."),
+}
+"""Module and line in --help of each command."""
+
+
+@click.group(
+    cls=Group,
+    lazy=COMMANDS,
+    examples=(
+        ("look at a live cluster", "eksnetpol preflight --cluster shop --region eu-west-1"),
+        ("look at manifests in a pipeline", "eksnetpol preflight --manifests k8s/ -o text -o sarif=eksnetpol.sarif"),
+        ("why a check matters, and where its rule comes from", "eksnetpol checks explain controller-switch-is-on"),
+    ),
+)
+@click.version_option(__version__, "--version", prog_name="eksnetpol", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Turn on, prove and move to Kubernetes network policy on Amazon EKS, enforced by the Amazon VPC CNI.
+
+    Nothing here changes a cluster: the commands look, judge and report.
+    """

@@ -1,0 +1,104 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from eksnetpol.cli.base import Option
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+LIVE = "Live cluster"
+INTENTS = ("enable", "upgrade", "disable", "migrate")
+THRESHOLDS = ("blocker", "warning", "advice", "never")
+SHELLS = ("bash", "zsh", "fish")
+
+
+def option(*names: str, group: str, **kwargs: Any) -> Callable[[F], F]:
+    """Declare an option under a heading of --help."""
+    return click.option(*names, cls=Option, group=group, **kwargs)
+
+
+def together(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator for several, the first one first in --help."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+class CheckId(click.ParamType[str]):
+    """The id or family of a check, or a glob over either; several with commas."""
+
+    name = "ID"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the ids and families that begin with *incomplete*."""
+        from eksnetpol.checks.catalog import catalog
+
+        before, comma, last = incomplete.rpartition(",")
+        checks = {check.id: check.title for check in catalog()}
+        names = {check.family: "every check of this family" for check in catalog()} | checks
+        return [CompletionItem(before + comma + n, help=names[n]) for n in sorted(names) if n.startswith(last)]
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, as ``30``, ``30s`` or ``2m``."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds that *value* means."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|)", str(value))
+        seconds = float(found[1]) * (60 if found[2] == "m" else 1) if found else 0
+        if not seconds:
+            self.fail(f"{value!r} is no time; write 30s or 2m", param, ctx)
+        return seconds
+
+
+general = together(
+    option("-v", "--verbose", group="General", count=True, help="Say more: every finding, a line per section; -vv adds timings."),
+    option("-q", "--quiet", group="General", is_flag=True, help="Say nothing on stderr but what went wrong."),
+    option(
+        "--color",
+        group="General",
+        type=click.Choice(("auto", "always", "never")),
+        default="auto",
+        show_default=True,
+        help="Colour the terminal; auto heeds NO_COLOR, TERM=dumb and pipes.",
+    ),
+    option(
+        "--width",
+        group="General",
+        type=click.IntRange(20, 1000),
+        metavar="COLUMNS",
+        help="Width of text; the terminal's, or 80.",
+    ),
+    option("--no-input", group="General", is_flag=True, help="Never ask anything, e.g. for an MFA code."),
+    option("--debug", group="General", is_flag=True, help="Show tracebacks."),
+)
+"""Options of every command."""
+
+target = together(
+    option("--cluster", group=LIVE, metavar="NAME", help="Name of the EKS cluster. Without --context, AWS gives the way in."),
+    option("--region", group=LIVE, metavar="REGION", help="AWS region of the cluster; else the profile's."),
+    option("--profile", group=LIVE, metavar="NAME", help="Profile of the AWS configuration."),
+    option("--role-arn", group=LIVE, metavar="ARN", help="IAM role to assume first."),
+    option("--external-id", group=LIVE, metavar="ID", help="External id to assume the role with."),
+    option("--endpoint-url", group=LIVE, metavar="URL", help="Another endpoint for the AWS APIs."),
+    option("--ca-bundle", group=LIVE, metavar="FILE", help="CA certificates to trust the AWS APIs by."),
+    option("--kubeconfig", group=LIVE, metavar="FILE", help="Kubeconfig to use; else $KUBECONFIG or ~/.kube/config."),
+    option("--context", group=LIVE, metavar="NAME", help="Context of the kubeconfig. With --cluster it must be that cluster's."),
+    option("--as", "as_user", group=LIVE, metavar="USER", help="User to impersonate at the API server."),
+    option("--as-group", group=LIVE, metavar="GROUP", multiple=True, help="Group to impersonate; may be repeated."),
+    option("--request-timeout", group=LIVE, type=Duration(), metavar="TIME", help="Longest wait for one answer, e.g. 30s or 2m."),
+)
+"""Options that say which live cluster, and who asks."""
