@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import re
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+\-!|~&$^=]")
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~&$]")
+_BLOCK_STARTS = re.compile(r"(?:[-+]|\d+(?=[.)]))")
+_LINKED = re.compile(r"@|#|\bGH(?=-\d)|\bwww(?=\.)|\b[a-z][a-z+.-]*(?=://)|\b(?:mailto|xmpp)(?=:)", re.IGNORECASE)
 _BACKTICKS = re.compile(r"`+")
 
 # What the GitHub runner obeys in whatever a step prints: these names after two colons at the start of a line, and the older
@@ -55,9 +57,9 @@ def encodable(text: str) -> str:
 def markdown(text: str) -> str:
     """Return *text* for inline Markdown, as GitHub reads it: no markup, no mention, no reference, no bare link."""
     shown = _MARKDOWN.sub(r"\\\g<0>", one_line(text))
-    # A comment splits what GitHub would turn into a mention or a reference; a backslash does not.
-    shown = shown.replace("@", "@<!-- -->").replace(r"\#", r"\#<!-- -->").replace("GH\\-", "GH<!-- -->\\-")
-    return re.sub(r"(?i)\bwww\.", r"\g<0><!-- -->", shown.replace("://", "<!-- -->://"))
+    # A comment splits what GitHub would turn into a mention, a reference or a link; a backslash does not.
+    shown = _LINKED.sub(r"\g<0><!-- -->", shown)
+    return f"<!-- -->{shown}" if _BLOCK_STARTS.match(shown) else shown
 
 
 def markdown_code(text: str, *, cell: bool = False) -> str:
@@ -81,7 +83,12 @@ def markdown_block(text: str, language: str = "sh") -> str:
 
 
 def xml(text: str) -> str:
-    """Return *text* for XML content and attributes: no markup, and no character that XML 1.0 forbids."""
+    """Return *text* for XML content: no markup, and no character that XML 1.0 forbids."""
+    return html.escape(visible(text, keep="\n"), quote=False)
+
+
+def xml_attribute(text: str) -> str:
+    """Return *text* for the quotes of an XML attribute, in which line ends survive as references only."""
     return html.escape(visible(text, keep="\n"), quote=True).replace("\n", "&#10;")
 
 

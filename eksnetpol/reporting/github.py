@@ -13,7 +13,7 @@ from eksnetpol.reporting.escape import annotation, annotation_property
 from eksnetpol.reporting.options import Options
 
 _LEVELS = {Severity.BLOCKER: "error", Severity.WARNING: "warning", Severity.ADVICE: "notice"}
-_FINDINGS_SHOWN = 50
+_FINDINGS_SHOWN = 10
 
 
 def write(report: Report, options: Options) -> str:

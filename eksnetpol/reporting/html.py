@@ -52,7 +52,7 @@ def write(report: Report, options: Options) -> str:
         sentence=view.sentence(report),
         counts=view.counts(report),
         title=view.title(report),
-        when=report.looked_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        circumstances=view.circumstances(report),
         outcomes=tuple(dict.fromkeys(card.outcome for card in cards)),
         families=sorted({result.family for result in report.results}),
         cards=cards,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from eksnetpol.model.findings import CheckResult, Outcome, Report
 from eksnetpol.model.snapshot import SourceKind
 from eksnetpol.reporting import view
-from eksnetpol.reporting.escape import xml
+from eksnetpol.reporting.escape import xml, xml_attribute
 from eksnetpol.reporting.options import Options
 
 _FINDINGS_SHOWN = 50
@@ -33,9 +33,9 @@ def write(report: Report, options: Options) -> str:
         counted = [len(kinds), kinds.count("failure"), kinds.count("error"), kinds.count("skipped")]
         totals = [a + b for a, b in zip(totals, counted, strict=True)]
         when = report.looked_at.strftime("%Y-%m-%dT%H:%M:%S")
-        opening = f'  <testsuite name="{xml(family)}" {_counts(counted)} time="0" timestamp="{when}">'
+        opening = f'  <testsuite name="{xml_attribute(family)}" {_counts(counted)} time="0" timestamp="{when}">'
         suites += [opening, *_properties(report), *(text for _, text in cases), "  </testsuite>"]
-    head = f'<testsuites name="{xml(view.sentence(report))}" {_counts(totals)} time="0">'
+    head = f'<testsuites name="{xml_attribute(view.sentence(report))}" {_counts(totals)} time="0">'
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *suites, "</testsuites>"]) + "\n"
 
 
@@ -59,18 +59,18 @@ def _properties(report: Report) -> Iterator[str]:
     yield "    <properties>"
     for name, value in known.items():
         if value:
-            yield f'      <property name="{name}" value="{xml(value)}"/>'
+            yield f'      <property name="{name}" value="{xml_attribute(value)}"/>'
     yield "    </properties>"
 
 
 def _case(result: CheckResult, *, from_files: bool, limit: int) -> tuple[str, str]:
     """Return the kind of the case (``passed`` where it has no child) and its XML."""
     kind, type_, message, body = _ending(result, from_files=from_files, limit=limit)
-    opening = f'    <testcase classname="eksnetpol.{xml(result.family)}" name="{xml(result.id)}" time="0"'
+    opening = f'    <testcase classname="eksnetpol.{xml_attribute(result.family)}" name="{xml_attribute(result.id)}" time="0"'
     if kind == "passed":
         return kind, f"{opening}/>"
-    type_attribute = f' type="{xml(type_)}"' if type_ else ""
-    child = f'      <{kind}{type_attribute} message="{xml(message)}">{xml(body)}</{kind}>'
+    type_attribute = f' type="{xml_attribute(type_)}"' if type_ else ""
+    child = f'      <{kind}{type_attribute} message="{xml_attribute(message)}">{xml(body)}</{kind}>'
     return kind, f"{opening}>\n{child}\n    </testcase>"
 
 
@@ -97,6 +97,8 @@ def _told(result: CheckResult, *, from_files: bool, limit: int) -> tuple[str, st
 
 
 def _body(result: CheckResult, limit: int) -> str:
+    if not result.findings:
+        return ""
     lines = []
     for judged in result.findings[:limit]:
         found = judged.finding

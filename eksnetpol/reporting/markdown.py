@@ -41,14 +41,9 @@ def _page(report: Report, limit: int) -> str:
         *_settled(report),
         *_passed(report),
         *(f"> {markdown(note)}" for note in report.notes),
-        f"<sub>{markdown(_circumstances(report))}</sub>",
+        f"<sub>{markdown(view.circumstances(report))}</sub>",
     ]
     return "\n\n".join(blocks) + "\n"
-
-
-def _circumstances(report: Report) -> str:
-    when = report.looked_at.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return f"{view.title(report)}, {report.source.value}, looked at {when}, eksnetpol {report.tool_version}"
 
 
 def _failed(result: CheckResult, limit: int) -> Iterator[str]:

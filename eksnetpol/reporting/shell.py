@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-INDENT = "  "
+_HANG = "  "
 _SINGLE_BREAK = "'\\"
 _NARROWEST = 8
 
 
-def fold(command: str, width: int) -> tuple[str, ...]:
+def fold(command: str, width: int, indent: int = 0) -> tuple[str, ...]:
     r"""Return *command* as lines of at most *width* columns (8 at least), which the shell reads as the same words.
 
-    Lines end in ``\`` where they were cut: between words if that is possible, within a word otherwise; then the next line starts
-    at the margin, because blanks there would end the word.
+    Lines start at column *indent* and end in ``\`` where they were cut: between words if that is possible, within a word
+    otherwise; then the next line starts at the margin, because blanks there would end the word.
     """
     width = max(width, _NARROWEST)
-    return tuple(line for given in command.splitlines() for line in _fold_line(given, width))
+    lead = " " * indent if width - indent >= _NARROWEST else ""
+    return tuple(line for given in command.split("\n") for line in _fold_line(given, width, lead))
 
 
-def _fold_line(given: str, width: int) -> Iterator[str]:
-    if len(given) <= width:
-        yield given
+def _fold_line(given: str, width: int, lead: str) -> Iterator[str]:
+    if len(lead) + len(given) <= width:
+        yield lead + given
         return
     line = ""
     for gap, word in _words(given):
         if not line:
-            line = gap + word
+            line = lead + gap + word
         elif len(line) + len(gap) + len(word) <= width - 2:
             line += gap + word
         else:
             yield from _cut(line + " \\", width)
-            line = INDENT + word
+            line = lead + _HANG + word
     yield from _cut(line, width)
 
 

@@ -20,6 +20,7 @@ NARROWEST = 20
 """Below this many columns nothing can be read; the page stays this wide."""
 
 _FINDINGS_SHOWN, _COMMANDS_SHOWN, _SUBJECTS_SHOWN = 5, 3, 5
+_COMMAND_INDENT = 7
 _DEEPEST_INDENT_OF_WIDTH = 4
 
 _VERDICTS = {Verdict.READY: "bold green", Verdict.BLOCKED: "bold red", Verdict.UNDETERMINED: "bold yellow"}
@@ -32,7 +33,7 @@ def write(report: Report, options: Options) -> str:
     head = Text.assemble((report.verdict.value.upper(), _VERDICTS[report.verdict]), ": ")
     head.append(page.plain(f"{view.sentence(report)}: {view.counts(report)}."))
     page.put(head)
-    page.put(Text(page.plain(_circumstances(report)), "dim"))
+    page.put(Text(page.plain(view.circumstances(report)), "dim"))
     _failed(page, report)
     _errored(page, report)
     _undetermined(page, report)
@@ -72,9 +73,13 @@ class _Page:
         """Return the sign for a line."""
         return fancy if self.color else ascii_
 
+    def blank(self) -> None:
+        """Leave a line free."""
+        self._console.print()
+
     def heading(self, text: str) -> None:
         """Start a part of the page."""
-        self._console.print()
+        self.blank()
         self._console.print(Text(text, "bold"))
 
     def put(self, text: Text, indent: int = 0, sign: str = "", style: str = "") -> None:
@@ -91,8 +96,8 @@ class _Page:
         self.put(Text(self.plain(text), style), indent, sign, style)
 
     def command(self, command: str) -> None:
-        """Print a command from the margin on, where it can be copied whole."""
-        for line in fold(visible(command, keep="\n", ascii_only=not self.color), self.width):
+        """Print a command, cut in such a way that it can be copied and pasted."""
+        for line in fold(visible(command, keep="\n", ascii_only=not self.color), self.width, _COMMAND_INDENT):
             self._console.print(Text(line, "bold"))
 
     def text(self) -> str:
@@ -100,17 +105,14 @@ class _Page:
         return "".join(f"{line.rstrip()}\n" for line in self._buffer.getvalue().splitlines())
 
 
-def _circumstances(report: Report) -> str:
-    when = report.looked_at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"{view.title(report)}, {report.source.value}, looked at {when}, eksnetpol {report.tool_version}"
-
-
 def _failed(page: _Page, report: Report) -> None:
     results = view.failed(report)
     if not results:
         return
     page.heading("What stands in the way" if report.verdict is Verdict.BLOCKED else "What was found")
-    for result in results:
+    for number, result in enumerate(results):
+        if number:
+            page.blank()
         worst = min((f.severity for f in result.open_findings), key=lambda s: s.rank)
         style = _SEVERITIES[worst]
         title = Text.assemble((f"{worst.value}: ", style), (page.plain(result.title), "bold"))
@@ -133,6 +135,8 @@ def _advice(page: _Page, result: CheckResult) -> None:
             page.say(advice.remedy, 4, page.glyph("→", "->"), "green")
         for command in advice.commands:
             page.command(command)
+        if advice.more_commands:
+            page.say(f"(+{view.plural(advice.more_commands, 'more command')}; -o json shows all)", 7, style="dim")
 
 
 def _finding(page: _Page, judged: JudgedFinding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC
 
 from eksnetpol.model.findings import (
     CheckResult,
@@ -38,12 +39,13 @@ _CANNOT = {
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Findings of one check that ask for the same thing; ``shown`` are those to print, ``more`` how many are folded away."""
+    """Findings of one check that ask for the same thing; ``more`` and ``more_commands`` count what is folded away."""
 
     remedy: str
     shown: tuple[JudgedFinding, ...]
     commands: tuple[str, ...]
     more: int
+    more_commands: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,13 @@ def title(report: Report) -> str:
     return f"{report.target.title} ({where})" if where else report.target.title
 
 
+def circumstances(report: Report) -> str:
+    """Return what was looked at, how and when, and by which release of this tool."""
+    source = "" if report.target.title == report.source.value else f", {report.source.value}"
+    when = report.looked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{title(report)}{source}, looked at {when}, eksnetpol {report.tool_version}"
+
+
 def sentence(report: Report) -> str:
     """Return the verdict in one sentence, without its counts."""
     name = report.target.title
@@ -171,15 +180,12 @@ def advice(result: CheckResult, *, limit: int, commands: int) -> tuple[Advice, .
     groups: dict[str, list[JudgedFinding]] = defaultdict(list)
     for judged in result.open_findings:
         groups[judged.finding.remedy].append(judged)
-    return tuple(
-        Advice(
-            remedy,
-            tuple(found[:limit]),
-            tuple(dict.fromkeys(f.finding.command for f in found if f.finding.command))[:commands],
-            max(0, len(found) - limit),
-        )
-        for remedy, found in groups.items()
-    )
+    made = []
+    for remedy, found in groups.items():
+        distinct = tuple(dict.fromkeys(f.finding.command for f in found if f.finding.command))
+        shown, kept = tuple(found[:limit]), distinct[:commands]
+        made.append(Advice(remedy, shown, kept, len(found) - len(shown), len(distinct) - len(kept)))
+    return tuple(made)
 
 
 def gaps(report: Report) -> tuple[Gap, ...]:
@@ -208,7 +214,7 @@ def _how(unread: Unread) -> str:
     match unread.why:
         case Why.DENIED:
             what = unread.permission or "the permission named above"
-            return f"grant {what}; `eksnetpol permissions show preflight` prints all that is needed"
+            return f"grant {what} (eksnetpol permissions show preflight prints all that is needed)"
         case Why.UNREACHABLE:
             return "make it reachable from here and run this again"
         case Why.NOT_ASKED:
