@@ -41,6 +41,12 @@ class Option(click.Option):
         """The long name without dashes: the option's line in ``eksnetpol.toml``."""
         return max(self.opts, key=len).lstrip("-")
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Return what stands in brackets after the help: the range of a number speaks for itself when it is left."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
     def value_from_envvar(self, ctx: click.Context) -> Any:
         """Return what the variable says; several values stand apart by commas or blanks."""
         if not self.multiple:
@@ -105,7 +111,7 @@ class Command(click.Command):
                 groups.setdefault(param.group if isinstance(param, Option) else "General", []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
-                formatter.write_dl(records, col_max=26)
+                formatter.write_dl(records, col_max=30)
 
     def _write_environment(self, formatter: click.HelpFormatter) -> None:
         named = next((p for p in self.params if isinstance(p, Option) and p.group != "General"), None)

@@ -7,15 +7,18 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from eksnetpol.cli.options import option
 from eksnetpol.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 STDOUT = "-"
 
@@ -64,6 +67,12 @@ class OutputType(click.ParamType[Output]):
         if equals:
             return [CompletionItem(file, type="file", prefix=f"{name}=")]
         return [CompletionItem(f) for f in self.formats if f.startswith(incomplete)]
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """Return the option ``-o`` for *formats*; the first is the default, on stdout."""
+    words = f"{', '.join((f'{formats[0]} (the default)', *formats[1:]))}. To stdout or to FILE; may be repeated."
+    return option("-o", "--output", group="Output", multiple=True, type=OutputType(formats), help=words)
 
 
 def settle(outputs: Iterable[Output], default: str = "text") -> tuple[Output, ...]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
 from eksnetpol.errors import UsageError
-from eksnetpol.model.findings import Severity
+from eksnetpol.model.findings import Intent, Severity
 
 FailOn = Literal["blocker", "warning", "advice", "never"]
 
@@ -42,9 +42,14 @@ class TargetSettings(_Table, frozen=True):
     region: str | None = None
     profile: str | None = None
     role_arn: str | None = None
+    external_id: str | None = None
     endpoint_url: str | None = None
+    ca_bundle: str | None = None
     kubeconfig: str | None = None
     context: str | None = None
+    as_user: str | None = msgspec.field(default=None, name="as")
+    as_group: tuple[str, ...] | None = None
+    request_timeout: Annotated[float, msgspec.Meta(gt=0, description="seconds")] | None = None
 
 
 class Settings(_Table, frozen=True):
@@ -52,7 +57,8 @@ class Settings(_Table, frozen=True):
 
     ``select``, ``skip`` and ``ignore`` are globs of check ids or families; ``severity`` is by check id. ``fail_on_unknown`` None
     means: for clusters and snapshots of them, but not for files, which cannot know most of a cluster. ``outputs`` are what
-    ``-o`` takes: ``text``, ``sarif=out.sarif``.
+    ``-o`` takes: ``text``, ``sarif=out.sarif``. ``snapshot``, ``manifests`` and ``baseline`` are files; those that the file of
+    settings names are relative to its own folder.
     """
 
     fail_on: FailOn = "blocker"
@@ -64,6 +70,16 @@ class Settings(_Table, frozen=True):
     waivers: tuple[WaiverSetting, ...] = ()
     target: TargetSettings = TargetSettings()
     outputs: tuple[str, ...] = ()
+    intent: Intent = msgspec.field(default=Intent.ENABLE, name="for")
+    snapshot: str | None = None
+    manifests: tuple[str, ...] = ()
+    baseline: str | None = None
+    exit_zero: bool = False
+    color: Literal["auto", "always", "never"] = "auto"
+    width: Annotated[int, msgspec.Meta(ge=20, le=1000)] | None = None
+    verbose: int = 0
+    quiet: bool = False
+    no_input: bool = False
 
     def merged(self, over: Mapping[str, Any]) -> Self:
         """Return these settings with those of *over* put in their place.
@@ -97,7 +113,7 @@ class Settings(_Table, frozen=True):
 _TYPES: Mapping[str, Any] = {info.name: info.type for info in msgspec.structs.fields(Settings)}
 
 
-def _by_field(target: TargetSettings) -> dict[str, str]:
+def _by_field(target: TargetSettings) -> dict[str, Any]:
     pairs = ((name, getattr(target, name)) for name in target.__struct_fields__)
     return {name: value for name, value in pairs if value is not None}
 

@@ -17,7 +17,7 @@ from eksnetpol.cli.outputs import write
     cls=Command,
     short_help="Print the completion script of a shell.",
     examples=(
-        ("bash 4.4 or later, for every new shell", "eksnetpol completion bash > ~/.local/share/bash-completion/completions/eksnetpol"),
+        ("bash 4.4 or later, for every new shell", "eksnetpol completion bash >> ~/.bashrc"),
         ("zsh: in ~/.zshrc, after compinit", "source <(eksnetpol completion zsh)"),
         ("fish", "eksnetpol completion fish > ~/.config/fish/completions/eksnetpol.fish"),
     ),
@@ -25,7 +25,7 @@ from eksnetpol.cli.outputs import write
 @click.argument("shell", type=click.Choice(SHELLS))
 @general
 @click.pass_context
-def command(ctx: click.Context, shell: str, **_flags: Any) -> None:
+def command(ctx: click.Context, /, shell: str, **_flags: Any) -> None:
     """Print the script that completes commands, options, formats, contexts and the ids of checks in SHELL.
 
     The script asks eksnetpol itself, so it stays right when eksnetpol is upgraded; an answer takes as long as --help.

@@ -8,8 +8,8 @@ import click
 
 from eksnetpol import __version__
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.options import general, option
-from eksnetpol.cli.outputs import Output, OutputType, settle, write
+from eksnetpol.cli.options import general
+from eksnetpol.cli.outputs import Output, output_option, settle, write
 from eksnetpol.cli.terminal import Terminal
 
 _PARTS = ("boto3", "botocore", "kubernetes", "click", "msgspec", "rich", "jinja2", "jsonschema", "pyyaml", "tenacity")
@@ -25,9 +25,7 @@ _PARTS = ("boto3", "botocore", "kubernetes", "click", "msgspec", "rich", "jinja2
         ("for a program", "eksnetpol version -o json"),
     ),
 )
-@option(
-    "-o", "--output", group="Output", multiple=True, type=OutputType(("text", "json")), help="text (the default) or json; may be repeated."
-)
+@output_option("text", "json")
 @general
 def command(output: tuple[Output, ...], **flags: Any) -> None:
     """Print the version of eksnetpol; with -v also those of Python and of the packages it stands on.
