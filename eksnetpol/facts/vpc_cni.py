@@ -13,7 +13,7 @@ from enum import StrEnum
 from eksnetpol.facts.declare import fact
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.kubernetes import ConfigMap, Container, Workload
-from eksnetpol.model.snapshot import Unread, Why
+from eksnetpol.model.snapshot import SourceKind, Unread, Why
 from eksnetpol.model.versions import ImageReference, Release
 
 NAMESPACE = "kube-system"
@@ -58,9 +58,11 @@ class VpcCni:
 
 
 @fact
-def vpc_cni(daemonsets: tuple[Workload, ...]) -> VpcCni | None:
-    """The ``aws-node`` DaemonSet, None where there is none (Auto Mode alone, or another CNI)."""
+def vpc_cni(daemonsets: tuple[Workload, ...], source: SourceKind) -> VpcCni | Unread | None:
+    """The ``aws-node`` DaemonSet, None where there is none (Auto Mode alone, or another CNI); files that lack it do not tell."""
     workload = next((d for d in daemonsets if (d.namespace, d.name) == (NAMESPACE, DAEMONSET)), None)
+    if workload is None and source is SourceKind.MANIFESTS:
+        return Unread("the files hold no DaemonSet kube-system/aws-node", Why.NOT_IN_FILES)
     if workload is None:
         return None
     cni = workload.container(CNI_CONTAINER)

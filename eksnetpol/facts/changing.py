@@ -1,0 +1,215 @@
+"""How to change a setting of the VPC CNI here: each way of installing it has its own command, and they must not be mixed.
+
+A managed add-on is changed through EKS, which replaces its whole configuration (so commands carry the merged document); a Helm
+release through Helm, with text values; anything else with kubectl. See
+https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html and docs.aws.amazon.com/eks
+"UpdateAddon" for resolve-conflicts.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eksnetpol.assets.releases import Matrix
+from eksnetpol.facts.configuration import ADDRESS_FLAGS, AGENT_FLAGS, replaced
+from eksnetpol.facts.declare import fact
+from eksnetpol.facts.vpc_cni import (
+    CNI_CONTAINER,
+    CONFIGMAP,
+    CONTROLLER_KEY,
+    DAEMONSET,
+    NAMESPACE,
+    Install,
+    Manager,
+    VpcCni,
+)
+from eksnetpol.model.eks import AddonRelease
+from eksnetpol.model.kubernetes import Container, Workload
+from eksnetpol.model.snapshot import Target, Unread
+from eksnetpol.model.versions import ImageReference, KubernetesVersion, Release
+
+ADDON = "vpc-cni"
+EDIT = f"kubectl edit daemonset {DAEMONSET} -n {NAMESPACE}"
+MANIFEST_URL = "https://raw.githubusercontent.com/aws/amazon-vpc-cni-k8s/{}/config/master/aws-k8s-cni.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """How things are changed in this cluster. ``values`` are the add-on's, unread where they could not be read."""
+
+    manager: Manager | None
+    target: Target
+    cni: VpcCni | None
+    values: Mapping[str, Any] | Unread | None
+    offered: tuple[Release, ...]
+
+    @property
+    def place(self) -> str:
+        """Where settings are kept, for a sentence: *in the add-on's configuration values*."""
+        match self.manager:
+            case Manager.ADDON:
+                return "in the configuration values of the add-on vpc-cni"
+            case Manager.HELM:
+                return "in the values of the Helm release of aws-vpc-cni"
+            case _:
+                return "in the DaemonSet kube-system/aws-node"
+
+    def aws(self, operation: str, *words: str) -> str:
+        """Return an ``aws eks`` command about this cluster; ``$CLUSTER`` stands for a name that is not known."""
+        name = shlex.quote(self.target.cluster) if self.target.cluster else '"$CLUSTER"'
+        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
+        more = "".join(f" {w if w.startswith('--') else shlex.quote(w)}" for w in words)
+        return f"aws eks {operation}{region}{f' --cluster-name {name}'}{more}"
+
+    def update(self, *words: str, resolve: str = "PRESERVE") -> str:
+        """Return the command that updates the add-on. EKS documents no default for conflicts, so it is always said."""
+        return self.aws("update-addon", "--addon-name", ADDON, *words, "--resolve-conflicts", resolve)
+
+    def write(self, values: Mapping[str, Any], *, resolve: str = "PRESERVE") -> str:
+        """Return the command that gives the add-on *values* as its whole configuration."""
+        return self.update("--configuration-values", json.dumps(values, separators=(",", ":"), default=str), resolve=resolve)
+
+    def set(self, path: str, value: str | None, *, resolve: str = "PRESERVE") -> str:
+        """Return the command that sets the key *path* (``env.X``, ``nodeAgent.x``) to *value*, or removes it for None."""
+        match self.manager:
+            case Manager.ADDON if isinstance(self.values, Mapping):
+                return self.write(replaced(self.values, path, value), resolve=resolve)
+            case Manager.ADDON:
+                # Without the document that is there, any command would throw it away: the next step is to read it.
+                return self.aws(
+                    "describe-addon", "--addon-name", ADDON, "--query", "addon.configurationValues", "--output", "text"
+                )
+            case Manager.HELM:
+                return self._helm(f"--set {path}=null" if value is None else f"--set-string {shlex.quote(_helm(path, value))}")
+            case Manager.MANIFEST:
+                return self._kubectl(path, value)
+            case _:
+                return f"kubectl get daemonset {DAEMONSET} -n {NAMESPACE} -o yaml"
+
+    def upgrade(self, least: Release) -> str:
+        """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
+        match self.manager:
+            case Manager.ADDON:
+                step = self._step(least)
+                if step is not None:
+                    return self.update("--addon-version", str(step))
+                return "aws eks describe-addon-versions --addon-name vpc-cni --output table" + (
+                    f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
+                )
+            case Manager.HELM:
+                return self._helm("--reset-then-reuse-values", version=str(least.base).removeprefix("v"))
+            case _:
+                return f"kubectl diff -f {MANIFEST_URL.format(least.base)}"
+
+    def _step(self, least: Release) -> Release | None:
+        current = None if self.cni is None else _release(self.cni)
+        if current is None:
+            return None
+        ahead = [r for r in self.offered if r > current]
+        here = [r for r in ahead if (r.major, r.minor) == (current.major, current.minor) and r.base >= least.base]
+        if here:
+            return max(here)
+        beyond = [(r.major, r.minor) for r in ahead if (r.major, r.minor) > (current.major, current.minor)]
+        return max((r for r in ahead if (r.major, r.minor) == min(beyond)), default=None) if beyond else None
+
+    def _helm(self, change: str, *, version: str = "") -> str:
+        meta = None if self.cni is None else self.cni.workload.metadata
+        annotations = {} if meta is None else meta.annotations
+        release = annotations.get("meta.helm.sh/release-name", "aws-vpc-cni")
+        namespace = annotations.get("meta.helm.sh/release-namespace", NAMESPACE)
+        running = None if self.cni is None else _release(self.cni)
+        version = version or ("" if running is None else str(running.base).removeprefix("v"))
+        # Without a version Helm would take the newest chart, which is more of a change than was asked for.
+        pinned = f" --version {version}" if version else ""
+        keep = "" if "reuse-values" in change else " --reuse-values"
+        return f"helm upgrade {shlex.quote(release)} eks/aws-vpc-cni -n {shlex.quote(namespace)}{pinned}{keep} {change}"
+
+    def _kubectl(self, path: str, value: str | None) -> str:
+        if path.startswith("env."):
+            name = path.removeprefix("env.")
+            said = f"{name}-" if value is None else shlex.quote(f"{name}={value}")
+            return f"kubectl set env daemonset/{DAEMONSET} -n {NAMESPACE} -c {CNI_CONTAINER} {said}"
+        flag = AGENT_FLAGS.get(path)
+        if flag is None or value is None or self.cni is None or self.cni.agent is None:
+            return EDIT
+        return _patch(self.cni.workload, self.cni.agent, flag, f":{value}" if flag in ADDRESS_FLAGS else value)
+
+
+def _patch(workload: Workload, agent: Container, flag: str, value: str) -> str:
+    where = f"/spec/template/spec/containers/{workload.containers.index(agent)}"
+    index = next((i for i, arg in enumerate(agent.args) if arg.lstrip("-").startswith(f"{flag}=")), None)
+    if index is None and any(arg.lstrip("-") == flag for arg in agent.args):
+        return EDIT
+    arg = f"--{flag}={value}"
+    # Positions differ between installs and can change under us: the patch fails rather than hit another argument.
+    patch: list[dict[str, Any]] = [{"op": "test", "path": f"{where}/name", "value": agent.name}]
+    if index is not None:
+        patch.append({"op": "test", "path": f"{where}/args/{index}", "value": agent.args[index]})
+        patch.append({"op": "replace", "path": f"{where}/args/{index}", "value": arg})
+    elif agent.args:
+        patch.append({"op": "add", "path": f"{where}/args/-", "value": arg})
+    else:
+        patch.append({"op": "add", "path": f"{where}/args", "value": [arg]})
+    text = shlex.quote(json.dumps(patch, separators=(",", ":")))
+    return f"kubectl patch daemonset {DAEMONSET} -n {NAMESPACE} --type json -p {text}"
+
+
+def switch_controller(value: str) -> str:
+    """Return the command that writes the controller's switch and no other key: a ConfigMap holds settings of others too."""
+    patch = shlex.quote(json.dumps({"data": {CONTROLLER_KEY: value}}, separators=(",", ":")))
+    return f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge -p {patch}"
+
+
+def _helm(path: str, value: str) -> str:
+    # Helm's --set syntax splits at commas and reads braces as lists.
+    escaped = value.replace("\\", "\\\\").replace(",", "\\,")
+    return f"{path}={escaped if not escaped.startswith('{') else chr(92) + escaped}"
+
+
+def _release(cni: VpcCni) -> Release | None:
+    return ImageReference.parse(cni.cni.image).release
+
+
+@fact
+def changing(
+    install: Install | Unread,
+    addon_values: Mapping[str, Any] | Unread | None,
+    vpc_cni: VpcCni | Unread | None,
+    addon_releases: tuple[AddonRelease, ...] | Unread,
+    kubernetes_version: KubernetesVersion | Unread,
+    releases: Matrix,
+    target: Target,
+) -> Changing:
+    """How settings and versions of the VPC CNI are changed in this cluster; whatever could not be read is left out."""
+    manager = None if isinstance(install, Unread) else install.manager
+    cni = None if isinstance(vpc_cni, Unread) else vpc_cni
+    offered: tuple[Release, ...] = ()
+    if not isinstance(addon_releases, Unread) and not isinstance(kubernetes_version, Unread):
+        offered = offered_for(addon_releases, kubernetes_version, releases)
+    return Changing(manager, target, cni, addon_values, offered)
+
+
+def offered_for(
+    addon_releases: tuple[AddonRelease, ...], kubernetes_version: KubernetesVersion, releases: Matrix
+) -> tuple[Release, ...]:
+    """Return the add-on versions EKS offers for a Kubernetes version, but those never to run, the oldest first."""
+    found = []
+    for entry in addon_releases:
+        release = Release.try_parse(entry.addon_version)
+        suits = any(c.cluster_version == str(kubernetes_version) for c in entry.compatibilities)
+        if release is not None and suits and not _is_bad(release, releases):
+            found.append(release)
+    return tuple(sorted(found))
+
+
+def _is_bad(release: Release, releases: Matrix) -> bool:
+    # A build may carry a newer agent than upstream's manifest; one that might be bad is still never suggested.
+    agents = [m.agent for m in releases.manifest if m.cni == release.base]
+    return any(
+        bad.severity != "advice" and any(bad.holds(r) for r in ([release] if bad.of == "cni" else agents))
+        for bad in releases.bad
+    )
