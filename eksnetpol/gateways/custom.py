@@ -68,9 +68,7 @@ FOREIGN: Mapping[str, tuple[str, ...]] = {
 }
 """Kinds of other engines that say what may flow, by group: only counted, their content decides nothing here."""
 
-FOREIGN_KINDS: tuple[Resource, ...] = tuple(
-    Resource(plural, group) for group, plurals in FOREIGN.items() for plural in plurals
-)
+FOREIGN_KINDS: tuple[Resource, ...] = tuple(Resource(plural, group) for group, plurals in FOREIGN.items() for plural in plurals)
 
 
 # --- how much of a spec comes through ---------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|RequestTh
 _MISSING = re.compile(r"NotFound|NoSuchEntity")
 _LONGEST = 400
 _SERVER_ERROR = 500
+_FORBIDDEN = 403
 
 
 def one_line(text: object) -> str:
@@ -97,26 +98,27 @@ def status_of(body: bytes) -> tuple[str, str]:
     return one_line(status.message), status.reason
 
 
+_ANSWERS: Mapping[int, tuple[type[EksNetpolError], str]] = {
+    401: (
+        Unauthenticated,
+        "{server} does not accept these credentials (401 while trying to {asked}{detail}); are they among its access entries?",
+    ),
+    404: (NotFound, "{server} has nothing to {asked} (404{detail})"),
+    407: (Unreachable, "the proxy between here and {server} wants to be signed in to (407)"),
+    410: (TransientError, "the pages of {asked} expired while they were read, twice (410{detail}); try again"),
+    429: (TransientError, "{server} has too much to do to {asked} (429{detail}), retries included; try again later"),
+}
+
+
 def http_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolError:
     """Return an API server's answer that is no success as one of our errors; *asked* is e.g. ``list pods``."""
     said, _ = status_of(body)
     detail = f": {said}" if said else ""
-    match status:
-        case 401:
-            return Unauthenticated(
-                f"{server} does not accept these credentials (401 while trying to {asked}{detail}); "
-                "is the caller in the cluster's access entries or aws-auth, and its session still valid?"
-            )
-        case 403:
-            return Denied(f"not allowed to {asked} (403{detail}); see eksnetpol permissions show", permission=asked)
-        case 404:
-            return NotFound(f"{server} has nothing to {asked} (404{detail})", kind=asked)
-        case 407:
-            return Unreachable(f"the proxy between here and {server} wants to be signed in to (407)")
-        case 410:
-            return TransientError(f"the pages of {asked} expired twice while they were read (410{detail}); try again")
-        case 429:
-            return TransientError(f"{server} has too much to do to {asked} (429{detail}), retries included; try again later")
+    if status == _FORBIDDEN:
+        return Denied(f"not allowed to {asked} (403{detail}); see eksnetpol permissions show", permission=asked)
+    if status in _ANSWERS:
+        kind, text = _ANSWERS[status]
+        return kind(text.format(server=server, asked=asked, detail=detail))
     if status >= _SERVER_ERROR:
         return TransientError(f"{server} failed to {asked} ({status}{detail}), retries included; try again later")
     return EksNetpolError(f"{server} refused to {asked} ({status}{detail})")

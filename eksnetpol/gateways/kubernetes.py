@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +17,7 @@ from eksnetpol.gateways.permits import needs, rbac
 from eksnetpol.gateways.pods import PodReducer, WirePod
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
+from eksnetpol.model.digests import schema_digest
 
 AGENT_SELECTOR = "k8s-app=aws-node"
 ROLES = ("aws-node", "eks:network-policy-controller")
@@ -95,14 +94,6 @@ class _Crd(k8s.ApiObject, frozen=True):
     status: k8s.CrdStatus = k8s.CrdStatus()
 
 
-def schema_digest(schemas: Mapping[str, Any]) -> str:
-    """Return the SHA-256, in hex, of a CustomResourceDefinition's schemas by version name, whatever their members' order.
-
-    A schema is what stands in ``spec.versions[].schema`` of that version.
-    """
-    return hashlib.sha256(msgspec.json.encode(schemas, order="sorted")).hexdigest()
-
-
 class KubernetesApi(CustomKinds, AccessQuestions):
     """One API server, asked in the words of `interfaces.KubernetesGateway`."""
 
@@ -133,9 +124,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
     def agent_pods(self) -> tuple[k8s.AgentPod, ...]:
         """Return the pods of ``aws-node`` with the state of each container."""
         query = {"labelSelector": AGENT_SELECTOR}
-        return list_all(
-            self.api, PODS, k8s.AgentPod, reduce=sanitize.agent_pod, namespace=_KUBE_SYSTEM, query=query
-        )
+        return list_all(self.api, PODS, k8s.AgentPod, reduce=sanitize.agent_pod, namespace=_KUBE_SYSTEM, query=query)
 
     @needs(DAEMONSETS.list)
     def daemonsets(self) -> tuple[k8s.Workload, ...]:

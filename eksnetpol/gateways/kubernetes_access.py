@@ -20,12 +20,12 @@ SELF_REVIEW = rbac("create", "selfsubjectaccessreviews", _GROUP)
 _GROUPS = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"]
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, frozen=True):
     allowed: bool = False
     reason: str = ""
 
 
-class _Review(msgspec.Struct):
+class _Review(msgspec.Struct, frozen=True):
     status: _Status = _Status()
 
 
@@ -67,9 +67,7 @@ class AccessQuestions:
 
     def _ask(self, plural: str, kind: str, spec: dict[str, Any]) -> _Status:
         needed = SELF_REVIEW if kind.startswith("Self") else REVIEW
-        body = self.api.post(
-            f"{_ROOT}/{plural}", needed, {"apiVersion": f"{_GROUP}/v1", "kind": kind, "spec": spec}
-        )
+        body = self.api.post(f"{_ROOT}/{plural}", needed, {"apiVersion": f"{_GROUP}/v1", "kind": kind, "spec": spec})
         return decode(body, _Review, str(needed), self.api.server).status
 
 

@@ -108,19 +108,13 @@ class CustomKinds:
             return 0, ()
 
     def _typed(self, crds: Crds, wanted: Resource, kind: Any) -> tuple[Any, ...]:
-        return tuple(
-            item
-            for found in served(crds, wanted)
-            for item in self._list(found.resource, kind, sanitize.managed)
-        )
+        return tuple(item for found in served(crds, wanted) for item in self._list(found.resource, kind, sanitize.managed))
 
     def _custom(self, crds: Crds, wanted: Resource, shape: Shape) -> tuple[k8s.CustomObject, ...]:
         return tuple(
             item
             for found in served(crds, wanted)
-            for item in self._list(
-                found.resource, k8s.CustomObject, custom.custom(found.kind, found.resource, shape)
-            )
+            for item in self._list(found.resource, k8s.CustomObject, custom.custom(found.kind, found.resource, shape))
         )
 
     def _list(self, resource: Resource, kind: Any, reduce: Any) -> tuple[Any, ...]:

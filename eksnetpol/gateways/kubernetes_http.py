@@ -133,9 +133,7 @@ class ApiServer:
         timeout = urllib3.Timeout(connect=min(10.0, self.timeout), read=self.timeout)
         self.pace.take()
         try:
-            return self.pool.request(
-                method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False
-            )
+            return self.pool.request(method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False)
         except urllib3.exceptions.ProtocolError as error:
             # An idle connection that the other side has closed meanwhile: a new one will do.
             raise _Answer(transport_fault(error, str(needs), self.server), None) from error

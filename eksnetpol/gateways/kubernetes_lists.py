@@ -81,12 +81,13 @@ def decode(body: bytes, kind: type[T], asked: str, server: str) -> T:
     Go writes an empty list without ``omitempty`` as null (the rules of a ClusterRole, the endpoints of an EndpointSlice):
     where the plain decoding fails, nulls are taken for absent members and it is tried once more.
     """
+    wanted: Any = kind
     try:
-        value: T = _decoder(kind).decode(body)
+        value: T = _decoder(wanted).decode(body)
     except msgspec.ValidationError:
         try:
             again = msgspec.json.encode(_without_nulls(msgspec.json.decode(body)))
-            value = _decoder(kind).decode(again)
+            value = _decoder(wanted).decode(again)
         except msgspec.MsgspecError as error:
             raise unreadable(error, asked, server) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -102,7 +103,7 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def list_all(  # noqa: PLR0913 - a list is asked for in these words
+def list_all(
     api: ApiServer,
     resource: Resource,
     kind: type[T],
@@ -127,7 +128,7 @@ def list_all(  # noqa: PLR0913 - a list is asked for in these words
     raise AssertionError
 
 
-def _objects(  # noqa: PLR0913, PLR0917 - as above
+def _objects(
     api: ApiServer,
     path: str,
     kind: type[T],

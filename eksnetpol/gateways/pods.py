@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr
 
-from eksnetpol.gateways.sanitize import annotations
+from eksnetpol.gateways.sanitize import kept_annotations
 from eksnetpol.model import kubernetes as k8s
 
 TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -62,6 +62,7 @@ class PodReducer:
         self._encode = msgspec.json.Encoder().encode
 
     def __call__(self, wire: WirePod) -> k8s.Pod:
+        """Return *wire* as a pod that holds nothing of the page it came from."""
         meta, spec = wire.metadata, wire.spec
         same = self._same
         # The metadata was decoded a moment ago and nobody else has it yet.
@@ -70,7 +71,7 @@ class PodReducer:
         if meta.owner_references:
             force_setattr(meta, "owner_references", same.setdefault(meta.owner_references, meta.owner_references))
         if meta.annotations:
-            force_setattr(meta, "annotations", annotations(meta.annotations))
+            force_setattr(meta, "annotations", kept_annotations(meta.annotations))
         return k8s.Pod(
             meta,
             k8s.PodSpec(

@@ -52,18 +52,56 @@ PRESENCE_ONLY: Mapping[str, str] = {
 """Annotations of which only the key comes through."""
 
 _AWS_NODE_ENV = frozenset(
-    """
-    ADDITIONAL_ENI_TAGS ANNOTATE_POD_IP AWS_EC2_ENDPOINT AWS_EXTERNAL_SERVICE_CIDRS AWS_MANAGE_ENIS_NON_SCHEDULABLE
-    AWS_VPC_CNI_NODE_PORT_SUPPORT AWS_VPC_ENI_MTU AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS
-    AWS_VPC_K8S_CNI_EXTERNALSNAT AWS_VPC_K8S_CNI_LOGLEVEL AWS_VPC_K8S_CNI_LOG_FILE AWS_VPC_K8S_CNI_RANDOMIZESNAT
-    AWS_VPC_K8S_CNI_VETHPREFIX AWS_VPC_K8S_PLUGIN_LOG_FILE AWS_VPC_K8S_PLUGIN_LOG_LEVEL CLUSTER_ENDPOINT CLUSTER_NAME
-    DISABLE_INTROSPECTION DISABLE_LEAKED_ENI_CLEANUP DISABLE_METRICS DISABLE_NETWORK_RESOURCE_PROVISIONING DISABLE_POD_V6
-    DISABLE_TCP_EARLY_DEMUX ENABLE_BANDWIDTH_PLUGIN ENABLE_IMDS_ONLY_MODE ENABLE_IPv4 ENABLE_IPv6 ENABLE_MULTI_NIC
-    ENABLE_POD_ENI ENABLE_PREFIX_DELEGATION ENABLE_SUBNET_DISCOVERY ENABLE_V4_EGRESS ENABLE_V6_EGRESS
-    ENI_CONFIG_ANNOTATION_DEF ENI_CONFIG_LABEL_DEF INTROSPECTION_BIND_ADDRESS IP_COOLDOWN_PERIOD MAX_ENI MINIMUM_IP_TARGET
-    NETWORK_POLICY_ENFORCING_MODE POD_MTU POD_SECURITY_GROUP_ENFORCING_MODE VPC_CNI_VERSION VPC_ID WARM_ENI_TARGET
-    WARM_IP_TARGET WARM_PREFIX_TARGET
-    """.split()
+    {
+        "ADDITIONAL_ENI_TAGS",
+        "ANNOTATE_POD_IP",
+        "AWS_EC2_ENDPOINT",
+        "AWS_EXTERNAL_SERVICE_CIDRS",
+        "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
+        "AWS_VPC_CNI_NODE_PORT_SUPPORT",
+        "AWS_VPC_ENI_MTU",
+        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+        "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
+        "AWS_VPC_K8S_CNI_EXTERNALSNAT",
+        "AWS_VPC_K8S_CNI_LOGLEVEL",
+        "AWS_VPC_K8S_CNI_LOG_FILE",
+        "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
+        "AWS_VPC_K8S_CNI_VETHPREFIX",
+        "AWS_VPC_K8S_PLUGIN_LOG_FILE",
+        "AWS_VPC_K8S_PLUGIN_LOG_LEVEL",
+        "CLUSTER_ENDPOINT",
+        "CLUSTER_NAME",
+        "DISABLE_INTROSPECTION",
+        "DISABLE_LEAKED_ENI_CLEANUP",
+        "DISABLE_METRICS",
+        "DISABLE_NETWORK_RESOURCE_PROVISIONING",
+        "DISABLE_POD_V6",
+        "DISABLE_TCP_EARLY_DEMUX",
+        "ENABLE_BANDWIDTH_PLUGIN",
+        "ENABLE_IMDS_ONLY_MODE",
+        "ENABLE_IPv4",
+        "ENABLE_IPv6",
+        "ENABLE_MULTI_NIC",
+        "ENABLE_POD_ENI",
+        "ENABLE_PREFIX_DELEGATION",
+        "ENABLE_SUBNET_DISCOVERY",
+        "ENABLE_V4_EGRESS",
+        "ENABLE_V6_EGRESS",
+        "ENI_CONFIG_ANNOTATION_DEF",
+        "ENI_CONFIG_LABEL_DEF",
+        "INTROSPECTION_BIND_ADDRESS",
+        "IP_COOLDOWN_PERIOD",
+        "MAX_ENI",
+        "MINIMUM_IP_TARGET",
+        "NETWORK_POLICY_ENFORCING_MODE",
+        "POD_MTU",
+        "POD_SECURITY_GROUP_ENFORCING_MODE",
+        "VPC_CNI_VERSION",
+        "VPC_ID",
+        "WARM_ENI_TARGET",
+        "WARM_IP_TARGET",
+        "WARM_PREFIX_TARGET",
+    }
 )
 
 
@@ -92,7 +130,7 @@ def _comes_through(key: str) -> bool:
     return key in ANNOTATIONS or key.startswith(tuple(ANNOTATION_PREFIXES))
 
 
-def annotations(found: Mapping[str, str]) -> dict[str, str]:
+def kept_annotations(found: Mapping[str, str]) -> dict[str, str]:
     """Return those of *found* that come through."""
     kept = {key: value for key, value in found.items() if _comes_through(key)}
     kept.update((key, "") for key in PRESENCE_ONLY if key in found)
@@ -102,7 +140,7 @@ def annotations(found: Mapping[str, str]) -> dict[str, str]:
 def _meta(meta: k8s.ObjectMeta, *, managers: bool = False, fields: bool = False) -> None:
     # The values were decoded a moment ago and nobody else has them yet: changing them here is making them.
     if meta.annotations:
-        force_setattr(meta, "annotations", annotations(meta.annotations))
+        force_setattr(meta, "annotations", kept_annotations(meta.annotations))
     if meta.managed_fields and not fields:
         kept = tuple(replace(m, fields_v1=None) for m in meta.managed_fields) if managers else ()
         force_setattr(meta, "managed_fields", kept)
@@ -128,8 +166,7 @@ def container(found: k8s.Container, openness: Openness = _CLOSED) -> k8s.Contain
     if openness is _CLOSED:
         return replace(found, env=(), args=()) if found.env or found.args else found
     env = tuple(
-        e if e.name in openness.env or e.name.startswith(openness.env_prefixes) else k8s.EnvVar(e.name)
-        for e in found.env
+        e if e.name in openness.env or e.name.startswith(openness.env_prefixes) else k8s.EnvVar(e.name) for e in found.env
     )
     return replace(found, env=env, args=found.args if openness.args else ())
 
