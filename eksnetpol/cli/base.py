@@ -167,9 +167,7 @@ class Group(click.Group):
         """Parse *args*; options for every command may stand before the command's name and are handed on to it."""
         return super().parse_args(ctx, _hand_on(args))
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that *args* call; raise `click.exceptions.NoSuchCommand` with the nearest name."""
         if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             raise click.exceptions.NoSuchCommand(args[0], possibilities=self.list_commands(ctx), ctx=ctx)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from eksnetpol.cli.base import Option
-from eksnetpol.cli.options import LIVE, option, together
+from eksnetpol.cli.options import LIVE, CheckId, option, together
 from eksnetpol.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def merge(ctx: click.Context) -> Config:
         if param.group == LIVE:
             target[param.key] = value
         else:
-            over[_FIELDS.get(param.key, param.key.replace("-", "_"))] = _plain(value)
+            over[_FIELDS.get(param.key, param.key.replace("-", "_"))] = _plain(value, param)
         said[_key(param)] = origin
     return Config(base.merged(over | {"target": target}), said, file)
 
@@ -133,14 +134,19 @@ def _key(param: Option) -> str:
     return f"target.{key}" if param.group == LIVE else key
 
 
-def _plain(value: Any) -> Any:
-    return tuple(str(part) for part in value) if isinstance(value, tuple) else value
+def _plain(value: Any, param: Option) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    parts = (str(part) for part in value)
+    if isinstance(param.type, CheckId):
+        return tuple(name for part in parts for name in re.split(r"[,\s]+", part) if name)
+    return tuple(parts)
 
 
 def _beside(file: Path, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     if isinstance(value, tuple):
-        return tuple(str(file.parent / part) for part in value)
-    return str(file.parent / value)
+        return tuple(part if part == "-" else str(file.parent / part) for part in value)
+    return value if value == "-" else str(file.parent / value)
 
 
 def _set(settings: Settings) -> list[str]:

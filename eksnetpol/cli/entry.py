@@ -41,6 +41,8 @@ def program() -> str:
 def run(args: Sequence[str], name: str = "eksnetpol") -> int:
     """Run the command that *args* call and return its exit code."""
     debug = "--debug" in args or os.environ.get("EKSNETPOL_DEBUG", "").lower() in {"1", "true", "yes", "on"}
+    if debug:
+        _log()
     try:
         code = cli.main(list(args), prog_name=name, complete_var="_EKSNETPOL_COMPLETE", standalone_mode=False)
         if sys.stdout is not None:
@@ -58,6 +60,15 @@ def run(args: Sequence[str], name: str = "eksnetpol") -> int:
             traceback.print_exc()
         return _explain(error, debug)
     return code if isinstance(code, int) else 0
+
+
+def _log() -> None:
+    """Show this tool's own log on stderr. Not that of the SDKs: it holds tokens."""
+    import logging
+
+    log = logging.getLogger("eksnetpol")
+    log.handlers = [logging.StreamHandler()]
+    log.setLevel(logging.DEBUG)
 
 
 def _explain(error: Exception, debug: bool) -> int:
