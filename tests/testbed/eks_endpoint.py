@@ -1,0 +1,251 @@
+"""An EKS endpoint over HTTP: the rules of `eksnetpol.simulation.eks` behind botocore's service model.
+
+Requests must be signed (the signature itself is not verified, its presence and its service are). Faults are set per operation.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from eksnetpol.simulation import eks as rules
+from eksnetpol.simulation.eks import Eks, EksCluster, EksError
+from tests.testbed import service_model as sm
+
+Json = dict[str, Any]
+SMALL_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What an operation does instead of answering. ``code`` is the error's name; ``times`` None means always."""
+
+    status: int
+    code: str
+    message: str = "injected"
+    times: int | None = None
+    delay: float = 0.0
+
+
+def eks_cluster(name: str, *, account: str = "123456789012", region: str = "us-west-2", **members: Any) -> Json:
+    """Return a healthy DescribeCluster.cluster with *members* changed."""
+    healthy: Json = {
+        "name": name,
+        "arn": f"arn:aws:eks:{region}:{account}:cluster/{name}",
+        "createdAt": datetime(2025, 1, 15, tzinfo=UTC),
+        "version": "1.33",
+        "endpoint": f"https://{name}.example.eks.amazonaws.com",
+        "roleArn": f"arn:aws:iam::{account}:role/{name}-cluster",
+        "resourcesVpcConfig": {
+            "subnetIds": ["subnet-0a", "subnet-0b"],
+            "securityGroupIds": [],
+            "clusterSecurityGroupId": "sg-0c",
+            "vpcId": "vpc-0a",
+            "endpointPublicAccess": True,
+            "endpointPrivateAccess": True,
+            "publicAccessCidrs": ["0.0.0.0/0"],
+        },
+        "kubernetesNetworkConfig": {"serviceIpv4Cidr": "10.100.0.0/16", "ipFamily": "ipv4"},
+        "logging": {"clusterLogging": [{"types": ["controllerManager"], "enabled": True}]},
+        "status": "ACTIVE",
+        "certificateAuthority": {"data": ""},
+        "platformVersion": "eks.18",
+        "tags": {},
+        "accessConfig": {"authenticationMode": "API"},
+        "upgradePolicy": {"supportType": "STANDARD"},
+    }
+    return healthy | members
+
+
+def eks_addon(cluster: Json, **members: Any) -> Json:
+    """Return a healthy ``vpc-cni`` add-on of *cluster* with *members* changed."""
+    healthy: Json = {
+        "addonName": "vpc-cni",
+        "clusterName": cluster["name"],
+        "status": "ACTIVE",
+        "addonVersion": "v1.20.5-eksbuild.1",
+        "health": {"issues": []},
+        "addonArn": cluster["arn"].replace(":cluster/", ":addon/") + "/vpc-cni/0a",
+        "createdAt": datetime(2025, 1, 15, tzinfo=UTC),
+        "modifiedAt": datetime(2026, 1, 15, tzinfo=UTC),
+        "tags": {},
+    }
+    return healthy | members
+
+
+@dataclass(slots=True)
+class EksEndpoint:
+    """The endpoint. ``eks`` may be replaced at any time; ``calls`` are the operations it was asked for, in order."""
+
+    eks: Eks = field(default_factory=Eks)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    page_size: int = SMALL_PAGE
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    url: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def operations(self) -> Mapping[str, Callable[[Json], Json]]:
+        """Return what it answers, by operation."""
+        return {
+            "DescribeCluster": lambda p: {"cluster": self.eks.of(p["name"]).cluster},
+            "ListClusters": lambda p: self._page("clusters", sorted(self.eks.clusters), p),
+            "ListAddons": lambda p: self._page("addons", sorted(self.eks.of(p["clusterName"]).addons), p),
+            "DescribeAddon": lambda p: {"addon": self.eks.addon(p["clusterName"], p["addonName"])},
+            "DescribeAddonVersions": self._addon_versions,
+            "DescribeAddonConfiguration": lambda p: rules.addon_configuration(self.eks, p["addonName"], p["addonVersion"]),
+            "CreateAddon": lambda p: self._changed("addon", rules.create_addon(self.eks, p["clusterName"], p, self.clock())),
+            "UpdateAddon": lambda p: self._changed(
+                "update", rules.update_addon(self.eks, p["clusterName"], p["addonName"], p, self.clock())
+            ),
+            "DeleteAddon": lambda p: self._changed(
+                "addon", rules.delete_addon(self.eks, p["clusterName"], p["addonName"], self.clock())
+            ),
+            "ListNodegroups": lambda p: self._names(p, "nodegroups", "nodegroups", "nodegroupName"),
+            "DescribeNodegroup": lambda p: self._one(p, "nodegroup", "nodegroups", "nodegroupName"),
+            "ListFargateProfiles": lambda p: self._names(p, "fargateProfileNames", "fargate_profiles", "fargateProfileName"),
+            "DescribeFargateProfile": lambda p: self._one(p, "fargateProfile", "fargate_profiles", "fargateProfileName"),
+            "ListPodIdentityAssociations": self._associations,
+            "DescribePodIdentityAssociation": lambda p: self._one(p, "association", "pod_identities", "associationId"),
+            "ListUpdates": lambda p: self._page("updateIds", list(self._updates(p)), p),
+            "DescribeUpdate": self._update,
+            "ListInsights": lambda p: self._page("insights", list(self.eks.of(p["clusterName"]).insights), p),
+            "DescribeClusterVersions": lambda p: self._page(
+                "clusterVersions", [{"clusterVersion": v} for v in sorted(self.eks.offered)], p
+            ),
+        }
+
+    def handle(self, route: sm.Route, params: Json) -> Json:
+        """Answer one request; raise `EksError` for what the API answers with an error."""
+        with self._lock:
+            self.eks = rules.settle(self.eks, self.clock())
+            return self.operations()[route.operation.name](params)
+
+    def fault_of(self, operation: str) -> Fault | None:
+        """Return the fault an operation is to have now, counting down those that end."""
+        with self._lock:
+            fault = self.faults.get(operation) or self.faults.get("*")
+            if fault is not None and fault.times is not None:
+                key = operation if operation in self.faults else "*"
+                left = fault.times - 1
+                if left <= 0:
+                    del self.faults[key]
+                else:
+                    self.faults[key] = Fault(fault.status, fault.code, fault.message, left, fault.delay)
+            return fault
+
+    def _changed(self, member: str, result: tuple[Eks, Json]) -> Json:
+        self.eks, value = result
+        return {member: value}
+
+    def _page(self, member: str, items: list[Any], params: Json) -> Json:
+        start = int(params.get("nextToken") or 0)
+        size = min(params.get("maxResults") or self.page_size, self.page_size)
+        rest = {"nextToken": str(start + size)} if start + size < len(items) else {}
+        return {member: items[start : start + size], **rest}
+
+    def _names(self, params: Json, member: str, of: str, name: str) -> Json:
+        return self._page(member, [g[name] for g in getattr(self.eks.of(params["clusterName"]), of)], params)
+
+    def _one(self, params: Json, member: str, of: str, name: str) -> Json:
+        for found in getattr(self.eks.of(params["clusterName"]), of):
+            if found[name] == params[name]:
+                return {member: found}
+        raise EksError("ResourceNotFoundException", f"No {member} found for name: {params[name]}.")
+
+    def _addon_versions(self, params: Json) -> Json:
+        addons = rules.addon_versions(self.eks, params.get("kubernetesVersion"), params.get("addonName"))
+        return self._page("addons", addons, params)
+
+    def _associations(self, params: Json) -> Json:
+        known = ("clusterName", "namespace", "serviceAccount", "associationArn", "associationId", "ownerArn")
+        wanted = [{k: a[k] for k in known if k in a} for a in self.eks.of(params["clusterName"]).pod_identities]
+        return self._page("associations", wanted, params)
+
+    def _updates(self, params: Json) -> Mapping[str, Json]:
+        return self.eks.of(params["name"]).updates.get(params.get("addonName", ""), {})
+
+    def _update(self, params: Json) -> Json:
+        found = self._updates(params).get(params["updateId"])
+        if found is None:
+            raise EksError("ResourceNotFoundException", f"No update found for ID: {params['updateId']}")
+        return {"update": found}
+
+
+@contextmanager
+def serving(endpoint: EksEndpoint) -> Iterator[EksEndpoint]:
+    """Serve *endpoint* on a free port of the loopback address; ``url`` tells where."""
+    model = sm.load("eks")
+    table = sm.routes(model, endpoint.operations())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: the calls are kept."""
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, code, said = self._answer(body)
+            self._send(status, code, said)
+
+        def _answer(self, body: bytes) -> tuple[int, str, Json]:
+            found = sm.find(table, self.command, self.path)
+            if found is None:
+                return 404, "UnknownOperationException", {"message": f"no operation at {self.command} {self.path}"}
+            route, variables = found
+            name = route.operation.name
+            endpoint.calls.append(name)
+            signature = self.headers.get("Authorization", "")
+            if not (signature.startswith("AWS4-HMAC-SHA256") and "/eks/aws4_request" in signature):
+                return 403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"}
+            fault = endpoint.fault_of(name)
+            if fault is not None:
+                time.sleep(fault.delay)
+                if fault.status:
+                    return fault.status, fault.code, {"message": fault.message}
+            try:
+                answered = endpoint.handle(route, sm.parse(route, variables, self.path, body))
+                return 200, "", sm.answer(route.operation.output_shape, answered)
+            except EksError as error:
+                shape = model.shape_for(error.code)
+                return shape.metadata["error"]["httpStatusCode"], error.code, {"message": str(error)}
+            except sm.NotOfTheModel as error:
+                return 400, "InvalidParameterException", {"message": str(error)}
+
+        def _send(self, status: int, code: str, said: Json) -> None:
+            data = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
+            if code:
+                self.send_header("x-amzn-ErrorType", code)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names http.server calls
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    endpoint.url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        yield endpoint
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def one_cluster(cluster: Json, *, addon: Json | None, offered: tuple[str, ...], **members: Any) -> Eks:
+    """Return a service with one cluster."""
+    here = EksCluster(cluster=cluster, addons={} if addon is None else {"vpc-cni": addon}, **members)
+    return Eks(clusters={cluster["name"]: here}, offered={cluster["version"]: offered})
