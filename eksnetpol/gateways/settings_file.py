@@ -142,4 +142,3 @@ def _line_of(text: str, steps: list[str | int]) -> int | None:
         if here == steps[: len(here)] and len(here) > best[0]:
             best = (len(here), number)
     return best[1] or None
-
