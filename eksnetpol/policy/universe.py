@@ -10,12 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
-from eksnetpol.model.kubernetes import Container, Namespace, Pod, containers_of, labels_of
+from eksnetpol.model.kubernetes import Container, Namespace, Pod
 from eksnetpol.model.selectors import LabelSelector, Operator, Requirement
 
 Classes = int
 """A set of classes: bit *i* is class *i*."""
+
+TERMINAL = frozenset({"Succeeded", "Failed"})
+"""Phases of pods that will not run again."""
+
+_Alike = tuple[str, bytes, str, bool, bool, bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,8 @@ class Universe:
 
     def members(self, classes: Classes) -> Iterator[PodClass]:
         """Yield the classes of a set, lowest index first."""
-        while classes:
-            low = classes & -classes
-            yield self.classes[low.bit_length() - 1]
-            classes ^= low
+        for index in indexes_of(classes):
+            yield self.classes[index]
 
     def count_pods(self, classes: Classes) -> int:
         """Return how many pods a set stands for."""
@@ -120,61 +124,89 @@ def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
     Every namespace has the label ``kubernetes.io/metadata.name``, which the API server itself sets; it is added where a namespace
     is known from files only. A namespace that is not among *namespaces* has that label alone.
     """
-    groups: dict[tuple[str, bytes, bytes, bytes, str, bool, bool, bool, bool], list[Pod]] = {}
+    groups: dict[_Alike, list[Pod]] = {}
     for pod in pods:
         meta, spec = pod.metadata, pod.spec
         key = (
             meta.namespace,
-            bytes(meta.labels),
-            bytes(spec.containers),
-            bytes(spec.init_containers),
+            # One copy and one hash instead of three of each: this line is met once per pod.
+            b"\0".join((meta.labels, spec.containers, spec.init_containers)),
             spec.service_account_name,
             spec.automount_service_account_token is not False,
             spec.host_network,
             bool(meta.owner_references),
-            pod.is_terminal,
+            pod.status.phase in TERMINAL,
         )
         group = groups.get(key)
         if group is None:
             groups[key] = [pod]
         else:
             group.append(pod)
-    classes = tuple(
-        PodClass(i, ns, labels_of(labels), containers_of(main), containers_of(init), account, *flags, tuple(members))
-        for i, ((ns, labels, main, init, account, *flags), members) in enumerate(groups.items())
-    )
+    classes = tuple(_class(i, key, tuple(members)) for i, (key, members) in enumerate(groups.items()))
     return _index(classes, namespaces)
 
 
+def _class(index: int, alike: _Alike, pods: tuple[Pod, ...]) -> PodClass:
+    namespace, _, account, mounts_token, host_network, is_owned, is_terminal = alike
+    one = pods[0]
+    return PodClass(
+        index=index,
+        namespace=namespace,
+        labels=one.labels,
+        containers=one.containers,
+        init_containers=one.init_containers,
+        service_account=account,
+        mounts_token=mounts_token,
+        host_network=host_network,
+        is_owned=is_owned,
+        is_terminal=is_terminal,
+        pods=pods,
+    )
+
+
 def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Universe:
-    in_namespace: dict[str, Classes] = {}
-    with_label: dict[str, dict[str, Classes]] = {}
-    with_key: dict[str, Classes] = {}
+    in_namespace: dict[str, list[int]] = {}
+    with_label: dict[str, dict[str, list[int]]] = {}
     for c in classes:
-        bit = c.bit
-        in_namespace[c.namespace] = in_namespace.get(c.namespace, 0) | bit
+        in_namespace.setdefault(c.namespace, []).append(c.index)
         for key, value in c.labels.items():
-            with_key[key] = with_key.get(key, 0) | bit
-            values = with_label.setdefault(key, {})
-            values[value] = values.get(value, 0) | bit
+            with_label.setdefault(key, {}).setdefault(value, []).append(c.index)
     labels = {name: {"kubernetes.io/metadata.name": name} for name in in_namespace}
     for namespace in namespaces:
         own = {"kubernetes.io/metadata.name": namespace.name}
         labels[namespace.name] = own | dict(namespace.metadata.labels)
     return Universe(
         classes=classes,
-        in_namespace=in_namespace,
-        with_label=with_label,
-        with_key=with_key,
+        in_namespace={name: set_of(indexes) for name, indexes in in_namespace.items()},
+        with_label={key: {v: set_of(i) for v, i in values.items()} for key, values in with_label.items()},
+        with_key={key: set_of(chain.from_iterable(values.values())) for key, values in with_label.items()},
         namespace_labels=labels,
         everything=(1 << len(classes)) - 1,
-        on_host_network=_where(c.index for c in classes if c.host_network),
-        terminal=_where(c.index for c in classes if c.is_terminal),
+        on_host_network=set_of(c.index for c in classes if c.host_network),
+        terminal=set_of(c.index for c in classes if c.is_terminal),
     )
 
 
-def _where(indexes: Iterable[int]) -> Classes:
-    answer = 0
+def indexes_of(classes: Classes) -> Iterator[int]:
+    """Yield the indexes of a set, lowest first."""
+    # Byte by byte: taking the lowest bit off a large integer again and again would copy it each time.
+    for at, byte in enumerate(classes.to_bytes((classes.bit_length() + 7) >> 3, "little")):
+        if byte:
+            base = at << 3
+            for bit in _BITS[byte]:
+                yield base + bit
+
+
+_BITS = tuple(tuple(i for i in range(8) if byte >> i & 1) for byte in range(256))
+
+
+def set_of(indexes: Iterable[int]) -> Classes:
+    """Return the set of the classes with these indexes."""
+    # Setting bits in bytes costs the number of bits; adding them to an integer one by one would cost its square.
+    held = bytearray()
     for i in indexes:
-        answer |= 1 << i
-    return answer
+        at = i >> 3
+        if at >= len(held):
+            held.extend(bytes(at + 1 - len(held)))
+        held[at] |= 1 << (i & 7)
+    return int.from_bytes(held, "little")
