@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from eksnetpol.model.snapshot import (
@@ -51,13 +51,18 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact: its name, what it reads, and how it is worked out."""
+    """A fact: its name and how it is worked out."""
 
     name: str
-    inputs: tuple[Input, ...]
     work_out: Callable[..., Any]
 
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What it reads. Asked late, so that modules of facts may be imported in any order."""
+        return inputs_of(self.work_out)
 
+
+@cache
 def inputs_of(function: Callable[..., Any]) -> tuple[Input, ...]:
     """Return what *function* asks for; raise `TypeError` when a parameter names nothing that there is."""
     hints = typing.get_type_hints(function)
@@ -76,16 +81,18 @@ def fact(function: F) -> F:
     if name in SECTIONS or name in _FACTS:
         message = f"{function.__module__}: there is a section or fact {name!r} already"
         raise TypeError(message)
-    _FACTS[name] = Fact(name, inputs_of(function), function)
+    _FACTS[name] = Fact(name, function)
     return function
 
 
 @lru_cache(maxsize=1)
 def catalog() -> Mapping[str, Fact]:
-    """Return all facts by name, having imported every module of this package."""
+    """Return all facts by name, having imported every module of this package. Raises `TypeError` as `inputs_of` does."""
     package = importlib.import_module("eksnetpol.facts")
     for module in pkgutil.iter_modules(package.__path__, "eksnetpol.facts."):
         importlib.import_module(module.name)
+    for known in _FACTS.values():
+        inputs_of(known.work_out)
     return _FACTS
 
 
