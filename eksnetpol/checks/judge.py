@@ -145,7 +145,8 @@ def _verdict(results: Iterable[CheckResult]) -> Verdict:
 
 def _exit_code(results: Iterable[CheckResult], settings: Settings, source: SourceKind) -> int:
     results = tuple(results)
-    threshold = None if settings.fail_on == "never" else Severity(settings.fail_on).rank
+    lenient = settings.exit_zero or settings.fail_on == "never"
+    threshold = None if lenient else Severity(settings.fail_on).rank
     if threshold is not None and any(f.severity.rank <= threshold for r in results for f in r.open_findings):
         return FOUND
     if any(r.outcome is Outcome.ERRORED and not r.ignored for r in results):

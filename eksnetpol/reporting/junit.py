@@ -90,7 +90,7 @@ def _told(result: CheckResult, *, from_files: bool, limit: int) -> tuple[str, st
         worst = min((f.severity for f in found), key=lambda s: s.rank)
         return "failure", worst.value, f"{result.title}: {view.plural(len(found), 'finding')}", _body(result, limit)
     if result.is_undetermined:
-        reason = result.reason or result.unknowns[0].reason
+        reason = result.reason or next((u.reason for u in result.unknowns), "")
         unknowns = "\n".join(f"{u.subject}: {u.reason}" for u in result.unknowns[:limit])
         return "skipped" if from_files else "error", "" if from_files else "unknown", f"unknown: {reason}", unknowns
     return "skipped", "", f"set aside: {result.findings[0].reason}", _body(result, limit)

@@ -80,7 +80,7 @@ class _Page:
     def heading(self, text: str) -> None:
         """Start a part of the page."""
         self.blank()
-        self._console.print(Text(text, "bold"))
+        self.put(Text(text, "bold"))
 
     def put(self, text: Text, indent: int = 0, sign: str = "", style: str = "") -> None:
         """Print *text* from column *indent* on, its first line after *sign*, the others under it."""

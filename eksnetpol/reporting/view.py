@@ -21,7 +21,7 @@ from eksnetpol.model.findings import (
     Subject,
     Verdict,
 )
-from eksnetpol.model.snapshot import Unread, UnreadSection, Why
+from eksnetpol.model.snapshot import SourceKind, Unread, UnreadSection, Why
 
 _CAN = {
     Intent.ENABLE: "can enable network policy",
@@ -143,7 +143,8 @@ def circumstances(report: Report) -> str:
 
 def sentence(report: Report) -> str:
     """Return the verdict in one sentence, without its counts."""
-    name = report.target.title
+    from_files = report.source is SourceKind.MANIFESTS and not (report.target.cluster or report.target.context)
+    name = "the cluster of these files" if from_files else report.target.title
     match report.verdict:
         case Verdict.READY:
             return f"{name} {_CAN[report.intent]}"

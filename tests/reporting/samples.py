@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
+
+from eksnetpol.checks.judge import fingerprint
 from eksnetpol.model.findings import (
     CheckResult,
     Disposition,
@@ -24,7 +27,6 @@ DOCS = "https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html
 ARN = "arn:aws:eks:eu-west-1:111122223333:cluster/prod"
 PROD = Target("prod", "eu-west-1", "111122223333", ARN, "https://ABC.gr7.eu-west-1.eks.amazonaws.com")
 DENIED = Unread("listing pods was refused (403 Forbidden: pods is forbidden)", Why.DENIED, "list pods")
-MARK = "0123456789abcdef0123456789abcde"
 
 
 def found(  # noqa: PLR0913
@@ -38,10 +40,9 @@ def found(  # noqa: PLR0913
     disposition: Disposition = Disposition.OPEN,
     reason: str = "",
     origin: Origin | None = None,
-    mark: str = "0",
 ) -> JudgedFinding:
     finding = Finding(subject, message, remedy, command, evidence)
-    return JudgedFinding(finding, severity, MARK + mark, disposition, reason, origin)
+    return JudgedFinding(finding, severity, "", disposition, reason, origin)
 
 
 def result(  # noqa: PLR0913
@@ -104,7 +105,6 @@ BLOCKED = Report(
                     severity=Severity.WARNING,
                     remedy="Move the node group to a current EKS optimized AMI.",
                     command=f"aws eks update-nodegroup-version --cluster-name prod --nodegroup-name workers-{n % 4}",
-                    mark=f"{n:x}",
                 )
                 for n in range(42)
             ),
@@ -130,7 +130,6 @@ BLOCKED = Report(
                     remedy="Correct the selector or delete the policy.",
                     disposition=Disposition.WAIVED,
                     reason="kept for the autumn sale (team-shop), until 2026-12-31",
-                    mark="1",
                 ),
                 found(
                     Subject("NetworkPolicy", "old", "shop"),
@@ -138,7 +137,6 @@ BLOCKED = Report(
                     severity=Severity.ADVICE,
                     disposition=Disposition.BASELINE,
                     reason="already in the baseline",
-                    mark="2",
                 ),
             ),
         ),
