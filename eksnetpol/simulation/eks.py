@@ -160,7 +160,7 @@ def update_addon(eks: Eks, cluster: str, name: str, wanted: Json, now: datetime)
     here = eks.of(cluster)
     if name in here.pending:
         raise EksError("ResourceInUseException", f"Addon {name} is in status {addon['status']}, an update is in progress")
-    version = wanted.get("addonVersion", addon["addonVersion"])
+    version: str = wanted.get("addonVersion") or addon["addonVersion"]
     _refuse_unknown(eks.offered.get(here.cluster["version"], ()), version)
     values = wanted.get("configurationValues")
     if values:

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from botocore.model import ServiceModel
+
 from eksnetpol.simulation import eks as rules
 from eksnetpol.simulation.eks import Eks, EksCluster, EksError
 from tests.testbed import service_model as sm
@@ -179,64 +181,65 @@ class EksEndpoint:
         return {"update": found}
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Turns requests into calls of `endpoint`, which `serving` sets on a subclass."""
+
+    protocol_version = "HTTP/1.1"
+    endpoint: EksEndpoint
+    model: ServiceModel
+    table: tuple[sm.Route, ...]
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the calls are kept."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, code, said = self._answer(body)
+        data = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
+        if code:
+            self.send_header("x-amzn-ErrorType", code)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _answer(self, body: bytes) -> tuple[int, str, Json]:
+        found = sm.find(self.table, self.command, self.path)
+        if found is None:
+            return 404, "UnknownOperationException", {"message": f"no operation at {self.command} {self.path}"}
+        route, variables = found
+        name = route.operation.name
+        self.endpoint.calls.append(name)
+        signature = self.headers.get("Authorization", "")
+        if not (signature.startswith("AWS4-HMAC-SHA256") and "/eks/aws4_request" in signature):
+            return 403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"}
+        fault = self.endpoint.fault_of(name)
+        if fault is not None:
+            time.sleep(fault.delay)
+            if fault.status:
+                return fault.status, fault.code, {"message": fault.message}
+        try:
+            answered = self.endpoint.handle(route, sm.parse(route, variables, self.path, body))
+            return 200, "", sm.answer(route.operation.output_shape, answered)
+        except EksError as error:
+            shape = self.model.shape_for(error.code)
+            return shape.metadata["error"]["httpStatusCode"], error.code, {"message": str(error)}
+        except sm.NotOfTheModel as error:
+            return 400, "InvalidParameterException", {"message": str(error)}
+
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names http.server calls
+
+
 @contextmanager
 def serving(endpoint: EksEndpoint) -> Iterator[EksEndpoint]:
     """Serve *endpoint* on a free port of the loopback address; ``url`` tells where."""
     model = sm.load("eks")
-    table = sm.routes(model, endpoint.operations())
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing: the calls are kept."""
-
-        def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, code, said = self._answer(body)
-            self._send(status, code, said)
-
-        def _answer(self, body: bytes) -> tuple[int, str, Json]:
-            found = sm.find(table, self.command, self.path)
-            if found is None:
-                return 404, "UnknownOperationException", {"message": f"no operation at {self.command} {self.path}"}
-            route, variables = found
-            name = route.operation.name
-            endpoint.calls.append(name)
-            signature = self.headers.get("Authorization", "")
-            if not (signature.startswith("AWS4-HMAC-SHA256") and "/eks/aws4_request" in signature):
-                return 403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"}
-            fault = endpoint.fault_of(name)
-            if fault is not None:
-                time.sleep(fault.delay)
-                if fault.status:
-                    return fault.status, fault.code, {"message": fault.message}
-            try:
-                answered = endpoint.handle(route, sm.parse(route, variables, self.path, body))
-                return 200, "", sm.answer(route.operation.output_shape, answered)
-            except EksError as error:
-                shape = model.shape_for(error.code)
-                return shape.metadata["error"]["httpStatusCode"], error.code, {"message": str(error)}
-            except sm.NotOfTheModel as error:
-                return 400, "InvalidParameterException", {"message": str(error)}
-
-        def _send(self, status: int, code: str, said: Json) -> None:
-            data = json.dumps(said).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("x-amzn-RequestId", "00000000-0000-4000-8000-000000000000")
-            if code:
-                self.send_header("x-amzn-ErrorType", code)
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names http.server calls
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    members = {"endpoint": endpoint, "model": model, "table": sm.routes(model, endpoint.operations())}
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), members))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield endpoint

@@ -1,7 +1,7 @@
 """HTTP requests and answers, held to botocore's own model of a service.
 
-Routing, parsing and validation follow the model both ways: a member that the model does not know is refused, in a request as in an
-answer, so that the endpoint cannot drift from what AWS publishes.
+Routing, parsing and validation follow the model both ways: a member that the model does not know is refused, in a request as
+in an answer, so that the endpoint cannot drift from what AWS publishes.
 """
 
 from __future__ import annotations
