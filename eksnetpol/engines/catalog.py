@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from eksnetpol.engines.engine import Engine, Presence, Surroundings
 
-_MACHINERY = {"engine", "catalog"}
+_MACHINERY = {"engine", "catalog", "placement"}
 
 
 @lru_cache(maxsize=1)

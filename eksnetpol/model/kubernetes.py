@@ -394,6 +394,7 @@ class TemplateSpec(ApiObject, frozen=True):
     automount_service_account_token: bool | None = None
     host_network: bool = False
     node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+    affinity: dict[str, Any] = msgspec.field(default_factory=dict)
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     volumes: tuple[Volume, ...] = ()

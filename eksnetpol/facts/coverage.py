@@ -1,0 +1,123 @@
+"""Pods that policies select on nodes where the ``aws-node`` DaemonSet does not run, folded by what owns them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from eksnetpol.facts.declare import fact
+from eksnetpol.facts.platform import NodeKinds
+from eksnetpol.model.findings import Subject
+from eksnetpol.model.kubernetes import Pod
+from eksnetpol.model.policies import ClusterNetworkPolicy
+from eksnetpol.model.selectors import LabelSelector
+from eksnetpol.model.snapshot import Unread, Why
+from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.universe import Classes, PodClass, Universe
+
+
+def owner_of(pod: Pod) -> Subject:
+    """Return what people call the workload of *pod*: its Deployment rather than the ReplicaSet in between, else its owner.
+
+    A Deployment names its ReplicaSets after itself and the ``pod-template-hash`` it puts on their pods. A pod that nothing owns
+    is its own workload.
+    """
+    owner = next((o for o in pod.metadata.owner_references if o.controller), None)
+    owner = owner or next(iter(pod.metadata.owner_references), None)
+    if owner is None:
+        return Subject("Pod", pod.name, pod.namespace)
+    template = pod.labels.get("pod-template-hash")
+    if owner.kind == "ReplicaSet" and template and owner.name.endswith(f"-{template}"):
+        return Subject("Deployment", owner.name.removesuffix(f"-{template}"), pod.namespace)
+    return Subject(owner.kind, owner.name, pod.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pods of one workload. ``policies`` are names of policies that select them, ``nodes`` where they run."""
+
+    workload: Subject
+    pods: int
+    policies: tuple[str, ...]
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Selected pods out of reach of ``aws-node``, by the kind of node they run on: fargate, windows, hybrid or auto."""
+
+    by_kind: Mapping[str, tuple[Group, ...]]
+
+    def on(self, kind: str) -> tuple[Group, ...]:
+        """Return the workloads on nodes of *kind* that a policy selects."""
+        return self.by_kind.get(kind, ())
+
+
+def subjects_of(policy: ClusterNetworkPolicy, universe: Universe) -> Classes:
+    """Return the classes a ClusterNetworkPolicy is about: whole namespaces, or pods in namespaces."""
+    subject = policy.spec.subject
+    if "namespaces" in subject:
+        return universe.select_namespaces(_selector(subject["namespaces"]))
+    pods = subject.get("pods") or {}
+    if not pods:
+        return 0
+    within = universe.select_namespaces(_selector(pods.get("namespaceSelector")))
+    return universe.select(_selector(pods.get("podSelector")), within)
+
+
+def _selector(given: object) -> LabelSelector:
+    return msgspec.convert(given or {}, LabelSelector)
+
+
+@fact
+def cluster_subjects(
+    universe: Universe, cluster_policies: tuple[ClusterNetworkPolicy, ...] | Unread
+) -> tuple[tuple[ClusterNetworkPolicy, Classes], ...] | Unread:
+    """Each ClusterNetworkPolicy with the classes it selects. Where files hold none, there are none."""
+    if isinstance(cluster_policies, Unread):
+        return () if cluster_policies.why in {Why.NOT_IN_FILES, Why.NOT_ASKED} else cluster_policies
+    return tuple((policy, subjects_of(policy, universe)) for policy in cluster_policies)
+
+
+@fact
+def coverage(
+    isolation: Isolation,
+    cluster_subjects: tuple[tuple[ClusterNetworkPolicy, Classes], ...],
+    node_kinds: NodeKinds,
+) -> Coverage:
+    """Whom policies select in vain, or by other settings than the DaemonSet's."""
+    universe, unserved = isolation.universe, node_kinds.unserved
+    selections: list[tuple[str, Classes]] = [(s.policy.name, s.selected) for s in isolation.subjects]
+    selections += [(policy.metadata.name, classes) for policy, classes in cluster_subjects]
+    selected = 0
+    for _, classes in selections:
+        selected |= classes
+    selected &= ~universe.on_host_network & ~universe.terminal
+    away = _away(universe.members(selected), unserved)
+    away_set = sum(universe.classes[index].bit for index in away)
+    named: dict[int, list[str]] = {}
+    for name, classes in selections:
+        for member in universe.members(classes & away_set):
+            named.setdefault(member.index, []).append(name)
+    groups: dict[str, dict[Subject, list[tuple[Pod, int]]]] = {}
+    for index, pods in away.items():
+        for pod in pods:
+            kind = groups.setdefault(unserved[pod.spec.node_name], {})
+            kind.setdefault(owner_of(pod), []).append((pod, index))
+    return Coverage({kind: tuple(_fold(members, named)) for kind, members in groups.items()})
+
+
+def _away(classes: Iterable[PodClass], unserved: Mapping[str, str]) -> dict[int, list[Pod]]:
+    if not unserved:
+        return {}
+    found = {c.index: [pod for pod in c.pods if pod.spec.node_name in unserved] for c in classes}
+    return {index: pods for index, pods in found.items() if pods}
+
+
+def _fold(members: Mapping[Subject, list[tuple[Pod, int]]], named: Mapping[int, list[str]]) -> Iterator[Group]:
+    for workload, pods in sorted(members.items()):
+        policies = dict.fromkeys(name for index in dict.fromkeys(i for _, i in pods) for name in named[index])
+        nodes = dict.fromkeys(pod.spec.node_name for pod, _ in pods)
+        yield Group(workload, len(pods), tuple(policies), tuple(nodes))
