@@ -79,7 +79,7 @@ def listing(checks: Iterable[Check], width: int) -> str:
         lines += ["", family] if lines else [family]
         for check in (c for c in checks if c.family == family):
             lead = f"  {check.severity.value:8} {check.id.ljust(broad)}  "
-            if len(lead) + _NARROWEST // 2 > width:
+            if len(lead) + _NARROWEST > width:
                 lines += [lead.rstrip(), *_wrap(check.title, width, "           ")]
             else:
                 lines += _wrap(check.title, width, " " * len(lead), lead)
