@@ -1,0 +1,72 @@
+"""``eksnetpol schema``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from eksnetpol.cli.base import Command
+from eksnetpol.cli.options import general
+from eksnetpol.cli.outputs import Output, output_option, settle, write
+
+NAMES = ("report", "snapshot", "config")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+@click.command(
+    "schema",
+    cls=Command,
+    short_help="Print the JSON Schema of what this tool writes and reads.",
+    examples=(
+        ("of `preflight -o json`", "eksnetpol schema report"),
+        ("of eksnetpol.toml, for an editor", "eksnetpol schema config -o json=eksnetpol.schema.json"),
+    ),
+)
+@click.argument("name", default="report", type=click.Choice(NAMES))
+@output_option("json", "yaml")
+@general
+def command(name: str, output: tuple[Output, ...], **_flags: Any) -> None:
+    """Print the JSON Schema (2020-12) of a report (the default), of a snapshot or of eksnetpol.toml.
+
+    Within version 1 members are only added: a reader ignores what it does not know.
+    """
+    import json
+
+    outputs = settle(output, "json")
+    made = _MAKERS[name]()
+    for place in outputs:
+        if place.format == "yaml":
+            import yaml
+
+            write(yaml.safe_dump(made, sort_keys=False, width=120), place.file)
+        else:
+            write(json.dumps(made, indent=2) + "\n", place.file)
+
+
+def _report() -> dict[str, Any]:
+    from eksnetpol.reporting.json_v1 import schema
+
+    return schema()
+
+
+def _snapshot() -> dict[str, Any]:
+    import msgspec
+
+    from eksnetpol.model.snapshot import ClusterSnapshot
+
+    made = msgspec.json.schema(ClusterSnapshot)
+    return {"$schema": _DIALECT, "$id": "urn:eksnetpol:cluster-snapshot:v1", "title": "ClusterSnapshot eksnetpol.io/v1", **made}
+
+
+def _config() -> dict[str, Any]:
+    import msgspec
+
+    from eksnetpol.model.settings import Settings
+
+    made = msgspec.json.schema(Settings)
+    return {"$schema": _DIALECT, "$id": "urn:eksnetpol:config:v1", "title": "eksnetpol.toml", **made}
+
+
+_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "snapshot": _snapshot, "config": _config}
