@@ -10,7 +10,7 @@ import html
 import re
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~&$]")
-_BLOCK_STARTS = re.compile(r"(?:[-+]|\d+(?=[.)]))")
+_BLOCK_STARTS = re.compile(r"^(\s*\d*)([-+.)])")
 _LINKED = re.compile(r"@|#|\bGH(?=-\d)|\bwww(?=\.)|\b[a-z][a-z+.-]*(?=://)|\b(?:mailto|xmpp)(?=:)", re.IGNORECASE)
 _BACKTICKS = re.compile(r"`+")
 
@@ -58,8 +58,7 @@ def markdown(text: str) -> str:
     """Return *text* for inline Markdown, as GitHub reads it: no markup, no mention, no reference, no bare link."""
     shown = _MARKDOWN.sub(r"\\\g<0>", one_line(text))
     # A comment splits what GitHub would turn into a mention, a reference or a link; a backslash does not.
-    shown = _LINKED.sub(r"\g<0><!-- -->", shown)
-    return f"<!-- -->{shown}" if _BLOCK_STARTS.match(shown) else shown
+    return _BLOCK_STARTS.sub(r"\1\\\2", _LINKED.sub(r"\g<0><!-- -->", shown))
 
 
 def markdown_code(text: str, *, cell: bool = False) -> str:

@@ -62,20 +62,21 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 
 def _cut(line: str, width: int) -> Iterator[str]:
     """Yield *line*, a piece of a command that is too long to stay whole, in pieces of at most *width*."""
+    quote = ""
     while len(line) > width:
-        at, quote = _last_place(line, width)
+        at, quote = _last_place(line, width, quote)
         if quote == "'":
             yield line[:at] + _SINGLE_BREAK
-            line = "'" + line[at:]
+            line, quote = "'" + line[at:], ""
         else:
             yield line[:at] + "\\"
             line = line[at:]
     yield line
 
 
-def _last_place(line: str, width: int) -> tuple[int, str]:
-    """Return the last place before which *line* may be cut, and the quote it stands in."""
-    best, quote, at = (1, ""), "", 0
+def _last_place(line: str, width: int, quote: str) -> tuple[int, str]:
+    """Return the last place before which *line*, which starts within *quote*, may be cut, and the quote it stands in."""
+    best, at = (1, quote), 0
     while at < len(line):
         room = 2 if quote == "'" else 1
         if 0 < at <= width - room:

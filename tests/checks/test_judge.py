@@ -233,9 +233,7 @@ def test_a_waiver_goes_by_a_glob_over_subjects(pattern: str) -> None:
 
 def test_a_waiver_reaches_no_other_object_and_no_other_check() -> None:
     waiver = {"check": SELECTS.id, "object": "networkpolicy/shop/allow-api", "reason": "so"}
-    report = judged(
-        failed(SELECTS, finding(API), finding(DNS)), failed(KERNEL, finding(API)), given_=settings(waivers=[waiver])
-    )
+    report = judged(failed(SELECTS, finding(API), finding(DNS)), failed(KERNEL, finding(API)), given_=settings(waivers=[waiver]))
     by_check = {r.id: [f.disposition for f in r.findings] for r in report.results}
     assert by_check == {SELECTS.id: [Disposition.OPEN, Disposition.WAIVED], KERNEL.id: [Disposition.OPEN]}
 
@@ -309,8 +307,7 @@ def test_many_idle_annotations_make_one_note() -> None:
     report = judged(passed(KERNEL), look=snapshot(nodes={"state": "seen", "value": nodes}))
     (said,) = report.notes
     assert said == (
-        f"the annotation waive.eksnetpol.io/{KERNEL.id} on node/n0, node/n1, node/n2 and 4 more "
-        "matches no finding; remove it"
+        f"the annotation waive.eksnetpol.io/{KERNEL.id} on node/n0, node/n1, node/n2 and 4 more matches no finding; remove it"
     )
 
 

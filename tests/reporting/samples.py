@@ -59,6 +59,7 @@ def result(  # noqa: PLR0913
     ignored: bool = False,
 ) -> CheckResult:
     rationale = f"Network policy needs it: {title}.\n\nWithout it, policies are accepted by the API server\nand never enforced."
+    findings = tuple(msgspec.structs.replace(f, fingerprint=fingerprint(id_, f.finding.subject)) for f in findings)
     return CheckResult(id_, family, title, severity, outcome, reason, findings, unknowns, evidence, DOCS, rationale, ignored)
 
 

@@ -175,15 +175,15 @@ class Page(HTMLParser):
         self.text = ""
         self._quiet = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: D102
         self.elements.append(tag)
         self.attributes |= {name for name, _ in attrs}
         self._quiet = tag in {"script", "style"}
 
-    def handle_endtag(self, _tag: str) -> None:
+    def handle_endtag(self, _tag: str) -> None:  # noqa: D102
         self._quiet = False
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data: str) -> None:  # noqa: D102
         self.text += "" if self._quiet else data
 
 
