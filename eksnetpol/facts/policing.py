@@ -6,7 +6,10 @@ from eksnetpol.facts.declare import fact
 from eksnetpol.model.kubernetes import Namespace, Pod
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import Unread, Why
+from eksnetpol.policy.declared import DeclaredPorts, index_ports
+from eksnetpol.policy.identities import Identities, identify
 from eksnetpol.policy.isolation import Isolation, isolate
+from eksnetpol.policy.rules import Rules, lay_out
 from eksnetpol.policy.universe import Universe, build
 
 
@@ -17,16 +20,39 @@ def universe(pods: tuple[Pod, ...], namespaces: tuple[Namespace, ...] | Unread) 
 
 
 @fact
+def identities(universe: Universe) -> Identities:
+    """Which pods the agent cannot tell apart by name."""
+    return identify(universe)
+
+
+@fact
+def declared_ports(universe: Universe) -> DeclaredPorts:
+    """Which classes declare which ports."""
+    return index_ports(universe)
+
+
+@fact
+def rules(
+    network_policies: tuple[NetworkPolicy, ...], application_policies: tuple[NetworkPolicy, ...] | Unread
+) -> Rules | Unread:
+    """All rules of NetworkPolicies and ApplicationNetworkPolicies, in the order of `isolation`'s subjects."""
+    more = _or_none(application_policies)
+    return more if isinstance(more, Unread) else lay_out(network_policies, more)
+
+
+@fact
 def isolation(
     universe: Universe,
     network_policies: tuple[NetworkPolicy, ...],
     application_policies: tuple[NetworkPolicy, ...] | Unread,
 ) -> Isolation | Unread:
     """Whom NetworkPolicies and ApplicationNetworkPolicies isolate, or would the moment enforcement is on."""
-    if isinstance(application_policies, Unread):
-        # Files that hold none have none; a refused list may hide the very policy that isolates a pod.
-        if application_policies.why not in {Why.NOT_IN_FILES, Why.NOT_ASKED}:
-            return application_policies
-        application_policies = ()
-    more = application_policies
-    return isolate(universe, (*network_policies, *more))
+    more = _or_none(application_policies)
+    return more if isinstance(more, Unread) else isolate(universe, (*network_policies, *more))
+
+
+def _or_none(policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:
+    # Files that hold none have none; a refused list may hide the very policy that isolates a pod.
+    if isinstance(policies, Unread) and policies.why in {Why.NOT_IN_FILES, Why.NOT_ASKED}:
+        return ()
+    return policies

@@ -46,3 +46,8 @@ def overlaps(left: str, right: str) -> bool:
     if a is None or b is None or a.version != b.version:
         return False
     return int(a.network_address) <= int(b.broadcast_address) and int(b.network_address) <= int(a.broadcast_address)
+
+
+def holds(network: Network, address: int) -> bool:
+    """Say whether *address*, a number of the same family, is in *network*."""
+    return int(network.network_address) <= address <= int(network.broadcast_address)

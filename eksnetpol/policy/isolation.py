@@ -44,6 +44,11 @@ class Isolation:
             answer |= s.selected
         return answer
 
+    @property
+    def policed(self) -> Classes:
+        """Pods that policies can do something to at all: running, with an address of their own."""
+        return self.universe.everything & ~self.universe.on_host_network & ~self.universe.terminal
+
     def policies_of(self, pod_class: PodClass, direction: str = "") -> Iterator[NetworkPolicy]:
         """Yield the policies that select *pod_class*, of one direction (``Ingress``, ``Egress``) or of both."""
         for s in self.subjects:
@@ -65,7 +70,6 @@ def isolate(universe: Universe, policies: Iterable[NetworkPolicy]) -> Isolation:
     """Work out whom *policies* isolate. Costs one index look-up per policy, never policies times pods."""
     subjects = []
     ingress = egress = 0
-    enforceable = universe.everything & ~universe.on_host_network & ~universe.terminal
     for policy in policies:
         selected = universe.select_in(policy.namespace, policy.spec.pod_selector)
         subjects.append(Subjects(policy, selected))
@@ -73,4 +77,5 @@ def isolate(universe: Universe, policies: Iterable[NetworkPolicy]) -> Isolation:
             ingress |= selected
         if policy.isolates_egress:
             egress |= selected
-    return Isolation(universe, tuple(subjects), ingress & enforceable, egress & enforceable)
+    policed = Isolation(universe, (), 0, 0).policed
+    return Isolation(universe, tuple(subjects), ingress & policed, egress & policed)

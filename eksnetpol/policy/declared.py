@@ -1,0 +1,56 @@
+"""Ports that containers declare, by number and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from eksnetpol.model.kubernetes import Container
+from eksnetpol.policy.universe import Classes, Universe, set_of
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredPorts:
+    """``numbered``: the classes that declare a number; ``named``: what a name means to which classes.
+
+    Only ordinary containers count, and of several ports with one name the first: so the controller looks them up
+    (aws/amazon-network-policy-controller-k8s, pkg/k8s/pod_utils.go). Keys are (protocol, number) and (protocol, name).
+    """
+
+    numbered: Mapping[tuple[str, int], Classes]
+    named: Mapping[tuple[str, str], Mapping[int, Classes]]
+
+    def declaring(self, protocol: str, number: int) -> Classes:
+        """Return the classes that declare a number."""
+        return self.numbered.get((protocol, number), 0)
+
+    def meanings(self, protocol: str, name: str, within: Classes) -> dict[int, Classes]:
+        """Return the numbers a name has in *within*, with the classes of each; a class without the name is in none."""
+        found = self.named.get((protocol, name), {})
+        return {number: classes & within for number, classes in found.items() if classes & within}
+
+
+def index_ports(universe: Universe) -> DeclaredPorts:
+    """Index the ports that the containers of *universe* declare."""
+    alike: dict[int, tuple[tuple[Container, ...], list[int]]] = {}
+    for pod_class in universe.classes:
+        # Equal containers are decoded once and shared, so that their identity groups the classes of a workload.
+        alike.setdefault(id(pod_class.containers), (pod_class.containers, []))[1].append(pod_class.index)
+    numbered: dict[tuple[str, int], list[int]] = {}
+    named: dict[tuple[str, str], dict[int, list[int]]] = {}
+    for containers, indexes in alike.values():
+        numbers: dict[tuple[str, int], None] = {}
+        names: dict[tuple[str, str], int] = {}
+        for container in containers:
+            for port in container.ports:
+                numbers[port.protocol, port.container_port] = None
+                if port.name:
+                    names.setdefault((port.protocol, port.name), port.container_port)
+        for key in numbers:
+            numbered.setdefault(key, []).extend(indexes)
+        for name, number in names.items():
+            named.setdefault(name, {}).setdefault(number, []).extend(indexes)
+    return DeclaredPorts(
+        numbered={key: set_of(indexes) for key, indexes in numbered.items()},
+        named={name: {n: set_of(i) for n, i in found.items()} for name, found in named.items()},
+    )
