@@ -27,7 +27,7 @@ from eksnetpol.facts.vpc_cni import (
     Manager,
     VpcCni,
 )
-from eksnetpol.model.eks import AddonRelease
+from eksnetpol.model.eks import Addon, AddonRelease
 from eksnetpol.model.kubernetes import Container, Workload
 from eksnetpol.model.snapshot import Target, Unread
 from eksnetpol.model.versions import ImageReference, KubernetesVersion, Release
@@ -39,13 +39,17 @@ MANIFEST_URL = "https://raw.githubusercontent.com/aws/amazon-vpc-cni-k8s/{}/conf
 
 @dataclass(frozen=True, slots=True)
 class Changing:
-    """How things are changed in this cluster. ``values`` are the add-on's, unread where they could not be read."""
+    """How things are changed in this cluster. ``values`` are the add-on's, unread where they could not be read.
+
+    ``offered`` are the versions EKS has of it for this Kubernetes version, ``version`` is the installed one.
+    """
 
     manager: Manager | None
     target: Target
     cni: VpcCni | None
     values: Mapping[str, Any] | Unread | None
     offered: tuple[Release, ...]
+    version: str = ""
 
     @property
     def place(self) -> str:
@@ -71,7 +75,7 @@ class Changing:
 
     def write(self, values: Mapping[str, Any], *, resolve: str = "PRESERVE") -> str:
         """Return the command that gives the add-on *values* as its whole configuration."""
-        return self.update("--configuration-values", json.dumps(values, separators=(",", ":"), default=str), resolve=resolve)
+        return self.update("--configuration-values", _json(values), resolve=resolve)
 
     def set(self, path: str, value: str | None, *, resolve: str = "PRESERVE") -> str:
         """Return the command that sets the key *path* (``env.X``, ``nodeAgent.x``) to *value*, or removes it for None."""
@@ -79,10 +83,7 @@ class Changing:
             case Manager.ADDON if isinstance(self.values, Mapping):
                 return self.write(replaced(self.values, path, value), resolve=resolve)
             case Manager.ADDON:
-                # Without the document that is there, any command would throw it away: the next step is to read it.
-                return self.aws(
-                    "describe-addon", "--addon-name", ADDON, "--query", "addon.configurationValues", "--output", "text"
-                )
+                return self.read()
             case Manager.HELM:
                 return self._helm(f"--set {path}=null" if value is None else f"--set-string {shlex.quote(_helm(path, value))}")
             case Manager.MANIFEST:
@@ -93,10 +94,12 @@ class Changing:
     def upgrade(self, least: Release) -> str:
         """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
         match self.manager:
+            case Manager.ADDON if isinstance(self.values, Unread):
+                return self.read()
             case Manager.ADDON:
                 step = self._step(least)
                 if step is not None:
-                    return self.update("--addon-version", str(step))
+                    return self.update("--addon-version", str(step), *self._kept())
                 return "aws eks describe-addon-versions --addon-name vpc-cni --output table" + (
                     f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
                 )
@@ -104,6 +107,33 @@ class Changing:
                 return self._helm("--reset-then-reuse-values", version=str(least.base).removeprefix("v"))
             case _:
                 return f"kubectl diff -f {MANIFEST_URL.format(least.base)}"
+
+    def restore(self) -> str:
+        """Return the command that brings images and arguments back to those of the running CNI release."""
+        match self.manager:
+            case Manager.ADDON if isinstance(self.values, Unread):
+                return self.read()
+            case Manager.ADDON:
+                return self.update(*self._kept(), resolve="OVERWRITE")
+            case Manager.HELM:
+                return self._helm("--set nodeAgent.image.tag=null --set nodeAgent.image.override=null")
+            case _:
+                running = None if self.cni is None else _release(self.cni)
+                return EDIT if running is None else f"kubectl diff -f {MANIFEST_URL.format(running.base)}"
+
+    def read(self) -> str:
+        """Return the command that reads the add-on's configuration: without it, any other would throw it away."""
+        return self.aws("describe-addon", "--addon-name", ADDON, "--query", "addon.configurationValues", "--output", "text")
+
+    def aws_schema(self) -> str:
+        """Return the command that prints the schema of the running add-on version."""
+        version = shlex.quote(self.version) if self.version else '"$VERSION"'
+        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
+        return f"aws eks describe-addon-configuration{region} --addon-name {ADDON} --addon-version {version}"
+
+    def _kept(self) -> tuple[str, ...]:
+        # What EKS does with the configuration when an update names none is not documented, so it is sent along.
+        return ("--configuration-values", _json(self.values)) if isinstance(self.values, Mapping) and self.values else ()
 
     def _step(self, least: Release) -> Release | None:
         current = None if self.cni is None else _release(self.cni)
@@ -164,6 +194,10 @@ def switch_controller(value: str) -> str:
     return f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge -p {patch}"
 
 
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"), default=str)
+
+
 def _helm(path: str, value: str) -> str:
     # Helm's --set syntax splits at commas and reads braces as lists.
     escaped = value.replace("\\", "\\\\").replace(",", "\\,")
@@ -177,6 +211,7 @@ def _release(cni: VpcCni) -> Release | None:
 @fact
 def changing(
     install: Install | Unread,
+    addon: Addon | Unread | None,
     addon_values: Mapping[str, Any] | Unread | None,
     vpc_cni: VpcCni | Unread | None,
     addon_releases: tuple[AddonRelease, ...] | Unread,
@@ -190,7 +225,8 @@ def changing(
     offered: tuple[Release, ...] = ()
     if not isinstance(addon_releases, Unread) and not isinstance(kubernetes_version, Unread):
         offered = offered_for(addon_releases, kubernetes_version, releases)
-    return Changing(manager, target, cni, addon_values, offered)
+    version = addon.addon_version if isinstance(addon, Addon) else ""
+    return Changing(manager, target, cni, addon_values, offered, version)
 
 
 def offered_for(
