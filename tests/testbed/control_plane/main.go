@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.org/eksnetpol/testbed/reported"
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
@@ -40,6 +41,10 @@ func main() {
 	command, known := commands[name]
 	if !known {
 		fmt.Fprintf(os.Stderr, "%s: call this program by the name of one of its components, e.g. kube-apiserver\n", name)
+		os.Exit(2)
+	}
+	if err := reported.FromEnvironment(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command()))
