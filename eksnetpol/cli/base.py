@@ -6,16 +6,19 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 ENV_PREFIX = "EKSNETPOL_"
 WIDEST_HELP = 100
+_COLUMN = 28
 
 EXITS: Mapping[int, str] = {
-    0: "nothing at or above --fail-on; or done",
+    0: "done",
     1: "findings",
     2: "wrong usage or configuration, an unreadable file, an output that cannot be written",
     3: "could not be determined: a missing permission, an unreachable API, a partial look",
@@ -59,14 +62,16 @@ class Command(click.Command):
     """A command whose --help has examples, grouped options, exit codes and variables.
 
     *examples* are pairs of what it does and the words to type; *exits* the exit codes it can end with; *greedy* the options
-    that take every following word, so that ``--manifests a b`` is what it looks like.
+    that take every following word, so that ``--manifests a b`` is what it looks like. *exit_words* are for a command whose
+    exit codes mean something of their own.
     """
 
     def __init__(
         self,
         *args: Any,
         examples: Sequence[tuple[str, str]] = (),
-        exits: Iterable[int] = (0, 2),
+        exits: Iterable[int] = (0, 2, 70),
+        exit_words: Mapping[int, str] | None = None,
         environment: Sequence[tuple[str, str]] = (),
         greedy: Sequence[str] = (),
         **kwargs: Any,
@@ -74,7 +79,7 @@ class Command(click.Command):
         kwargs["context_settings"] = CONTEXT | (kwargs.get("context_settings") or {})
         super().__init__(*args, **kwargs)
         self.examples = examples
-        self.exits = tuple(exits)
+        self.exits = {code: EXITS[code] for code in exits} | dict(exit_words or {})
         self.environment = environment
         self.greedy = greedy
 
@@ -94,7 +99,7 @@ class Command(click.Command):
         self.format_arguments(ctx, formatter)
         self.format_options(ctx, formatter)
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), EXITS[code]) for code in self.exits])
+            formatter.write_dl([(str(code), words) for code, words in sorted(self.exits.items())])
         self._write_environment(formatter)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -111,7 +116,8 @@ class Command(click.Command):
                 groups.setdefault(param.group if isinstance(param, Option) else "General", []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
-                formatter.write_dl(records, col_max=30)
+                # One width for all, so that the page is two columns and not as many as it has headings.
+                formatter.write_dl([(name.ljust(_COLUMN), words) for name, words in records], col_max=_COLUMN)
 
     def _write_environment(self, formatter: click.HelpFormatter) -> None:
         named = next((p for p in self.params if isinstance(p, Option) and p.group != "General"), None)
@@ -175,6 +181,8 @@ class Group(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return commands and options that begin with *incomplete*."""
+        from click.shell_completion import CompletionItem
+
         names = [CompletionItem(n, help=h) for n, h in self.short_helps().items() if n.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 

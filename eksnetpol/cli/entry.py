@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 import click
 
+from eksnetpol.cli.complain import complain
 from eksnetpol.cli.main import cli
-from eksnetpol.cli.terminal import complain
 from eksnetpol.errors import EksNetpolError
 
-USAGE, BUG, INTERRUPTED = 2, 70, 128 + signal.SIGINT
-BROKEN_PIPE = 128 + getattr(signal, "SIGPIPE", 13)
+USAGE, BUG, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
 ISSUES = "https://github.com/eksnetpol/eksnetpol/issues"
 
 
@@ -35,7 +32,7 @@ def main() -> NoReturn:
 
 def program() -> str:
     """Return what the person typed to get here."""
-    return "kubectl eks-netpol" if Path(sys.argv[0]).name.startswith("kubectl-") else "eksnetpol"
+    return "kubectl eks-netpol" if sys.argv[0].rpartition(os.sep)[2].startswith("kubectl-") else "eksnetpol"
 
 
 def run(args: Sequence[str], name: str = "eksnetpol") -> int:

@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from eksnetpol.cli.complain import complain
+
 NARROW = 80
 
 
@@ -57,17 +59,6 @@ class Terminal:
         """Print a line on stderr, unless quiet; *level* is the number of ``-v`` it takes."""
         if not self.quiet and self.verbose >= level:
             complain(text)
-
-
-def complain(text: str) -> None:
-    """Print *text* on stderr, after the tool's name; further lines are indented."""
-    from eksnetpol.reporting.escape import visible
-
-    if sys.stderr is None:
-        return
-    lines = visible(text, keep="\n").strip().split("\n")
-    sys.stderr.write("\n".join([f"eksnetpol: {lines[0]}", *(f"  {line}".rstrip() for line in lines[1:])]) + "\n")
-    sys.stderr.flush()
 
 
 def _is_terminal(stream: Any) -> bool:

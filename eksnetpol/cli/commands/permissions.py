@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from eksnetpol.cli.base import Group
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, target
-from eksnetpol.cli.outputs import Output, OutputType, output_option, settle, write
+from eksnetpol.cli.outputs import Output, output_option, settle, write
 from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import UsageError
 
@@ -95,6 +95,7 @@ def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[
     "check",
     short_help="Ask AWS and the API server whether you have what a command needs.",
     exits=(0, MISSING, 2, UNTOLD, 6, 70, 130),
+    exit_words={0: "every permission is granted", MISSING: "a permission is missing"},
     examples=(
         ("for preflight, as yourself", "eksnetpol permissions check --cluster shop --region eu-west-1"),
         (
@@ -113,7 +114,7 @@ def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[
 @configuration
 @general
 @click.pass_context
-def check(ctx: click.Context, /, words: tuple[str, ...], **_flags: Any) -> int:
+def check(ctx: click.Context, /, words: tuple[str, ...], output: tuple[Output, ...], **_flags: Any) -> int:
     """Ask whether you have every permission that COMMAND needs, and name each that is missing; preflight if none is named.
 
     AWS is asked by iam:SimulatePrincipalPolicy, the API server by SelfSubjectAccessReviews. Nothing is tried out. Ends with 1
@@ -131,7 +132,7 @@ def check(ctx: click.Context, /, words: tuple[str, ...], **_flags: Any) -> int:
     from eksnetpol.gateways.permission_check import check_permissions
 
     needed = _needs(words)
-    outputs = settle(OutputType(_FORMATS).convert(text, None, ctx) for text in config.settings.outputs)
+    outputs = settle(output)
     connection = connect_live(config.settings, terminal)
     with busy(terminal, f"asking for {len(needed.iam) + len(needed.rbac)} permissions"):
         answers = check_permissions(connection, needed)
@@ -153,7 +154,7 @@ def _needs(words: tuple[str, ...]) -> Permissions:
 
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UsageError(f"there is no command {name!r} that asks AWS or an API server; {hint}(those are: {', '.join(known)})")
+        raise UsageError(f"there is no command {name!r} that asks AWS or an API server; {hint}those are: {', '.join(known)}")
     return permissions_for(name)
 
 

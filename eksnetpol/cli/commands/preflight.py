@@ -28,6 +28,7 @@ JUDGEMENTS = frozenset({1, 3})
     greedy=("--manifests",),
     short_help="Say whether a cluster can enforce network policy with the VPC CNI.",
     exits=(0, 1, 2, 3, 6, 70, 130),
+    exit_words={0: "nothing at or above --fail-on"},
     examples=(
         ("a live cluster, by the AWS credentials at hand", "eksnetpol preflight --cluster shop --region eu-west-1"),
         ("the kubeconfig's current context", "eksnetpol preflight"),

@@ -11,7 +11,7 @@ from eksnetpol.cli.base import Command
 from eksnetpol.cli.options import general
 from eksnetpol.cli.outputs import Output, output_option, settle, write
 
-NAMES = ("report", "snapshot", "config")
+NAMES = ("report", "config")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -28,7 +28,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 @output_option("json", "yaml")
 @general
 def command(name: str, output: tuple[Output, ...], **_flags: Any) -> None:
-    """Print the JSON Schema (2020-12) of a report (the default), of a snapshot or of eksnetpol.toml.
+    """Print the JSON Schema (2020-12) of a report (the default) or of eksnetpol.toml.
 
     Within version 1 members are only added: a reader ignores what it does not know.
     """
@@ -51,15 +51,6 @@ def _report() -> dict[str, Any]:
     return schema()
 
 
-def _snapshot() -> dict[str, Any]:
-    import msgspec
-
-    from eksnetpol.model.snapshot import ClusterSnapshot
-
-    made = msgspec.json.schema(ClusterSnapshot)
-    return {"$schema": _DIALECT, "$id": "urn:eksnetpol:cluster-snapshot:v1", "title": "ClusterSnapshot eksnetpol.io/v1", **made}
-
-
 def _config() -> dict[str, Any]:
     import msgspec
 
@@ -69,4 +60,4 @@ def _config() -> dict[str, Any]:
     return {"$schema": _DIALECT, "$id": "urn:eksnetpol:config:v1", "title": "eksnetpol.toml", **made}
 
 
-_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "snapshot": _snapshot, "config": _config}
+_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "config": _config}
