@@ -68,7 +68,7 @@ def read_context(file: str, name: str) -> Context:
         config = KubeConfigMerger(file).config
         if config is None:
             raise UsageError(f"{file}: there is no kubeconfig; give --kubeconfig, or --cluster NAME --region REGION")
-        entries = config.value
+        entries = _plain(config)
         contexts = _by_name(entries, "contexts", "context")
         clusters, users = _by_name(entries, "clusters", "cluster"), _by_name(entries, "users", "user")
     wanted = name or entries.get("current-context") or ""
@@ -83,6 +83,16 @@ def read_context(file: str, name: str) -> Context:
     origin = Path(config["clusters"].get_with_name(cluster_name).path or file)
     user = users.get(contexts[wanted].get("user", ""), {})
     return Context(file, wanted, cluster_name, clusters[cluster_name], user, str(origin.absolute().parent))
+
+
+def _plain(node: Any) -> Any:
+    """Return what the client's merger made of the files as plain dictionaries and lists: it wraps each entry with its file."""
+    value = getattr(node, "value", node)
+    if isinstance(value, dict):
+        return {key: _plain(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_plain(member) for member in value]
+    return value
 
 
 def _by_name(entries: Mapping[str, Any], plural: str, singular: str) -> dict[str, dict[str, Any]]:
