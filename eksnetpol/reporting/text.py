@@ -75,7 +75,7 @@ class _Page:
 
     def blank(self) -> None:
         """Leave a line free."""
-        self._console.print()
+        self._emit(Text())
 
     def heading(self, text: str) -> None:
         """Start a part of the page."""
@@ -89,7 +89,7 @@ class _Page:
         room = self.width - first.cell_len
         for number, line in enumerate(text.wrap(self._console, room)):
             lead = first if number == 0 else Text(" " * first.cell_len)
-            self._console.print(lead + line, end="\n")
+            self._emit(lead + line)
 
     def say(self, text: str, indent: int = 0, sign: str = "", style: str = "") -> None:
         """Print somebody's words."""
@@ -98,7 +98,13 @@ class _Page:
     def command(self, command: str) -> None:
         """Print a command, cut in such a way that it can be copied and pasted."""
         for line in fold(visible(command, keep="\n", ascii_only=not self.color), self.width, _COMMAND_INDENT):
-            self._console.print(Text(line, "bold"))
+            self._emit(Text(line, "bold"))
+
+    def _emit(self, line: Text) -> None:
+        if self.color:
+            self._console.print(line)
+        else:
+            self._buffer.write(f"{line.plain}\n")
 
     def text(self) -> str:
         """Return the page, without blanks at the ends of lines."""
