@@ -91,6 +91,10 @@ class Changing:
             case _:
                 return f"kubectl get daemonset {DAEMONSET} -n {NAMESPACE} -o yaml"
 
+    def set_raw(self, path: str, value: str) -> str:
+        """Return the Helm command for one of the few values that are no text: a chart tests the text false as true."""
+        return self._helm(f"--set {path}={value}")
+
     def upgrade(self, least: Release) -> str:
         """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
         match self.manager:

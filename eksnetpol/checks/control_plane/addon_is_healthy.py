@@ -17,7 +17,7 @@ REMEDIES = {
     "AddonPermissionFailure": "Give the add-on's role the policy AmazonEKS_CNI_Policy (IPv6: a policy with AssignIpv6Addresses).",
     "AdmissionRequestDenied": "Exempt kube-system/aws-node from the admission webhook or policy that refused it.",
     "ClusterUnreachable": "Let the control plane reach its own API endpoint: subnets, security groups and webhooks decide.",
-    "ConfigurationConflict": "Somebody else owns the fields named: move their values to the configuration values, then overwrite.",
+    "ConfigurationConflict": "Somebody else owns these fields: move their values to the configuration values, then overwrite.",
     "InsufficientNumberOfReplicas": "Pods of aws-node do not become ready; their events and logs say why.",
     "K8sResourceNotFound": "Something of the add-on was deleted in the cluster; an update with OVERWRITE puts it back.",
     "UnsupportedAddonModification": "The object was changed in a way EKS does not support; overwrite it.",
