@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import AGENT_README, NotApplicable, check
-from eksnetpol.checks.words import counted, listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.eks import Instance
@@ -35,7 +35,7 @@ def agent_reaches_instance_metadata(
     if without is not None and isinstance(agent_release, Release) and agent_release.base >= without:
         raise NotApplicable(f"agent {agent_release} asks ipamd for its address")
     known = {i.instance_id: i for i in instances}
-    yield Evidence(f"{counted(len(node_kinds.linux_ec2), 'Linux node')}, {counted(len(known), 'instance')}")
+    yield Evidence(f"{count(len(node_kinds.linux_ec2), 'Linux node')}, {count(len(known), 'instance')}")
     for maker, nodes in fold(node_kinds.linux_ec2).items():
         strangers = [n.name for n in nodes if _instance_id(n) not in known]
         closed = [n.name for n in nodes if _is_closed(known.get(_instance_id(n)))]
@@ -46,7 +46,7 @@ def agent_reaches_instance_metadata(
         elif closed:
             yield Finding(
                 subject=maker,
-                message=f"the metadata service is disabled on {counted(len(closed), 'node')}; agent {agent_release} exits there",
+                message=f"the metadata service is disabled on {count(len(closed), 'node')}; agent {agent_release} exits there",
                 remedy="Enable the endpoint in the launch template and on the running instances.",
                 command="aws ec2 modify-instance-metadata-options --http-endpoint enabled --instance-id ID",
                 evidence=(listed(closed, 5),),

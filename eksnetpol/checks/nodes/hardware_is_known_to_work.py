@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import AGENT_README, check
-from eksnetpol.checks.words import counted, listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import Node
@@ -30,14 +30,14 @@ def hardware_is_known_to_work(node_kinds: NodeKinds) -> Iterator[Finding | Unkno
     by_type: dict[str, list[Node]] = {}
     for node in node_kinds.linux_ec2:
         by_type.setdefault(node.metadata.labels.get(INSTANCE_TYPE, ""), []).append(node)
-    yield Evidence(counted(len(by_type), "instance type"))
+    yield Evidence(count(len(by_type), "instance type"))
     for instance_type, nodes in by_type.items():
         if not instance_type:
-            yield Unknown(Subject("Node", nodes[0].name), f"{counted(len(nodes), 'node')} bear no label {INSTANCE_TYPE}")
+            yield Unknown(Subject("Node", nodes[0].name), f"{count(len(nodes), 'node')} bear no label {INSTANCE_TYPE}")
         elif GRAVITON5.match(instance_type):
             yield Finding(
                 subject=Subject("InstanceType", instance_type),
-                message=f"{counted(len(nodes), 'node')} of type {instance_type}: the agent may fail to create its maps",
+                message=f"{count(len(nodes), 'node')} of type {instance_type}: the agent may fail to create its maps",
                 remedy="Try one such node first: 'cannot allocate memory' in its agent's log means to restart aws-node there.",
                 command=f"kubectl get nodes -l {INSTANCE_TYPE}={instance_type}",
                 evidence=(listed((n.name for n in nodes), 5),),

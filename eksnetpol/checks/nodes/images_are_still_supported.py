@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import check
-from eksnetpol.checks.words import counted, listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Evidence, Finding, Severity
@@ -25,11 +25,11 @@ def images_are_still_supported(node_kinds: NodeKinds) -> Iterator[Finding | Evid
     Support for the EKS images of Amazon Linux 2 ended in November 2025. They still enforce policies where the kernel is 5.10,
     but neither kernel nor bpftool get fixes any more.
     """
-    yield Evidence(counted(len(node_kinds.linux_ec2), "Linux node"))
+    yield Evidence(count(len(node_kinds.linux_ec2), "Linux node"))
     for maker, nodes in fold(n for n in node_kinds.linux_ec2 if _is_al2(n)).items():
         yield Finding(
             subject=maker,
-            message=f"{counted(len(nodes), 'node')} run Amazon Linux 2, whose EKS images are no longer supported",
+            message=f"{count(len(nodes), 'node')} run Amazon Linux 2, whose EKS images are no longer supported",
             remedy="Move the node group to AL2023 or Bottlerocket.",
             evidence=(listed((n.name for n in nodes), 5),),
         )

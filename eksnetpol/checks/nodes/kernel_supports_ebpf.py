@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CONFIGURE, check
-from eksnetpol.checks.words import counted, listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds, kernel_of
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Unknown
@@ -26,7 +26,7 @@ def kernel_supports_ebpf(node_kinds: NodeKinds, releases: Matrix) -> Iterator[Fi
     """
     least = releases.minimum.kernel_version
     kernels = sorted({kernel for n in node_kinds.linux_ec2 if (kernel := kernel_of(n)) is not None})
-    yield Evidence(f"{counted(len(node_kinds.linux_ec2), 'Linux node')}, kernels {listed(f'{a}.{b}' for a, b in kernels)}")
+    yield Evidence(f"{count(len(node_kinds.linux_ec2), 'Linux node')}, kernels {listed(f'{a}.{b}' for a, b in kernels)}")
     for maker, nodes in fold(node_kinds.linux_ec2).items():
         unread = [n for n in nodes if kernel_of(n) is None]
         old = [n for n in nodes if (kernel := kernel_of(n)) is not None and kernel < least]
@@ -37,7 +37,7 @@ def kernel_supports_ebpf(node_kinds: NodeKinds, releases: Matrix) -> Iterator[Fi
             versions = listed(dict.fromkeys(n.status.node_info.kernel_version for n in old))
             yield Finding(
                 subject=maker,
-                message=f"{counted(len(old), 'node')} of {len(nodes)} run kernel {versions}; the agent needs "
+                message=f"{count(len(old), 'node')} of {len(nodes)} run kernel {versions}; the agent needs "
                 f"{releases.minimum.kernel} or later",
                 remedy="Move to an AL2023 or Bottlerocket AMI (or an AL2 AMI with a 5.10 kernel) and replace these nodes.",
                 command="kubectl get nodes -o custom-columns=NAME:.metadata.name,KERNEL:.status.nodeInfo.kernelVersion",

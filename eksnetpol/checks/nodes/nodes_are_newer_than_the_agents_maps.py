@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from eksnetpol.checks.declare import AGENT_README, NotApplicable, check
-from eksnetpol.checks.words import counted, listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, Switch, Switches
@@ -44,14 +44,14 @@ def nodes_are_newer_than_the_agents_maps(
     stored = sorted(controller_revisions, key=lambda r: r.revision)
     history = [(r.revision, r.metadata.creation_timestamp, _agent_of(r)) for r in stored]
     crossing = _crossing(history, boundary)
-    yield Evidence(f"agent {agent_release}, {counted(len(history), 'stored revision')}")
+    yield Evidence(f"agent {agent_release}, {count(len(history), 'stored revision')}")
     for maker, nodes in fold(node_kinds.linux_ec2).items():
         if crossing is not None:
             old = [n.name for n in nodes if _is_older(n, crossing)]
             if old:
                 yield Finding(
                     subject=maker,
-                    message=f"{counted(len(old), 'node')} older than the roll-out of agent {boundary} on {crossing:%Y-%m-%d} "
+                    message=f"{count(len(old), 'node')} older than the roll-out of agent {boundary} on {crossing:%Y-%m-%d} "
                     "keep the connection table of the agent before it",
                     remedy="Replace these nodes, a few at a time.",
                     command=f"kubectl drain {old[0]} --ignore-daemonsets --delete-emptydir-data",

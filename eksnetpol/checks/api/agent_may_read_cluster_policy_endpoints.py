@@ -1,0 +1,51 @@
+"""The agent may read ClusterPolicyEndpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eksnetpol.assets.releases import Matrix
+from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.facts.agent_rights import AGENT, GROUP, ROLE, AgentRights
+from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
+from eksnetpol.model.versions import Release
+
+RESOURCE = "clusterpolicyendpoints"
+VERBS = ("get", "list", "watch")
+
+
+@check(
+    title="the agent may read ClusterPolicyEndpoints where it needs them",
+    severity=Severity.BLOCKER,
+    docs=TROUBLESHOOT,
+    sources=(
+        "aws/aws-network-policy-agent#551",
+        "aws/aws-network-policy-agent#553",
+        "https://github.com/aws/amazon-vpc-cni-k8s/blob/v1.21.1/config/master/aws-k8s-cni.yaml",
+    ),
+    intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
+)
+def agent_may_read_cluster_policy_endpoints(
+    agent_rights: AgentRights, agent_release: Release, releases: Matrix
+) -> Iterator[Finding | Unknown | Evidence]:
+    """
+    From v1.3.0 on the agent reads ClusterPolicyEndpoints too, and new pods fail while it cannot ("One of the policy reconcilers
+    is not ready"); from v1.3.5 on it exits. The permission came with the manifest of VPC CNI v1.21.1.
+    """
+    since = releases.feature["cluster-endpoints"].agent
+    if since is None or agent_release.base < since:
+        raise NotApplicable(f"agent {agent_release} knows no ClusterPolicyEndpoints")
+    answers = {verb: agent_rights.may(verb, RESOURCE) for verb in VERBS}
+    yield Evidence(f"agent {agent_release} may {', '.join(v for v, a in answers.items() if a) or 'do nothing with'} {RESOURCE}")
+    denied = [verb for verb, answer in answers.items() if answer is False]
+    unsaid = [verb for verb, answer in answers.items() if answer is None]
+    subject = Subject("ClusterRole", ROLE)
+    if denied:
+        yield Finding(
+            subject=subject,
+            message=f"aws-node may not {', '.join(denied)} {RESOURCE}.{GROUP}, which agent {agent_release} reads",
+            remedy="Take the ClusterRole from the same release as the image.",
+            command=f"kubectl auth can-i list {RESOURCE}.{GROUP} --as={AGENT}",
+        )
+    elif unsaid:
+        yield Unknown(subject, f"ClusterRole {ROLE} does not say {', '.join(unsaid)} {RESOURCE}; another role may")
