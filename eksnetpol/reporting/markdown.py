@@ -89,7 +89,8 @@ def _undetermined(report: Report, limit: int) -> Iterator[str]:
         subjects = [markdown_code(str(s), cell=True) for s in gap.subjects[:limit]]
         more = f" (+{len(gap.subjects) - len(subjects)} more)" if len(gap.subjects) > len(subjects) else ""
         of = f" ({', '.join(subjects)}{more})" if subjects else ""
-        checks = ", ".join(markdown_code(c.id, cell=True) for c in gap.checks)
+        checks = ", ".join(markdown_code(c.id, cell=True) for c in gap.checks[:limit])
+        checks += f" (+{len(gap.checks) - limit} more)" if len(gap.checks) > limit else ""
         rows.append(f"| {markdown(gap.reason)}{of} | {markdown(gap.ask)} | {checks} |")
     yield "\n".join(rows)
 

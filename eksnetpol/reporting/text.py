@@ -19,7 +19,7 @@ from eksnetpol.reporting.shell import fold
 NARROWEST = 20
 """Below this many columns nothing can be read; the page stays this wide."""
 
-_FINDINGS_SHOWN, _COMMANDS_SHOWN, _SUBJECTS_SHOWN = 5, 3, 5
+_FINDINGS_SHOWN, _COMMANDS_SHOWN, _SUBJECTS_SHOWN, _CHECKS_SHOWN = 5, 3, 5, 6
 _COMMAND_INDENT = 7
 _DEEPEST_INDENT_OF_WIDTH = 4
 
@@ -175,7 +175,10 @@ def _undetermined(page: _Page, report: Report) -> None:
             page.say(", ".join(map(str, shown)) + (f" (+{more} more; -o json shows all)" if more else ""), 4)
         if gap.ask:
             page.say(gap.ask, 4, page.glyph("→", "->"), "green")
-        page.say("leaves open: " + ", ".join(f"{c.id} ({c.severity.value})" for c in gap.checks), 4, style="dim")
+        checks = gap.checks if page.verbose else gap.checks[:_CHECKS_SHOWN]
+        more = len(gap.checks) - len(checks)
+        open_ = ", ".join(f"{check.id} ({check.severity.value})" for check in checks)
+        page.say(f"leaves open: {open_}" + (f" (+{more} more; -o json shows all)" if more else ""), 4, style="dim")
 
 
 def _settled(page: _Page, report: Report) -> None:
