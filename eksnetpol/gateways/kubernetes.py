@@ -62,7 +62,9 @@ class _CronJobSpec(k8s.ApiObject, frozen=True):
     job_template: _JobTemplate = _JobTemplate()
 
 
-class _CronJob(k8s.ApiObject, frozen=True):
+class WireCronJob(k8s.ApiObject, frozen=True):
+    """A CronJob as it is decoded."""
+
     metadata: k8s.ObjectMeta
     spec: _CronJobSpec = _CronJobSpec()
 
@@ -71,7 +73,9 @@ class _RevisionData(k8s.ApiObject, frozen=True):
     spec: k8s.WorkloadSpec = k8s.WorkloadSpec()
 
 
-class _Revision(k8s.ApiObject, frozen=True):
+class WireRevision(k8s.ApiObject, frozen=True):
+    """A ControllerRevision as it is decoded: with the template it keeps."""
+
     metadata: k8s.ObjectMeta
     revision: int = 0
     data: _RevisionData = _RevisionData()
@@ -88,7 +92,9 @@ class _CrdSpec(k8s.ApiObject, frozen=True):
     versions: tuple[_CrdVersion, ...] = ()
 
 
-class _Crd(k8s.ApiObject, frozen=True):
+class WireCrd(k8s.ApiObject, frozen=True):
+    """A CustomResourceDefinition as it is decoded, its schemas undecoded."""
+
     metadata: k8s.ObjectMeta
     spec: _CrdSpec = _CrdSpec()
     status: k8s.CrdStatus = k8s.CrdStatus()
@@ -153,8 +159,8 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         return list_all(
             self.api,
             CRONJOBS,
-            _CronJob,
-            reduce=lambda c: clean(k8s.Workload(metadata=c.metadata, spec=c.spec.job_template.spec)),
+            WireCronJob,
+            reduce=lambda c: clean(workload_of(c)),
         )
 
     @needs(REVISIONS.list)
@@ -163,8 +169,8 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         found = list_all(
             self.api,
             REVISIONS,
-            _Revision,
-            reduce=_revision,
+            WireRevision,
+            reduce=revision_of,
             namespace=_KUBE_SYSTEM,
             query={"labelSelector": AGENT_SELECTOR},
         )
@@ -207,7 +213,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
     @needs(CRDS.list)
     def crds(self) -> tuple[k8s.CustomResourceDefinition, ...]:
         """Return all CustomResourceDefinitions, of schemas only a digest, and that only for the VPC CNI's own."""
-        return list_all(self.api, CRDS, _Crd, reduce=_crd)
+        return list_all(self.api, CRDS, WireCrd, reduce=crd_of)
 
     @needs(CLUSTER_ROLES.named("get", *ROLES))
     def cluster_roles(self) -> tuple[k8s.ClusterRole, ...]:
@@ -274,13 +280,20 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         return tuple(found)
 
 
-def _revision(found: _Revision) -> k8s.ControllerRevision:
+def workload_of(found: WireCronJob) -> k8s.Workload:
+    """Return *found* as a workload: with the template of the pods its Jobs make."""
+    return k8s.Workload(metadata=found.metadata, spec=found.spec.job_template.spec)
+
+
+def revision_of(found: WireRevision) -> k8s.ControllerRevision:
+    """Return of *found* the images of its template."""
     template = found.data.spec.template.spec
     images = tuple(f"{c.name}={c.image}" for c in (*template.init_containers, *template.containers))
     return k8s.ControllerRevision(metadata=sanitize.plain(found).metadata, revision=found.revision, images=images)
 
 
-def _crd(found: _Crd) -> k8s.CustomResourceDefinition:
+def crd_of(found: WireCrd) -> k8s.CustomResourceDefinition:
+    """Return *found* without schemas; of the VPC CNI's own they leave their digest."""
     spec = found.spec
     digest = ""
     if spec.group == "networking.k8s.aws":
