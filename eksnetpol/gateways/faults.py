@@ -138,12 +138,12 @@ def transport_fault(error: Exception, asked: str, server: str) -> EksNetpolError
         why = f"its certificate is not the one expected (TLS): {told}; is this the right cluster, or a proxy in between?"
     elif isinstance(reason, http.NameResolutionError):
         why = f"its name cannot be resolved (DNS): {told}"
+    elif isinstance(reason, http.NewConnectionError):
+        why = f"no connection: {told}"
     elif isinstance(reason, http.ConnectTimeoutError):
         why = "nobody answered in time; a private endpoint is only reachable from inside its VPC"
     elif isinstance(reason, http.TimeoutError):
         why = "it did not finish its answer in time; a larger --request-timeout may help"
-    elif isinstance(reason, http.NewConnectionError):
-        why = f"no connection: {told}"
     else:
         why = f"the connection broke: {told}"
     return Unreachable(f"could not {asked} at {server}: {why}")

@@ -68,7 +68,7 @@ class ApiServer:
     credentials: Credentials
     extra: tuple[tuple[str, str], ...] = ()
     timeout: float = 60.0
-    pace: TokenBucket = field(default_factory=lambda: TokenBucket(rate=50, burst=100))
+    pace: TokenBucket = field(default_factory=lambda: TokenBucket(rate=50, burst=300))
     sleep: Callable[[float], None] = time.sleep
 
     def get(self, path: str, needs: RbacPermission, query: Mapping[str, str] | None = None, accept: str = JSON) -> bytes:
