@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from eksnetpol.engines.engine import Engine, Mode, Presence, Surroundings, presence
 
 GROUPS = ("antrea.io",)
+
+_ENCAP_MODE = re.compile(r"^\s*trafficEncapMode:\s*\"?(\w+)", re.MULTILINE)
+"""The setting as it stands, and not the comments above it, which name every mode."""
 
 
 def detect(around: Surroundings) -> Presence | None:
@@ -12,8 +17,9 @@ def detect(around: Surroundings) -> Presence | None:
     config = next((c.data for c in around.configmaps if c.metadata.name.startswith("antrea-config")), None)
     text = "" if config is None else config.get("antrea-agent.conf", "")
     mode = Mode.UNKNOWN
-    if "trafficEncapMode" in text:
-        mode = Mode.POLICY_ONLY if "networkPolicyOnly" in text else Mode.FULL_CNI
+    if text:
+        found = _ENCAP_MODE.search(text)
+        mode = Mode.POLICY_ONLY if found and found[1] == "networkPolicyOnly" else Mode.FULL_CNI
     crds = around.groups_under(*GROUPS)
     left_over = (f"{crds} CustomResourceDefinitions of antrea.io",) if crds else ()
     parts = (around.deployment("antrea-controller"),)

@@ -15,6 +15,9 @@ GROUPS = ("projectcalico.org", "tigera.io")
 def detect(around: Surroundings) -> Presence | None:
     """Recognise Calico by its agent ``calico-node``; the operator or typha alone is a partial install."""
     agent = around.daemonset("calico-node")
+    if agent is None and around.daemonset("canal") is not None:
+        # Canal is Calico's policies under another name: its definitions and controllers are in use, and `canal` speaks of it.
+        return None
     parts = (
         around.deployment("tigera-operator"),
         around.deployment("calico-typha"),
@@ -37,7 +40,7 @@ def _mode(around: Surroundings) -> Mode:
     if agent is None:
         return Mode.UNKNOWN
     env = env_of(agent, "calico-node")
-    backend = env.get("CALICO_NETWORKING_BACKEND")
+    backend = env.get("CALICO_NETWORKING_BACKEND") or (around.configmap("calico-config") or {}).get("calico_backend")
     if backend == "none" or env.get("CALICO_MANAGE_CNI") == "false":
         return Mode.POLICY_ONLY
     if "FELIX_INTERFACEPREFIX" in env and "eni" in env["FELIX_INTERFACEPREFIX"].split(","):
