@@ -24,6 +24,8 @@ CNI_README = "https://github.com/aws/amazon-vpc-cni-k8s/blob/master/README.md"
 AGENT_README = "https://github.com/aws/aws-network-policy-agent/blob/main/README.md"
 
 ALL_INTENTS = frozenset(Intent)
+ENFORCING = ALL_INTENTS - {Intent.DISABLE}
+"""Whenever policies are enforced afterwards."""
 
 
 class NotApplicable(Exception):

@@ -1,0 +1,115 @@
+"""Who may talk to one address, as the agent decides: the longest prefix alone speaks.
+
+An ``except`` is kept as a deny for its own prefix, whichever policy it stands in, unless some rule names exactly that block; so
+one policy's ``except`` closes what another one opens with a wider block. A block takes over what wider ones let through, unless
+their own ``except`` holds its first address (aws/aws-network-policy-agent, pkg/fwruleprocessor; threads #92, #120, #481 there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from eksnetpol.policy.addresses import Network, holds, parse_cidr
+from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.rules import Direction, Rule, Rules, admits, entries_of
+from eksnetpol.policy.universe import Classes
+
+_ALL = {4: "0.0.0.0/0", 6: "::/0"}
+_TAKEN_FOR_HOST = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """For one address and port: isolated classes that may, that may not, and those of the latter that an ``except`` stops.
+
+    ``exceptions`` are the rules with such an ``except`` and the classes their policies select.
+    """
+
+    allowed: Classes
+    refused: Classes
+    excepted: Classes
+    exceptions: tuple[tuple[Rule, Classes], ...]
+
+
+@dataclass(slots=True)
+class _Level:
+    """What is known of the one block of a certain prefix length that holds the address."""
+
+    network: Network
+    ruled: Classes = 0
+    matched: Classes = 0
+    denied: Classes = 0
+    holes: dict[Network, Classes] = field(default_factory=dict)
+
+
+def reach(rules: Rules, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
+    """Work out who may send *protocol* to *port* of *address*, which is no pod's; for all classes at once."""
+    host = parse_cidr(address)
+    if host is None:
+        message = f"{address!r} is no address"
+        raise ValueError(message)
+    levels, exceptions = _levels(rules, isolation, host, protocol, port)
+    through: list[tuple[_Level, Classes]] = []
+    decided = allowed = excepted = 0
+    ordered = sorted(levels.values(), key=lambda level: level.network.prefixlen)
+    for level in ordered:
+        taken = 0
+        for wider, passed in through:
+            if wider.network.prefixlen != _TAKEN_FOR_HOST:
+                taken |= passed & ~_holed(wider, level.network)
+        through.append((level, level.ruled & (level.matched | taken)))
+    for level, passed in reversed(through):
+        here = (level.ruled | level.denied) & ~decided
+        allowed |= here & passed
+        excepted |= here & level.denied & ~level.ruled
+        decided |= here
+    isolated = isolation.egress
+    return Reach(allowed & isolated, isolated & ~allowed, excepted & isolated, exceptions)
+
+
+def _levels(
+    rules: Rules, isolation: Isolation, host: Network, protocol: str, port: int
+) -> tuple[dict[int, _Level], tuple[tuple[Rule, Classes], ...]]:
+    levels: dict[int, _Level] = {}
+    exceptions: list[tuple[Rule, Classes]] = []
+    first = int(host.network_address)
+    for rule, cidr, excepts in _egress_blocks(rules, host.version):
+        network = parse_cidr(cidr)
+        if network is None or network.version != host.version or not holds(network, first):
+            continue
+        entries = entries_of(rule.ports)
+        if not entries:
+            continue
+        selected = isolation.subjects[rule.at].selected
+        level = levels.setdefault(network.prefixlen, _Level(network))
+        level.ruled |= selected
+        if admits(entries, protocol, port):
+            level.matched |= selected
+        for text in excepts:
+            hole = parse_cidr(text)
+            if hole is None or hole.version != host.version:
+                continue
+            level.holes[hole] = level.holes.get(hole, 0) | selected
+            if holds(hole, first):
+                levels.setdefault(hole.prefixlen, _Level(hole)).denied |= selected
+                exceptions.append((rule, selected))
+    return levels, tuple(exceptions)
+
+
+def _egress_blocks(rules: Rules, version: int) -> Iterator[tuple[Rule, str, tuple[str, ...]]]:
+    for rule in rules.without_peers:
+        if rule.direction is Direction.EGRESS:
+            yield rule, _ALL[version], ()
+    for rule, block in rules.blocks():
+        if rule.direction is Direction.EGRESS:
+            yield rule, block.cidr, block.except_
+
+
+def _holed(level: _Level, narrower: Network) -> Classes:
+    first = int(narrower.network_address)
+    answer = 0
+    for hole, classes in level.holes.items():
+        if holds(hole, first):
+            answer |= classes
+    return answer
