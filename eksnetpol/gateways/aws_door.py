@@ -89,8 +89,9 @@ class translated:  # noqa: N801 - reads as a word: with translated("eks:Describe
         if error is None or isinstance(error, EksNetpolError):
             return
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
-        if isinstance(error, (BotoCoreError, ClientError)):
+        if isinstance(error, (BotoCoreError, ClientError, ResponseParserError)):
             raise aws_fault(error, self.action) from error
 
 

@@ -47,6 +47,7 @@ def one_line(text: object) -> str:
 def aws_fault(error: Exception, action: str) -> EksNetpolError:
     """Return *error*, which botocore raised while calling *action* (``eks:DescribeAddon``), as one of ours."""
     from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, boto.ClientError):
         return _refusal(error.response, action)
@@ -54,7 +55,7 @@ def aws_fault(error: Exception, action: str) -> EksNetpolError:
         return UsageError(f"{action}: {one_line(error)}")
     if isinstance(error, (boto.ConnectionError, boto.HTTPClientError)):
         return Unreachable(f"{action} got no answer: {one_line(error)}; check the network, proxy and --endpoint-url")
-    if isinstance(error, (boto.ResponseParserError, boto.UnknownServiceError)):
+    if isinstance(error, (ResponseParserError, boto.UnknownServiceError)):
         return UnreadableInput(action, f"the answer makes no sense: {one_line(error)}")
     # What is left of botocore's errors is about finding and renewing credentials.
     return Unauthenticated(
