@@ -16,7 +16,7 @@ NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.sv
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and its private key, as PEM."""
+    """A certificate (or a bare public key) and its private key, as PEM."""
 
     certificate: str
     key: str
@@ -81,9 +81,11 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(encoding, shape, serialization.NoEncryption()).decode()
 
 
-def signing_key() -> str:
-    """Return a new private key for service account tokens; the API server reads the public half from the same file."""
-    return private_pem(ec.generate_private_key(ec.SECP256R1()))
+def signing_keys() -> Pair:
+    """Return a new key pair for service account tokens: the public half as ``certificate``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return Pair(public.decode(), private_pem(key))
 
 
 def _started(
