@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
+from click.core import ParameterSource
 
+from eksnetpol.cli.base import Option
 from eksnetpol.cli.complain import complain
 from eksnetpol.cli.main import cli
 from eksnetpol.errors import EksNetpolError
 
 USAGE, BUG, INTERRUPTED, BROKEN_PIPE = 2, 70, 130, 141
+COMPLETION = "_EKSNETPOL_COMPLETE"
 ISSUES = "https://github.com/eksnetpol/eksnetpol/issues"
 
 
@@ -41,10 +44,13 @@ def run(args: Sequence[str], name: str = "eksnetpol") -> int:
     if debug:
         _log()
     try:
-        code = cli.main(list(args), prog_name=name, complete_var="_EKSNETPOL_COMPLETE", standalone_mode=False)
+        code = _call(list(args), name)
         if sys.stdout is not None:
             sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
+        if sys.stderr is not None and sys.stderr.isatty():
+            # The terminal has written ^C at the end of whatever was there.
+            sys.stderr.write("\n")
         complain("interrupted; nothing was changed")
         return INTERRUPTED
     except BrokenPipeError:
@@ -57,6 +63,20 @@ def run(args: Sequence[str], name: str = "eksnetpol") -> int:
             traceback.print_exc()
         return _explain(error, debug)
     return code if isinstance(code, int) else 0
+
+
+def _call(args: list[str], name: str) -> object:
+    """Do what *args* ask for, or answer the completion of a shell. `click.Command.main` would give errors ends of its own."""
+    instruction = os.environ.get(COMPLETION)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, name, COMPLETION, instruction)
+    try:
+        with cli.make_context(name, args) as context:
+            return cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
 
 
 def _log() -> None:
@@ -92,7 +112,17 @@ def _explain(error: Exception, debug: bool) -> int:
 
 def _usage(error: click.ClickException) -> str:
     message = error.format_message().rstrip()
+    if isinstance(error, click.exceptions.NoSuchOption | click.exceptions.NoSuchCommand) and error.possibilities:
+        # click names all that are remotely alike.
+        import difflib
+
+        typed = error.option_name if isinstance(error, click.exceptions.NoSuchOption) else error.command_name
+        (nearest,) = difflib.get_close_matches(typed, error.possibilities, n=1, cutoff=0)
+        message = f"{error.message} Did you mean {nearest!r}?"
     context = getattr(error, "ctx", None)
+    param = getattr(error, "param", None)
+    if context and isinstance(param, Option) and context.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+        message = f"{param.envvar}: {message}"
     if context is None:
         return message
     return f"{message}\n`{context.command_path} --help` shows what there is"

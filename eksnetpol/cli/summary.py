@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Seen, unread_sections
+from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Seen, Why, unread_sections
 from eksnetpol.reporting.escape import markdown as escaped
 from eksnetpol.reporting.escape import visible
 
@@ -97,17 +97,18 @@ def _count(value: Any) -> int:
 
 
 def _text(found: Summary, width: int) -> str:
-    lines = [visible(found.title), f"  taken  {found.taken_at}, {age_in_words(found.age)}", f"  from   {found.source}"]
-    broad = max((len(name) for name in found.target), default=0)
-    lines += [f"  {name.ljust(broad)}  {visible(value)}" for name, value in found.target.items() if value != found.title]
+    facts = {"taken": f"{found.taken_at}, {age_in_words(found.age)}", "from": found.source}
+    facts |= {name: visible(value) for name, value in found.target.items() if value != found.title}
+    broad = max(len(name) for name in facts)
+    lines = [visible(found.title), *(f"  {name.ljust(broad)}  {value}" for name, value in facts.items())]
     broad = max((len(s.name) for s in found.seen), default=0)
     lines += ["", f"read ({len(found.seen)} sections):"]
     lines += [f"  {s.name.ljust(broad)}  {s.count:>8,}{'' if s.complete else '  (perhaps not all)'}" for s in found.seen]
     if found.unread:
         lines += ["", f"not read ({len(found.unread)} sections):"]
         for reason, names in _by_reason(found).items():
-            lines += textwrap.wrap(visible(", ".join(names)), width, initial_indent="  ", subsequent_indent="  ")
-            lines += textwrap.wrap(visible(reason), width, initial_indent="      ", subsequent_indent="      ")
+            lines += textwrap.wrap(f"{visible(reason)}:", width, initial_indent="  ", subsequent_indent="  ")
+            lines += textwrap.wrap(visible(", ".join(names)), width, initial_indent="      ", subsequent_indent="      ")
     return "\n".join(lines) + "\n"
 
 
@@ -123,7 +124,8 @@ def _markdown(found: Summary) -> str:
 
 def _by_reason(found: Summary) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
-    for section in found.unread:
+    # What nobody asked for is no news, and comes last.
+    for section in sorted(found.unread, key=lambda s: s.why == Why.NOT_ASKED.value):
         words = f"{section.reason} (needs {section.permission})" if section.permission not in section.reason else section.reason
         reasons.setdefault(words, []).append(section.name)
     return reasons

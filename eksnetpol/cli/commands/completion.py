@@ -30,8 +30,10 @@ def command(ctx: click.Context, /, shell: str, **_flags: Any) -> None:
 
     The script asks eksnetpol itself, so it stays right when eksnetpol is upgraded; an answer takes as long as --help.
     """
+    from eksnetpol.cli.entry import COMPLETION
+
     made = get_completion_class(shell)
     if made is None:
         raise click.UsageError(f"no completion for {shell}")
-    script = made(ctx.find_root().command, {}, "eksnetpol", "_EKSNETPOL_COMPLETE")
+    script = made(ctx.find_root().command, {}, "eksnetpol", COMPLETION)
     write(script.source_template % script.source_vars() + "\n")
