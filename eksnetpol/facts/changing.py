@@ -224,7 +224,8 @@ def changing(
     target: Target,
 ) -> Changing:
     """How settings and versions of the VPC CNI are changed in this cluster; whatever could not be read is left out."""
-    manager = None if isinstance(install, Unread) else install.manager
+    known = None if isinstance(install, Unread) else install.manager
+    manager = Manager.ADDON if isinstance(addon, Addon) else known
     cni = None if isinstance(vpc_cni, Unread) else vpc_cni
     offered: tuple[Release, ...] = ()
     if not isinstance(addon_releases, Unread) and not isinstance(kubernetes_version, Unread):

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from eksnetpol.checks.control_plane.addon_is_at_least_the_default import addon_is_at_least_the_default
+from tests.checks.cases import Case, assert_case, cases
+
+
+@pytest.mark.parametrize("case", cases(__file__), ids=str)
+def test_addon_is_at_least_the_default(case: Case) -> None:
+    assert_case(addon_is_at_least_the_default, case)

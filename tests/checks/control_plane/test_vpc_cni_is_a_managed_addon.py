@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from eksnetpol.checks.control_plane.vpc_cni_is_a_managed_addon import vpc_cni_is_a_managed_addon
+from tests.checks.cases import Case, assert_case, cases
+
+
+@pytest.mark.parametrize("case", cases(__file__), ids=str)
+def test_vpc_cni_is_a_managed_addon(case: Case) -> None:
+    assert_case(vpc_cni_is_a_managed_addon, case)
