@@ -30,7 +30,7 @@ def removing_cilium_leaves_a_cni_configuration(
         raise NotApplicable("Cilium is not there")
     config = next((c for c in configmaps if c.metadata.name == "cilium-config"), None)
     if config is None:
-        yield Unknown(Subject("ConfigMap", "cilium-config"), "ConfigMap cilium-config was not found: cni-exclusive is not known")
+        yield Unknown(Subject("ConfigMap", "cilium-config"), "it was not found, so cni-exclusive is not known")
         return
     value = config.data.get(KEY, "")
     yield Evidence(f"{KEY} is {value or 'unset'}")
@@ -38,6 +38,6 @@ def removing_cilium_leaves_a_cni_configuration(
         yield Finding(
             subject=Subject("ConfigMap", "cilium-config", config.metadata.namespace),
             message=f"{KEY} is {value or 'unset, which means true'}: Cilium hides the VPC CNI's configuration from the kubelet",
-            remedy="Set cni.exclusive=false, let Cilium roll out, see 10-aws.conflist come back, and replace nodes as you remove it.",
+            remedy="Set cni.exclusive=false, let Cilium roll out, see 10-aws.conflist come back; replace nodes as you remove it.",
             command="helm upgrade cilium cilium/cilium -n kube-system --reuse-values --set cni.exclusive=false",
         )
