@@ -20,10 +20,8 @@ _WORDS: Mapping[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
-    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INTEGER = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[-+]?[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))"
 )
@@ -39,11 +37,16 @@ class Unreadable(ValueError):
 
 
 def resolve(text: str) -> Any:
-    """Return what the plain scalar *text* stands for: None, a boolean, a number, or *text* itself."""
+    """Return what the plain scalar *text* stands for: None, a boolean, a number, or *text* itself.
+
+    Raises `Unreadable` for infinities and what is no number, which JSON, and so Kubernetes, cannot hold.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if not text or text[0] not in "+-.0123456789":
         return text
+    if _NO_NUMBER.fullmatch(text):
+        raise Unreadable(f"{text} is a number that JSON cannot hold; put it in quotes if a text is meant")
     # After a leading dot Go's own parser decides, which wants digits on both sides of an underscore.
     plain = text.replace("_", "") if text[0] != "." else _BETWEEN_DIGITS.sub("", text)
     if text[0] != ".":

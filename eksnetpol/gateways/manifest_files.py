@@ -1,0 +1,198 @@
+"""A snapshot made of files: manifests, kustomize output, rendered charts, and what `kubectl get -o json` prints.
+
+Files name what they name and say nothing of the rest: no section is complete, and those without any object are unread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from eksnetpol.errors import UnreadableInput, UsageError
+from eksnetpol.gateways.collector_pause import collector_paused
+from eksnetpol.gateways.kubernetes_custom import EXAMPLES
+from eksnetpol.gateways.manifest_kinds import foreign_plural, reading_of
+from eksnetpol.gateways.manifest_objects import Found, objects
+from eksnetpol.gateways.manifest_pods import SUFFIXES, Pods
+from eksnetpol.model.findings import Subject
+from eksnetpol.model.kubernetes import KindCount
+from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Origin, Seen, SourceKind, Unread, Why
+
+_ENDINGS = (".yaml", ".yml", ".json")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_NAMED_IN_NOTES = 5
+
+Note = Callable[[str], None]
+
+
+def read_manifests(paths: Sequence[str], stdin: BinaryIO | None = None, note: Note = lambda _: None) -> ClusterSnapshot:
+    """Return what the objects in *paths* amount to: files, directories with all below them, ``-`` for *stdin*.
+
+    *note* is told what was left out: files of a directory that hold no objects, and kinds that nobody reads. Raises
+    `UnreadableInput` with file and line for what is broken or of a wrong type, for an input without any document and for a
+    directory without any object; `UsageError` for a path that does not exist.
+    """
+    if not paths:
+        raise UsageError("no manifests were given; name files or directories, or - for stdin")
+    gathered = _Gathered(note)
+    with collector_paused():
+        for path in paths:
+            for found in _objects(path, stdin, note):
+                gathered.add(found)
+    return gathered.snapshot()
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _objects(path: str, stdin: BinaryIO | None, note: Note) -> Iterator[Found]:
+    if path == "-":
+        if stdin is None:
+            raise UsageError("- stands for stdin, and there is none")
+        yield from objects(stdin.read(), "stdin") or ()
+    elif Path(path).is_dir():
+        yield from _below(path, note)
+    else:
+        yield from objects(_read(path), path) or ()
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file or directory") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _below(top: str, note: Note) -> Iterator[Found]:
+    any_found = False
+    files = _Files()
+    empty: list[str] = []
+    for path in files.below(top):
+        found = objects(_read(path), path, any_file=True)
+        if found is None:
+            empty.append(path)
+        else:
+            any_found = any_found or bool(found)
+            yield from found
+    for paths, words in (
+        (empty, "no Kubernetes objects, left out"),
+        (files.charts, "a chart's templates, left out; give the output of `helm template`"),
+        (files.kustomizations, "left out, as is what it would change; give the output of `kustomize build`"),
+    ):
+        if paths:
+            note(f"{_some(paths)}: {words}")
+    if not any_found:
+        raise UnreadableInput(top, "no Kubernetes objects are here; expected *.yaml, *.yml or *.json below it")
+
+
+class _Files:
+    """Walks through directories, and keeps what it passes by: templates of charts, and kustomizations."""
+
+    def __init__(self) -> None:
+        self.charts: list[str] = []
+        self.kustomizations: list[str] = []
+
+    def below(self, top: str) -> Iterator[str]:
+        """Yield the files below *top* that may hold objects, in order; hidden ones are not looked at."""
+        for folder, folders, files in os.walk(top, onerror=_unreadable):
+            folders[:] = sorted(f for f in folders if not f.startswith("."))
+            is_chart = "Chart.yaml" in files
+            if is_chart and "templates" in folders:
+                folders.remove("templates")
+                self.charts.append(f"{folder}/templates")
+            for name in sorted(files):
+                path = os.path.join(folder, name)  # noqa: PTH118 - the path as it was given, ./ included
+                if name in _KUSTOMIZATIONS:
+                    self.kustomizations.append(path)
+                elif is_chart and (name == "Chart.yaml" or name.startswith("values")):
+                    continue
+                elif name.endswith(_ENDINGS) and not name.startswith("."):
+                    yield path
+
+
+def _unreadable(error: OSError) -> None:
+    raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _some(names: Iterable[str]) -> str:
+    ordered = list(names)
+    more = len(ordered) - _NAMED_IN_NOTES
+    return ", ".join(ordered[:_NAMED_IN_NOTES]) + (f" and {more} more" if more > 0 else "")
+
+
+# --- the snapshot -----------------------------------------------------------------------------------------------------
+
+
+class _Gathered:
+    """Objects by section, each once: of two with the same name the later counts, as when they are applied in order."""
+
+    def __init__(self, note: Note) -> None:
+        self._note = note
+        self._sections: dict[str, dict[tuple[str, str, str], Any]] = {}
+        self._pods = Pods()
+        self._origins: dict[str, Origin] = {}
+        self._foreign: dict[tuple[str, str, str], list[str]] = {}
+        self._unread: Counter[str] = Counter()
+        self._again: list[str] = []
+
+    def add(self, found: Found) -> None:
+        """Take an object."""
+        reading = reading_of(found)
+        plural = foreign_plural(found)
+        if (found.group, found.kind) == ("", "Pod"):
+            pod = self._pods.add(found)
+            self._came(found, pod.namespace, pod.name)
+        elif reading is not None:
+            thing = reading.read(found)
+            if thing is None:
+                self._unread[found.kind] += 1
+            else:
+                meta = thing.metadata
+                section = self._sections.setdefault(reading.section, {})
+                section[found.kind, meta.namespace, meta.name] = thing
+                self._came(found, meta.namespace, meta.name)
+        elif plural:
+            names = self._foreign.setdefault((found.group, found.kind, plural), [])
+            names.append("/".join(p for p in (found.namespace, found.name) if p))
+        elif (found.group, found.kind) not in SUFFIXES:
+            self._unread[found.kind] += 1
+        if (found.group, found.kind) in SUFFIXES:
+            made = self._pods.add_template(found)
+            if made is not None:
+                subject = str(Subject("Pod", made.name, made.namespace))
+                self._origins[subject] = Origin(found.file, found.line)
+
+    def snapshot(self) -> ClusterSnapshot:
+        """Return everything gathered; what is in no file is unread."""
+        if self._unread:
+            kinds = (f"{kind} ({count})" for kind, count in sorted(self._unread.items()))
+            self._note(f"objects that nothing here reads: {_some(kinds)}")
+        if self._again:
+            self._note(f"there more than once, so that the last counts: {_some(self._again)}")
+        counts = tuple(
+            KindCount(group, kind, plural, len(names), tuple(names[:EXAMPLES]))
+            for (group, kind, plural), names in sorted(self._foreign.items())
+        )
+        values: dict[str, tuple[Any, ...]] = {name: tuple(kept.values()) for name, kept in self._sections.items()}
+        values |= {"pods": self._pods.all(), "agent_pods": self._pods.agents(), "foreign_kinds": counts}
+        sections: dict[str, Any] = {
+            name: Seen(values[name], complete=False)
+            if values.get(name)
+            else Unread(f"{name.replace('_', ' ')}: not in the files given", Why.NOT_IN_FILES)
+            for name in SECTIONS
+        }
+        return ClusterSnapshot(taken_at=datetime.now(UTC), source=SourceKind.MANIFESTS, origins=self._origins, **sections)
+
+    def _came(self, found: Found, namespace: str, name: str) -> None:
+        subject = str(Subject(found.kind, name, namespace))
+        origin = Origin(found.file, found.line)
+        before = self._origins.get(subject)
+        if before is not None and before != origin:
+            self._again.append(f"{subject} ({before.file}:{before.line} and {origin.file}:{origin.line})")
+        self._origins[subject] = origin
