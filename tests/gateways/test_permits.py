@@ -1,0 +1,135 @@
+"""What commands need is what the gateways declare, what is shipped, and what may leave at all."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eksnetpol.errors import Bug
+from eksnetpol.gateways import permits
+from eksnetpol.gateways.aws import Aws
+from eksnetpol.gateways.aws_door import AwsDoor
+from eksnetpol.gateways.kubernetes import KubernetesApi
+from eksnetpol.gateways.kubernetes_lists import Resource
+from eksnetpol.gateways.permit_documents import Place, cluster_role, iam_policy, partition_of, shipped_documents
+from eksnetpol.gateways.permits import IamPermission, permissions_for, rbac
+from eksnetpol.interfaces import AwsGateway, KubernetesGateway
+from eksnetpol.model.snapshot import Target
+from tests.gateways.scripted import kubernetes_at, page, scripted
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(("gateway", "implementation"), [(AwsGateway, Aws), (KubernetesGateway, KubernetesApi)])
+def test_every_verb_declares_what_it_needs(gateway: type, implementation: type) -> None:
+    declared = {need.verb for need in permits.table()}
+    verbs = [name for name, _ in inspect.getmembers(gateway, inspect.isfunction) if not name.startswith("_")]
+    assert verbs
+    for verb in verbs:
+        function = getattr(implementation, verb)
+        assert f"{function.__module__}.{function.__qualname__}" in declared
+
+
+def test_every_declaration_is_a_verb_of_a_gateway() -> None:
+    verbs = {name for gateway in (AwsGateway, KubernetesGateway) for name, _ in inspect.getmembers(gateway, inspect.isfunction)}
+    assert {need.verb.rsplit(".", 1)[-1] for need in permits.table()} <= verbs
+
+
+@pytest.mark.parametrize("path", ["iam/preflight-read.json", "templates/rbac/clusterrole-read.yaml"])
+def test_shipped_documents_are_what_the_table_says(path: str) -> None:
+    text = shipped_documents()[path]
+    assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} lags behind; write shipped_documents() into it"
+
+
+def test_looking_asks_for_nothing_that_changes_anything() -> None:
+    needed = permissions_for("preflight")
+    reading = ("Describe", "List", "Get", "Simulate")
+    assert [p.action for p in needed.iam if not p.action.split(":")[1].startswith(reading)] == []
+    changing = [str(p) for p in needed.rbac if p.verb not in {"get", "list"}]
+    assert changing == ["create subjectaccessreviews.authorization.k8s.io"]
+
+
+def test_secrets_are_never_read() -> None:
+    assert not [p for p in permissions_for(*permits.commands()).rbac if p.resource in {"secrets", "*"} and not p.group]
+
+
+def test_a_command_that_needs_nothing_is_no_command_of_the_table() -> None:
+    assert set(permits.commands()) >= {"preflight", "snapshot save", "permissions check"}
+    with pytest.raises(KeyError):
+        permissions_for("checks list")
+
+
+def test_the_policy_is_scoped_where_the_action_can_be() -> None:
+    place = Place(partition="aws-us-gov", region="us-gov-west-1", account="123456789012", cluster="prod")
+    policy = json.loads(iam_policy(permissions_for("preflight"), place))
+    by_action = {action: s["Resource"] for s in policy["Statement"] for action in s["Action"]}
+    assert by_action["eks:DescribeCluster"] == "arn:aws-us-gov:eks:us-gov-west-1:123456789012:cluster/prod"
+    assert by_action["eks:DescribeAddon"] == "arn:aws-us-gov:eks:us-gov-west-1:123456789012:addon/prod/*"
+    assert by_action["eks:DescribeAddonVersions"] == "*"
+    assert "${" not in json.dumps(policy)
+    sids = [s["Sid"] for s in policy["Statement"]]
+    assert len(set(sids)) == len(sids)
+    assert all(sid.isalnum() for sid in sids)
+
+
+def test_what_is_not_known_of_the_place_stays_a_placeholder() -> None:
+    text = iam_policy(permissions_for("preflight"), Place.of(Target(region="cn-north-1")))
+    assert "arn:aws-cn:eks:cn-north-1:${Account}:cluster/${Cluster}" in text
+
+
+def test_partitions() -> None:
+    regions = ("us-west-2", "cn-northwest-1", "us-gov-east-1", "")
+    assert [partition_of(r) for r in regions] == ["aws", "aws-cn", "aws-us-gov", ""]
+
+
+def test_the_cluster_role_binds_the_group_that_is_named() -> None:
+    role, binding = yaml.safe_load_all(cluster_role(permissions_for("preflight"), "reader", "auditors"))
+    assert role["metadata"]["name"] == binding["roleRef"]["name"] == "reader"
+    assert binding["subjects"] == [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "auditors"}]
+    named = [r for r in role["rules"] if r.get("resources") == ["configmaps"]]
+    assert all("resourceNames" in rule for rule in named)
+    assert {verb for rule in named for verb in rule["verbs"]} == {"get", "list"}
+
+
+# --- nothing leaves that is not declared ------------------------------------------------------------------------------
+
+
+def test_an_undeclared_call_of_aws_does_not_leave() -> None:
+    class Client:
+        class meta:  # noqa: N801 - botocore's own name
+            method_to_api_mapping = {"delete_cluster": "DeleteCluster"}
+
+        def delete_cluster(self) -> None:
+            raise AssertionError("left")
+
+    with pytest.raises(Bug) as caught:
+        AwsDoor(lambda _: Client()).call("eks", "DeleteCluster")
+    assert "eks:DeleteCluster" in str(caught.value)
+
+
+def test_an_undeclared_request_to_the_api_server_does_not_leave() -> None:
+    with scripted(lambda _: page([])) as server:
+        api = kubernetes_at(server.url).api
+        for permission in (rbac("list", "secrets"), rbac("delete", "pods"), rbac("list", "nodes", "metrics.k8s.io")):
+            with pytest.raises(Bug):
+                api.get(Resource("secrets").path(), permission)
+    assert server.seen == []
+
+
+def test_a_wildcard_declaration_covers_its_group_alone() -> None:
+    permits.rbac_is_declared(rbac("list", "k8srequiredlabels", "constraints.gatekeeper.sh"))
+    with pytest.raises(Bug):
+        permits.rbac_is_declared(rbac("list", "k8srequiredlabels", "templates.gatekeeper.sh"))
+
+
+def test_what_a_permission_is_called() -> None:
+    assert [str(p) for p in (rbac("list", "pods"), rbac("list", "jobs", "batch"), rbac("get", path="/version"))] == [
+        "list pods",
+        "list jobs.batch",
+        "get /version",
+    ]
+    assert str(IamPermission("eks:DescribeAddon")) == "eks:DescribeAddon"
