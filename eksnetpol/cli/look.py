@@ -44,8 +44,13 @@ def look(config: Config, terminal: Terminal) -> ClusterSnapshot:
         case "--manifests":
             from eksnetpol.gateways.manifest_files import read_manifests
 
+            notes: list[str] = []
             with busy(terminal, f"reading {_some(settings.manifests)}"):
-                return read_manifests(settings.manifests, sys.stdin.buffer)
+                stdin = sys.stdin.buffer if sys.stdin else None
+                snapshot = read_manifests(settings.manifests, stdin, notes.append, any_file=settings.any_file)
+            for note in notes:
+                terminal.say(f"note: {note}")
+            return snapshot
         case _:
             return look_live(settings, terminal, NOTHING_GIVEN)
 

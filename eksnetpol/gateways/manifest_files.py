@@ -29,19 +29,22 @@ _NAMED_IN_NOTES = 5
 Note = Callable[[str], None]
 
 
-def read_manifests(paths: Sequence[str], stdin: BinaryIO | None = None, note: Note = lambda _: None) -> ClusterSnapshot:
+def read_manifests(
+    paths: Sequence[str], stdin: BinaryIO | None = None, note: Note = lambda _: None, *, any_file: bool = False
+) -> ClusterSnapshot:
     """Return what the objects in *paths* amount to: files, directories with all below them, ``-`` for *stdin*.
 
     *note* is told what was left out: files of a directory that hold no objects, and kinds that nobody reads. Raises
     `UnreadableInput` with file and line for what is broken or of a wrong type, for an input without any document and for a
-    directory without any object; `UsageError` for a path that does not exist.
+    directory without any object; `UsageError` for a path that does not exist. With *any_file* a file that is named may be
+    something else altogether, as those in a directory may.
     """
     if not paths:
         raise UsageError("no manifests were given; name files or directories, or - for stdin")
     gathered = _Gathered(note)
     with collector_paused():
         for path in paths:
-            for found in _objects(path, stdin, note):
+            for found in _objects(path, stdin, note, any_file):
                 gathered.add(found)
     return gathered.snapshot()
 
@@ -49,7 +52,7 @@ def read_manifests(paths: Sequence[str], stdin: BinaryIO | None = None, note: No
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _objects(path: str, stdin: BinaryIO | None, note: Note) -> Iterator[Found]:
+def _objects(path: str, stdin: BinaryIO | None, note: Note, any_file: bool) -> Iterator[Found]:
     if path == "-":
         if stdin is None:
             raise UsageError("- stands for stdin, and there is none")
@@ -57,7 +60,10 @@ def _objects(path: str, stdin: BinaryIO | None, note: Note) -> Iterator[Found]:
     elif Path(path).is_dir():
         yield from _below(path, note)
     else:
-        yield from objects(_read(path), path) or ()
+        found = objects(_read(path), path, any_file=any_file)
+        if found is None:
+            note(f"{path}: no Kubernetes objects, left out")
+        yield from found or ()
 
 
 def _read(path: str) -> bytes:

@@ -58,7 +58,7 @@ class Settings(_Table, frozen=True):
     ``select``, ``skip`` and ``ignore`` are globs of check ids or families; ``severity`` is by check id. ``fail_on_unknown`` None
     means: for clusters and snapshots of them, but not for files, which cannot know most of a cluster. ``outputs`` are what
     ``-o`` takes: ``text``, ``sarif=out.sarif``. ``snapshot``, ``manifests`` and ``baseline`` are files; those that the file of
-    settings names are relative to its own folder.
+    settings names are relative to its own folder. ``any_file`` lets manifests that are named be something else altogether.
     """
 
     fail_on: FailOn = "blocker"
@@ -73,6 +73,7 @@ class Settings(_Table, frozen=True):
     intent: Intent = msgspec.field(default=Intent.ENABLE, name="for")
     snapshot: str | None = None
     manifests: tuple[str, ...] = ()
+    any_file: bool = False
     baseline: str | None = None
     exit_zero: bool = False
     color: Literal["auto", "always", "never"] = "auto"

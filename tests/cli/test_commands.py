@@ -13,12 +13,13 @@ import yaml
 
 import eksnetpol
 from eksnetpol.checks.catalog import catalog
+from eksnetpol.checks.declare import Check
 from eksnetpol.cli import answers, catalogue, look, outputs, summary
 from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import UsageError
 from eksnetpol.gateways import permission_check, session
 from eksnetpol.gateways.permission_check import PermissionAnswer
-from eksnetpol.gateways.permits import permissions_for
+from eksnetpol.gateways.permits import Permissions, permissions_for
 from eksnetpol.model.snapshot import SECTIONS, Target
 from tests.cli.conftest import LOOKED, Ended, snapshot
 
@@ -64,7 +65,7 @@ def test_the_list_can_be_narrowed(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("check", catalog(), ids=lambda c: c.id)
-def test_every_check_can_be_explained(cli: Cli, check: catalogue.Check) -> None:
+def test_every_check_can_be_explained(cli: Cli, check: Check) -> None:
     out = cli("checks", "explain", check.id).out
     assert out.startswith(f"{check.id}\n")
     assert f'check = "{check.id}"' in out
@@ -203,9 +204,10 @@ def test_permissions_of_nothing_are_one_sentence(cli: Cli, args: tuple[str, ...]
 def test_the_exit_code_says_whether_something_is_missing(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, last: bool | None, code: int
 ) -> None:
-    def answer(_: object, needed: permission_check.Permissions) -> tuple[PermissionAnswer, ...]:
-        *most, one = (*needed.iam, *needed.rbac)
-        return (*(PermissionAnswer(p, allowed=True) for p in most), PermissionAnswer(one, last, "no RBAC rule grants it"))
+    def answer(_: object, needed: Permissions) -> tuple[PermissionAnswer, ...]:
+        granted = [PermissionAnswer(p, allowed=True) for p in needed.iam]
+        granted += [PermissionAnswer(p, allowed=True) for p in needed.rbac[1:]]
+        return (*granted, PermissionAnswer(needed.rbac[0], last, "no RBAC rule grants it"))
 
     monkeypatch.setattr(session, "connect", lambda _: session.Connection(target=Target()))
     monkeypatch.setattr(permission_check, "check_permissions", answer)

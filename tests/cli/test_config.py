@@ -41,7 +41,8 @@ def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(
 
 def test_every_option_can_stand_in_the_file_and_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {
-        "snapshot": "a.json", "manifests": ["a", "b"], "for": "upgrade", "select": ["nodes"], "skip": ["api"], "ignore": ["x-*"],
+        "snapshot": "a.json", "manifests": ["a", "b"], "any-file": True, "for": "upgrade",
+        "select": ["nodes"], "skip": ["api"], "ignore": ["x-*"],
         "baseline": "b.json", "fail-on": "never", "fail-on-unknown": True, "exit-zero": True, "outputs": ["text", "json=c.json"],
         "verbose": 2, "quiet": True, "color": "never", "width": 70, "no-input": True,
     }  # fmt: skip

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import yaml
 from eksnetpol.cli.base import Option
 from eksnetpol.cli.commands.preflight import command
 from eksnetpol.reporting.formats import FORMATS
-from tests.cli.conftest import environment
+from tests.cli.conftest import Ended, environment
+from tests.cli.test_preflight import POLICY
 
 ROOT = Path(__file__).parents[2]
 FLAGS = {name for param in command.params if isinstance(param, Option) for name in (*param.opts, *param.secondary_opts)}
@@ -107,6 +109,16 @@ def test_the_hook_calls_a_command_that_takes_its_files() -> None:
     assert words[:2] == ["eksnetpol", "preflight"]
     context = command.make_context("preflight", words[2:])
     assert context.params["manifests"] == ("a.yaml", "b c.yaml")
+
+
+def test_the_hook_really_runs(process: Callable[..., Ended], quiet_place: Path) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    (quiet_place / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    (quiet_place / "values.yaml").write_text("replicas: 3\n", encoding="utf-8")
+    words = [*shlex.split(hook["entry"])[1:], *hook["args"]]
+    assert process(*words, "policy.yaml", "values.yaml").code == 0
+    (quiet_place / "policy.yaml").write_text(POLICY.replace("policyTypes: [", "policyTypes: {["), encoding="utf-8")
+    assert process(*words, "policy.yaml", "values.yaml").code == 2
 
 
 def test_the_image_runs_as_nobody_from_the_lock() -> None:

@@ -196,3 +196,52 @@ def test_a_greedy_option_without_a_word_says_so(cli: Cli) -> None:
         ended = cli("preflight", *args)
         assert ended.code == 2
         assert "Option '--manifests' requires an argument." in ended.err
+
+
+POLICY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress]
+"""
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: lone, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: a, image: example.com/a:1}]}
+"""
+
+
+def test_manifests_are_files_directories_and_stdin(process: Cli, quiet_place: Path) -> None:
+    (quiet_place / "k8s").mkdir()
+    (quiet_place / "k8s" / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    (quiet_place / "k8s" / "values.yaml").write_text("replicas: 3\n", encoding="utf-8")
+    (quiet_place / "pod.yaml").write_text(POD, encoding="utf-8")
+    apart = process("preflight", "--manifests", "k8s", "pod.yaml", "-o", "json")
+    report = json.loads(apart.out)
+    assert (apart.code, report["source"]) == (0, "manifests")
+    assert apart.err == "eksnetpol: note: k8s/values.yaml: no Kubernetes objects, left out\n"
+    (found,) = (r for r in report["results"] if r["id"] == "pods-have-owners")
+    assert found["outcome"] == "failed"
+    piped = process("preflight", "--manifests", "-", "-o", "json", stdin=f"{POLICY}---\n{POD}")
+    assert [r["outcome"] for r in json.loads(piped.out)["results"]] == [r["outcome"] for r in report["results"]]
+    assert process("preflight", "--manifests", "k8s", "pod.yaml", "--fail-on-unknown", "-q").code == 3
+    assert process("preflight", "--manifests", "k8s", "pod.yaml", "--fail-on", "warning", "-q").code == 1
+
+
+def test_a_file_that_is_named_may_be_another_only_where_that_is_said(cli: Cli, quiet_place: Path) -> None:
+    (quiet_place / "values.yaml").write_text("replicas: 3\n", encoding="utf-8")
+    (quiet_place / "policy.yaml").write_text(POLICY, encoding="utf-8")
+    assert cli("preflight", "--manifests", "policy.yaml", "values.yaml").code == 2
+    ended = cli("preflight", "--any-file", "--manifests", "policy.yaml", "values.yaml")
+    assert (ended.code, ended.err) == (0, "eksnetpol: note: values.yaml: no Kubernetes objects, left out\n")
+
+
+def test_broken_manifests_name_file_and_line(cli: Cli, quiet_place: Path) -> None:
+    (quiet_place / "broken.yaml").write_text(f"{POLICY}---\nkind: {{oops\n", encoding="utf-8")
+    ended = cli("preflight", "--manifests", "broken.yaml")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("eksnetpol: broken.yaml:")
+    assert ended.err.count("\n") == 1

@@ -58,7 +58,7 @@ def test_every_setting_is_read() -> None:
     [
         ('fail_on = "never"', ":1", "there is no setting 'fail_on'; did you mean 'fail-on'?"),
         ('\n[target]\nrole_arn = "x"', ":3", "there is no setting 'target.role_arn'; did you mean 'role-arn'?"),
-        ("zzz = true", ":1", "known are baseline, color, exit-zero, fail-on"),
+        ("zzz = true", ":1", "known are any-file, baseline, color, exit-zero"),
         ('fail-on = "error"', ":1", "fail-on: invalid enum value 'error'"),
         ("# first\nselect = 3", ":2", "select: expected `array`, got `int`"),
         ("select = [\n  3\n]", ":1", "select[0]: expected `str`, got `int`"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eksnetpol.model.findings import Baseline, Report
 
 FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "github", "html")
+SOURCE = "Source (exactly one; else the kubeconfig's current context)"
 JUDGEMENTS = frozenset({1, 3})
 """Exit codes that --exit-zero takes back: what was found, or could not be. A bug or wrong usage is not among them."""
 
@@ -45,16 +46,23 @@ JUDGEMENTS = frozenset({1, 3})
 )
 @option(
     "--snapshot",
-    group="Source (exactly one; else the kubeconfig's current context)",
+    group=SOURCE,
     metavar="FILE",
     help="A file that `eksnetpol snapshot save` wrote; - for stdin.",
 )
 @option(
     "--manifests",
-    group="Source (exactly one; else the kubeconfig's current context)",
+    group=SOURCE,
     metavar="PATH...",
     multiple=True,
     help="Files or directories of manifests; - for stdin. All words up to the next option are paths.",
+)
+@option(
+    "--any-file",
+    group=SOURCE,
+    is_flag=True,
+    default=None,
+    help="Leave out files named that hold no Kubernetes objects, as is done in directories.",
 )
 @target
 @option(
