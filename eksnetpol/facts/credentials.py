@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eksnetpol.facts import policing  # noqa: F401 - declares a fact that is asked for below
 from eksnetpol.facts.declare import fact
 from eksnetpol.model.eks import PodIdentityAssociation
 from eksnetpol.model.kubernetes import ServiceAccount
+from eksnetpol.policy.universe import Classes, Universe, set_of
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 
@@ -48,3 +50,25 @@ def credential_sources(
     }
     found |= {(p.namespace, p.service_account): Source.POD_IDENTITY for p in pod_identities}
     return CredentialSources(found)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPods:
+    """The classes of pods by where they get credentials."""
+
+    by_source: Mapping[Source, Classes]
+
+    def of(self, source: Source) -> Classes:
+        """Return the classes that get credentials from *source*."""
+        return self.by_source.get(source, 0)
+
+
+@fact
+def account_pods(universe: Universe, credential_sources: CredentialSources) -> AccountPods:
+    """Where all pods get credentials."""
+    found: dict[Source, list[int]] = {}
+    by_account = credential_sources.by_account
+    for c in universe.classes:
+        source = by_account.get((c.namespace, c.service_account or "default"), Source.NODE)
+        found.setdefault(source, []).append(c.index)
+    return AccountPods({source: set_of(indexes) for source, indexes in found.items()})

@@ -48,7 +48,7 @@ def isolation(
 ) -> Isolation | Unread:
     """Whom NetworkPolicies and ApplicationNetworkPolicies isolate, or would the moment enforcement is on."""
     more = _or_none(application_policies)
-    return more if isinstance(more, Unread) else isolate(universe, (*network_policies, *more))
+    return more if isinstance(more, Unread) else isolate(universe, network_policies, more)
 
 
 def _or_none(policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:

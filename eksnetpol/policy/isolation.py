@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from eksnetpol.model.findings import Subject
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.universe import Classes, PodClass, Universe
 
@@ -20,6 +21,12 @@ class Subjects:
 
     policy: NetworkPolicy
     selected: Classes
+    kind: str = "NetworkPolicy"
+
+    @property
+    def subject(self) -> Subject:
+        """The policy, as findings name it."""
+        return Subject(self.kind, self.policy.name, self.policy.namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +73,19 @@ def _has(policy: NetworkPolicy, direction: str) -> bool:
             return True
 
 
-def isolate(universe: Universe, policies: Iterable[NetworkPolicy]) -> Isolation:
-    """Work out whom *policies* isolate. Costs one index look-up per policy, never policies times pods."""
+def isolate(
+    universe: Universe, policies: Iterable[NetworkPolicy], application: Iterable[NetworkPolicy] = ()
+) -> Isolation:
+    """Work out whom *policies* and then *application* policies isolate.
+
+    Costs one index look-up per policy, never policies times pods.
+    """
     subjects = []
     ingress = egress = 0
-    for policy in policies:
+    kinds = ((policies, "NetworkPolicy"), (application, "ApplicationNetworkPolicy"))
+    for policy, kind in ((p, kind) for some, kind in kinds for p in some):
         selected = universe.select_in(policy.namespace, policy.spec.pod_selector)
-        subjects.append(Subjects(policy, selected))
+        subjects.append(Subjects(policy, selected, kind))
         if policy.isolates_ingress:
             ingress |= selected
         if policy.isolates_egress:

@@ -76,50 +76,54 @@ def lay_out(network: Iterable[NetworkPolicy], application: Iterable[NetworkPolic
     An egress rule without ``to`` opens everything in a NetworkPolicy and nothing in an ApplicationNetworkPolicy: the controller
     drops it there (aws/amazon-network-policy-controller-k8s, applicationnetworkpolicy_resolver.go).
     """
-    everything: list[Rule] = []
-    at = -1
-    for at, policy in enumerate(network):
-        _append(everything, at, policy, "NetworkPolicy")
-    for at_after, policy in enumerate(application, at + 1):
-        _append(everything, at_after, policy, "ApplicationNetworkPolicy")
-    return Rules(
-        everything=tuple(everything),
-        with_blocks=tuple(r for r in everything if _has_block(r.peers)),
-        with_selectors=tuple(r for r in everything if _has_selector(r.peers)),
-        without_peers=tuple(r for r in everything if not r.peers),
-        with_names=tuple(r for r in everything if _has_name(r.ports)),
-    )
+    sorted_ = _Sorted([], [], [], [], [])
+    at = 0
+    for policy in network:
+        sorted_.add(at, policy, "NetworkPolicy")
+        at += 1
+    for policy in application:
+        sorted_.add(at, policy, "ApplicationNetworkPolicy")
+        at += 1
+    return Rules(*(tuple(rules) for rules in sorted_))
 
 
-# Plain loops: a generator for each of tens of thousands of rules costs more than what it looks at.
-def _has_block(peers: tuple[PolicyPeer, ...]) -> bool:
-    for peer in peers:  # noqa: SIM110
-        if peer.ip_block is not None:
-            return True
-    return False
+class _Sorted(NamedTuple):
+    """`Rules` while they are laid out."""
 
+    everything: list[Rule]
+    with_blocks: list[Rule]
+    with_selectors: list[Rule]
+    without_peers: list[Rule]
+    with_names: list[Rule]
 
-def _has_selector(peers: tuple[PolicyPeer, ...]) -> bool:
-    for peer in peers:  # noqa: SIM110
-        if peer.pod_selector is not None or peer.namespace_selector is not None:
-            return True
-    return False
+    def add(self, at: int, policy: NetworkPolicy, kind: str) -> None:
+        """Add the rules of *policy*."""
+        spec = policy.spec
+        for number, incoming in enumerate(spec.ingress):
+            self._sort_in(Rule(at, policy, kind, Direction.INGRESS, number, incoming.peers, incoming.ports))
+        for number, outgoing in enumerate(spec.egress):
+            if outgoing.peers or kind == "NetworkPolicy":
+                self._sort_in(Rule(at, policy, kind, Direction.EGRESS, number, outgoing.peers, outgoing.ports))
 
-
-def _has_name(ports: tuple[PolicyPort, ...]) -> bool:
-    for port in ports:  # noqa: SIM110
-        if isinstance(port.port, str):
-            return True
-    return False
-
-
-def _append(rules: list[Rule], at: int, policy: NetworkPolicy, kind: str) -> None:
-    spec = policy.spec
-    for number, incoming in enumerate(spec.ingress):
-        rules.append(Rule(at, policy, kind, Direction.INGRESS, number, incoming.peers, incoming.ports))
-    for number, outgoing in enumerate(spec.egress):
-        if outgoing.peers or kind == "NetworkPolicy":
-            rules.append(Rule(at, policy, kind, Direction.EGRESS, number, outgoing.peers, outgoing.ports))
+    def _sort_in(self, rule: Rule) -> None:
+        self.everything.append(rule)
+        if not rule.peers:
+            self.without_peers.append(rule)
+        # Plain loops: a generator for each of tens of thousands of rules costs more than what it looks at.
+        blocks = selectors = False
+        for peer in rule.peers:
+            if peer.ip_block is not None:
+                blocks = True
+            else:
+                selectors = True
+        if blocks:
+            self.with_blocks.append(rule)
+        if selectors:
+            self.with_selectors.append(rule)
+        for port in rule.ports:
+            if isinstance(port.port, str):
+                self.with_names.append(rule)
+                break
 
 
 @lru_cache(maxsize=1 << 14)

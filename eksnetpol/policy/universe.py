@@ -21,6 +21,7 @@ Classes = int
 TERMINAL = frozenset({"Succeeded", "Failed"})
 """Phases of pods that will not run again."""
 
+_Asked = tuple[tuple[tuple[str, str], ...], tuple[Requirement, ...]]
 _Alike = tuple[str, bytes, str, bool, bool, bool, bool]
 
 
@@ -63,7 +64,7 @@ class Universe:
     everything: Classes
     on_host_network: Classes
     terminal: Classes
-    _answers: dict[str, Classes] = field(default_factory=dict, compare=False, repr=False)
+    _answers: dict[_Asked, Classes] = field(default_factory=dict, compare=False, repr=False)
 
     def members(self, classes: Classes) -> Iterator[PodClass]:
         """Yield the classes of a set, lowest index first."""
@@ -93,14 +94,14 @@ class Universe:
         if selector.is_empty:
             return self.everything
         # Policies repeat a handful of namespace selectors; namespaces are few, so each is answered once the plain way.
-        text = str(selector)
-        if text not in self._answers:
+        key = (tuple(selector.match_labels.items()), selector.match_expressions)
+        if key not in self._answers:
             answer = 0
             for name, classes in self.in_namespace.items():
                 if selector.matches(self.namespace_labels.get(name, {})):
                     answer |= classes
-            self._answers[text] = answer
-        return self._answers[text]
+            self._answers[key] = answer
+        return self._answers[key]
 
     def _satisfying(self, requirement: Requirement) -> Classes:
         by_value = self.with_label.get(requirement.key, {})

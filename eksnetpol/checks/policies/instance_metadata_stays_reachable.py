@@ -1,0 +1,73 @@
+"""Pods that live on the node's role still reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
+from eksnetpol.checks.words import by_namespace, count, listed
+from eksnetpol.facts.credentials import AccountPods, Source
+from eksnetpol.model.eks import Instance
+from eksnetpol.model.findings import Evidence, Finding, Severity
+from eksnetpol.model.snapshot import Unread
+from eksnetpol.policy.addresses import IMDS
+from eksnetpol.policy.closing import closing, excepting
+from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.reach import reach
+from eksnetpol.policy.rules import Rules
+
+PORT = 80
+
+
+@check(
+    title="pods with no role but the node's reach the instance metadata",
+    severity=Severity.WARNING,
+    docs=LIMIT,
+    sources=(LIMIT, "aws/amazon-vpc-cni-k8s#2592", "aws/aws-network-policy-agent#120"),
+    intents=ENFORCING,
+)
+def instance_metadata_stays_reachable(
+    isolation: Isolation, rules: Rules, account_pods: AccountPods, ip_family: str,
+    instances: tuple[Instance, ...] | Unread
+) -> Iterator[Finding | Evidence]:
+    """
+    A pod without a role of its own (IRSA, EKS Pod Identity) can use that of its node, which the instance metadata service hands
+    out at 169.254.169.254, or fd00:ec2::254. Egress policies take that away like any other address, unless an ipBlock allows it.
+    Many pods never ask for credentials, and want this closed: then waive it, with a reason.
+    """
+    if not isinstance(instances, Unread) and instances and not any(_hands_out(i) for i in instances):
+        raise NotApplicable("no instance hands its metadata to pods: it is off, or the hop limit is 1")
+    address = IMDS[ip_family == "ipv6"]
+    needed = account_pods.of(Source.NODE) & isolation.egress
+    universe = isolation.universe
+    yield Evidence(f"{count(universe.count_pods(needed), 'egress-isolated pod')} with no role but the node's")
+    if not needed:
+        return
+    found = reach(rules, isolation, address, "TCP", PORT)
+    closed = found.refused & needed
+    names: dict[str, dict[str, None]] = {}
+    for subject, place, _ in excepting(found, needed):
+        names.setdefault(subject.namespace, {})[f"{subject.name} (except of {place})"] = None
+    for subject, _ in closing(isolation, closed & ~found.excepted):
+        names.setdefault(subject.namespace, {})[subject.name] = None
+    for group in by_namespace(universe, closed):
+        yield Finding(
+            subject=group.subject,
+            message=(
+                f"{count(group.pods, 'isolated pod')} with no role but the node's cannot reach {address}: closed by "
+                f"{listed(names.get(group.namespace, ()))}"
+            ),
+            remedy=(
+                f"If they call AWS, give them a role by EKS Pod Identity or IRSA, or allow exactly {address} on TCP port {PORT}; "
+                "if not, waive this."
+            ),
+            command=f"kubectl get networkpolicies -n {group.namespace} -o yaml",
+            evidence=group.evidence,
+        )
+
+
+def _hands_out(instance: Instance) -> bool:
+    options = instance.metadata_options
+    # The hop limit holds for answers of IMDSv2 alone; a pod is one hop further away than its node.
+    far = options.http_tokens != "required" or options.http_put_response_hop_limit != 1
+    return options.http_endpoint != "disabled" and far
