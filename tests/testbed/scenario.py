@@ -85,6 +85,7 @@ def eks_side(described: Scenario, plane: ControlPlane) -> Eks:
 def load(described: Scenario, plane: ControlPlane) -> None:
     """Put the scenario's objects on the API server, as EKS, its add-on and people would."""
     plane.create(_nodes(described))
+    plane.apply(Path(__file__).parent / "eks_defaults.yaml", manager="eks")
     if described.has_controller:
         _bootstrap(plane)
     objects = described.data.get("objects", "")
