@@ -39,13 +39,14 @@ def look(config: Config, terminal: Terminal) -> ClusterSnapshot:
         case "--snapshot":
             from eksnetpol.gateways.snapshot_file import load
 
-            with busy(terminal, f"reading {settings.snapshot}"):
-                return load(settings.snapshot or "")
+            file = settings.snapshot or ""
+            with busy(terminal, f"reading {in_words(file)}"):
+                return load(file)
         case "--manifests":
             from eksnetpol.gateways.manifest_files import read_manifests
 
             notes: list[str] = []
-            with busy(terminal, f"reading {_some(settings.manifests)}"):
+            with busy(terminal, f"reading {in_words(*settings.manifests)}"):
                 stdin = sys.stdin.buffer if sys.stdin else None
                 snapshot = read_manifests(settings.manifests, stdin, notes.append, any_file=settings.any_file)
             for note in notes:
@@ -124,5 +125,8 @@ def refuse_input() -> None:
     getpass.getpass = refuse
 
 
-def _some(paths: tuple[str, ...]) -> str:
-    return paths[0] if len(paths) == 1 else f"{len(paths)} paths"
+def in_words(*paths: str) -> str:
+    """Return what to call the files in *paths*."""
+    if len(paths) > 1:
+        return f"{len(paths)} paths"
+    return "stdin" if paths == ("-",) else paths[0]

@@ -91,13 +91,14 @@ def save(ctx: click.Context, /, file: str, **_flags: Any) -> int:
 @general
 def show(file: str, output: tuple[Output, ...], **flags: Any) -> None:
     """Say what the snapshot FILE holds: of which cluster, how old, how much of what, and what could not be read and why."""
+    from eksnetpol.cli.look import in_words
     from eksnetpol.cli.progress import busy
     from eksnetpol.cli.summary import render, summary
     from eksnetpol.gateways.snapshot_file import load
 
     terminal = Terminal.of(flags)
     outputs = settle(output)
-    with busy(terminal, f"reading {file}"):
+    with busy(terminal, f"reading {in_words(file)}"):
         found = summary(load(file))
     for place in outputs:
         write(render(found, place.format, terminal.width), place.file)
@@ -129,6 +130,7 @@ def redact(file: str, to: str, salt_file: str | None, **flags: Any) -> None:
     Names, accounts, addresses and images of your own become others, the same one everywhere, so that every check still gives
     the same answer on it. What every EKS cluster has keeps its name.
     """
+    from eksnetpol.cli.look import in_words
     from eksnetpol.cli.progress import busy
     from eksnetpol.gateways import snapshot_file
     from eksnetpol.model import redaction
@@ -139,9 +141,9 @@ def redact(file: str, to: str, salt_file: str | None, **flags: Any) -> None:
         _must_be_writable(to)
         if file != "-" and Path(to).exists() and Path(file).exists() and Path(file).samefile(to):
             raise UsageError(f"{to}: is the snapshot itself; write the redacted one to another file")
-    with busy(terminal, f"redacting {file}"):
+    with busy(terminal, f"redacting {in_words(file)}"):
         snapshot_file.save(redaction.redact(snapshot_file.load(file), salt=salt), to)
-    terminal.say(f"redacted {file} into {'stdout' if to == '-' else to}; look through it before you share it")
+    terminal.say(f"redacted {in_words(file)} into {'stdout' if to == '-' else to}; look through it before you share it")
 
 
 def _salt(file: str | None) -> bytes:
