@@ -16,7 +16,8 @@ from tests.testbed.processes import NeverReady, Running, free_ports, start
 
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
-SERVICES = ("STS", "IAM", "EC2", "LOGS")
+SERVICES = ("STS", "IAM", "EC2", "CLOUDWATCH_LOGS")
+"""As botocore names a service in ``AWS_ENDPOINT_URL_…``: by its service id."""
 READY_WITHIN = 60.0
 
 
