@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import NotApplicable, check
 from eksnetpol.engines.engine import Life, Presence
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import ConfigMap, CustomObject, Workload
 from eksnetpol.model.snapshot import Unread
@@ -30,6 +31,7 @@ def services_outlive_the_other_engine(
     daemonsets: tuple[Workload, ...],
     configmaps: tuple[ConfigMap, ...] | Unread,
     engine_settings: tuple[CustomObject, ...] | Unread,
+    changing: Changing,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Cilium (kube-proxy-replacement), Calico (eBPF data plane) and kube-router (run-service-proxy) can stand in for kube-proxy.
@@ -53,7 +55,7 @@ def services_outlive_the_other_engine(
                 subject=subject,
                 message=f"{presence.title} stands in for kube-proxy ({instead}), and kube-proxy runs nowhere",
                 remedy="Bring kube-proxy back and see its rules on every node before the engine goes.",
-                command="aws eks create-addon --cluster-name CLUSTER --addon-name kube-proxy",
+                command=changing.aws("create-addon", "--addon-name", "kube-proxy"),
             )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
+from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.platform import NodeKinds, kernel_of, release_date_of
 from eksnetpol.model.eks import Nodegroup
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
@@ -25,7 +26,7 @@ ACCELERATED_AL2 = "AL2_x86_64_GPU"
     intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
 )
 def accelerated_images_are_recent(
-    nodegroups: tuple[Nodegroup, ...], node_kinds: NodeKinds | Unread, releases: Matrix
+    nodegroups: tuple[Nodegroup, ...], node_kinds: NodeKinds | Unread, releases: Matrix, changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Accelerated (GPU, Neuron) Amazon Linux 2 images lagged behind: only releases from v20231116 on have kernel 5.10. A node group
@@ -48,7 +49,7 @@ def accelerated_images_are_recent(
                 message=f"accelerated AL2 release {group.release_version} is older than v{FIRST_WITH_KERNEL}, the first with "
                 f"kernel {releases.minimum.kernel}" + ("; its present nodes report a newer kernel" if proven else ""),
                 remedy="Update the node group to a release from November 2023 or later, or move it to AL2023.",
-                command=f"aws eks update-nodegroup-version --cluster-name CLUSTER --nodegroup-name {group.nodegroup_name}",
+                command=changing.aws("update-nodegroup-version", "--nodegroup-name", group.nodegroup_name),
                 severity=Severity.WARNING if proven else None,
             )
 
