@@ -224,7 +224,7 @@ def why_unread(error: EksNetpolError) -> Unread:
     """Return what *error* means for a section that wanted to be read."""
     if isinstance(error, Denied):
         return Unread(str(error), Why.DENIED, error.permission)
-    if isinstance(error, UnreadableInput):
+    if isinstance(error, (UnreadableInput, NotFound)):
         return Unread(str(error), Why.UNREADABLE)
     if isinstance(error, UsageError):
         return Unread(str(error), Why.NOT_ASKED)
