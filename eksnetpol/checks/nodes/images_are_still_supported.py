@@ -18,7 +18,7 @@ AMI_DEPRECATION = "https://docs.aws.amazon.com/eks/latest/userguide/eks-ami-depr
     title="node images are still supported",
     severity=Severity.ADVICE,
     docs=AMI_DEPRECATION,
-    sources=(AMI_DEPRECATION,),
+    sources=(AMI_DEPRECATION, "awslabs/amazon-eks-ami#2545"),
 )
 def images_are_still_supported(node_kinds: NodeKinds) -> Iterator[Finding | Evidence]:
     """
