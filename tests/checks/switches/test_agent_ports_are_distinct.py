@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from eksnetpol.checks.switches.agent_ports_are_distinct import agent_ports_are_distinct
+from tests.checks.cases import Case, assert_case, cases
+
+
+@pytest.mark.parametrize("case", cases(__file__), ids=str)
+def test_agent_ports_are_distinct(case: Case) -> None:
+    assert_case(agent_ports_are_distinct, case)

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from eksnetpol.checks.switches.enforcing_mode_is_valid import enforcing_mode_is_valid
+from tests.checks.cases import Case, assert_case, cases
+
+
+@pytest.mark.parametrize("case", cases(__file__), ids=str)
+def test_enforcing_mode_is_valid(case: Case) -> None:
+    assert_case(enforcing_mode_is_valid, case)
