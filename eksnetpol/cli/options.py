@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -50,6 +51,52 @@ class CheckId(click.ParamType[str]):
         return [CompletionItem(before + comma + n, help=names[n]) for n in sorted(names) if n.startswith(last)]
 
 
+class ContextName(click.ParamType[str]):
+    """The name of a context of the kubeconfig."""
+
+    name = "NAME"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the contexts that begin with *incomplete*."""
+        import os
+
+        import yaml
+
+        given = ctx.params.get("kubeconfig") or os.environ.get("KUBECONFIG") or "~/.kube/config"
+        names: set[str] = set()
+        for file in filter(None, given.split(os.pathsep)):
+            try:
+                read = yaml.safe_load(Path(file).expanduser().read_text(encoding="utf-8"))
+                names |= {str(context["name"]) for context in read["contexts"]}
+            except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+                # A shell that asks for words must not be given an error.
+                continue
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
+class ProfileName(click.ParamType[str]):
+    """The name of a profile of the AWS configuration."""
+
+    name = "NAME"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Return the profiles that begin with *incomplete*."""
+        import configparser
+        import os
+
+        files = (("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"))
+        names: set[str] = set()
+        for variable, usual in files:
+            parser = configparser.ConfigParser(strict=False, interpolation=None)
+            try:
+                parser.read(Path(os.environ.get(variable, usual)).expanduser(), encoding="utf-8")
+            except (configparser.Error, OSError, UnicodeDecodeError):
+                # A shell that asks for words must not be given an error.
+                continue
+            names |= {name.removeprefix("profile ") for name in parser.sections() if not name.startswith("sso-session ")}
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+
 class Duration(click.ParamType[float]):
     """Seconds, as ``30``, ``30s`` or ``2m``."""
 
@@ -90,13 +137,19 @@ general = together(
 target = together(
     option("--cluster", group=LIVE, metavar="NAME", help="Name of the EKS cluster. Without --context, AWS gives the way in."),
     option("--region", group=LIVE, metavar="REGION", help="AWS region of the cluster; else the profile's."),
-    option("--profile", group=LIVE, metavar="NAME", help="Profile of the AWS configuration."),
+    option("--profile", group=LIVE, type=ProfileName(), metavar="NAME", help="Profile of the AWS configuration."),
     option("--role-arn", group=LIVE, metavar="ARN", help="IAM role to assume first."),
     option("--external-id", group=LIVE, metavar="ID", help="External id to assume the role with."),
     option("--endpoint-url", group=LIVE, metavar="URL", help="Another endpoint for the AWS APIs."),
     option("--ca-bundle", group=LIVE, metavar="FILE", help="CA certificates to trust the AWS APIs by."),
     option("--kubeconfig", group=LIVE, metavar="FILE", help="Kubeconfig to use; else $KUBECONFIG or ~/.kube/config."),
-    option("--context", group=LIVE, metavar="NAME", help="Context of the kubeconfig. With --cluster it must be that cluster's."),
+    option(
+        "--context",
+        group=LIVE,
+        type=ContextName(),
+        metavar="NAME",
+        help="Context of the kubeconfig. With --cluster it must be that cluster's.",
+    ),
     option("--as", "as_user", group=LIVE, metavar="USER", help="User to impersonate at the API server."),
     option("--as-group", group=LIVE, metavar="GROUP", multiple=True, help="Group to impersonate; may be repeated."),
     option("--request-timeout", group=LIVE, type=Duration(), metavar="TIME", help="Longest wait for one answer, e.g. 30s or 2m."),

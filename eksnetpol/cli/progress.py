@@ -63,6 +63,7 @@ class Lines:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._start = time.monotonic()
+        self._reasons: set[str] = set()
 
     def started(self, total: int) -> None:
         """Say how much there is to do."""
@@ -77,8 +78,10 @@ class Lines:
         self._terminal.say(f"{self._clock()}{name}: {count}", level=1)
 
     def unread(self, name: str, reason: str) -> None:
-        """Say what was not."""
-        self._terminal.say(f"{self._clock()}{name}: not read: {reason}", level=1)
+        """Say what was not, and why, once for each reason."""
+        words = "as before" if reason in self._reasons else reason
+        self._reasons.add(reason)
+        self._terminal.say(f"{self._clock()}{name}: not read: {words}", level=1)
 
     def finished(self) -> None:
         """Say how long it took."""

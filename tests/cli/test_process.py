@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,14 @@ import pytest
 from tests.cli.conftest import Ended, environment
 
 Process = Callable[..., Ended]
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: here
+contexts: [{{name: here, context: {{cluster: here, user: me}}}}]
+clusters: [{{name: here, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+users: [{{name: me, user: {{token: t}}}}]
+"""
 HEAVY = ("boto3", "botocore", "kubernetes", "rich", "jinja2", "msgspec", "yaml", "jsonschema", "asyncio", "urllib3")
 
 
@@ -79,6 +88,26 @@ def test_words_are_completed_without_an_sdk(typed: str, completed: list[str], qu
     assert [line.partition(",")[2] for line in done.stdout.splitlines()] == completed
 
 
+def test_contexts_and_profiles_are_completed_from_the_files(quiet_place: Path) -> None:
+    (quiet_place / "config").write_text("contexts: [{name: shop-prod}, {name: shop-test}, {name: other}]", encoding="utf-8")
+    (quiet_place / "broken").write_text("contexts: [{", encoding="utf-8")
+    (quiet_place / "aws").write_text("[default]\n[profile shop-reader]\n[sso-session shop]\n", encoding="utf-8")
+
+    def completed(*words: str) -> list[str]:
+        variables = {"_EKSNETPOL_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        variables |= {"KUBECONFIG": f"absent{os.pathsep}broken{os.pathsep}config", "AWS_CONFIG_FILE": "aws"}
+        done = subprocess.run(
+            [sys.executable, "-m", "eksnetpol"],
+            cwd=quiet_place, env=environment(**variables), capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stderr == ""
+        return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+    assert completed("eksnetpol", "preflight", "--context", "shop") == ["shop-prod", "shop-test"]
+    assert completed("eksnetpol", "preflight", "--kubeconfig", "absent", "--context", "shop") == []
+    assert completed("eksnetpol", "preflight", "--profile", "s") == ["shop-reader"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_script_calls_eksnetpol(process: Process, shell: str) -> None:
     ended = process("completion", shell)
@@ -97,6 +126,30 @@ def test_ctrl_c_ends_with_a_sentence(quiet_place: Path) -> None:
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=20)
     assert (running.returncode, out, err) == (130, b"", b"eksnetpol: interrupted; nothing was changed\n")
+
+
+def test_ctrl_c_does_not_wait_for_an_api_server_that_never_answers(quiet_place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (quiet_place / "config").write_text(KUBECONFIG.format(port=silent.getsockname()[1]), encoding="utf-8")
+        running = start("preflight", "--kubeconfig", "config", cwd=quiet_place)
+        silent.settimeout(20)
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            running.send_signal(signal.SIGINT)
+            _, err = running.communicate(timeout=5)
+    assert (running.returncode, err) == (130, b"eksnetpol: interrupted; nothing was changed\n")
+
+
+def test_an_api_server_that_is_not_there_is_one_sentence(process: Process, quiet_place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    (quiet_place / "config").write_text(KUBECONFIG.format(port=port), encoding="utf-8")
+    ended = process("preflight", "--kubeconfig", "config")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith("eksnetpol: ")
+    assert str(port) in ended.err
+    assert ended.err.count("\n") == 1
 
 
 def test_a_kill_leaves_the_old_report_and_nothing_beside_it(quiet_place: Path) -> None:
