@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,20 @@ from eksnetpol.model.kubernetes import ConfigMap, CustomObject, Workload, Worklo
 from tests import builders
 
 DATA = Path(__file__).parent.parent / "data" / "engines"
-DEFINITIONS = (DATA / "definitions.txt").read_text(encoding="utf-8").split()
+DEFINITIONS = Path(__file__).with_name("definitions.txt").read_text(encoding="utf-8").split()
+"""The names of all CustomResourceDefinitions that Calico, Cilium and Antrea ship."""
+
+_TELLING = re.compile(r"^kind: *(DaemonSet|Deployment|ConfigMap|Installation|List)\b", re.MULTILINE)
 
 
 def documents(*names: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in names:
-        for document in yaml.load_all((DATA / name).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
-            found += document["items"] if document["kind"] == "List" else [document]
+        for text in re.split(r"^---.*$", (DATA / name).read_text(encoding="utf-8"), flags=re.MULTILINE):
+            # Definitions are nearly all of such a file, and say nothing of what runs.
+            if _TELLING.search(text):
+                document = yaml.load(text, Loader=yaml.CSafeLoader)
+                found += document["items"] if document["kind"] == "List" else [document]
     return [without_nulls(document) for document in found]
 
 
