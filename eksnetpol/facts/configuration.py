@@ -43,7 +43,9 @@ def parse_values(text: str) -> Any:
         return {}
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as not_json:
+    except RecursionError as error:
+        raise ValueError("it is neither JSON nor YAML that anybody wrote: it is nested too deeply") from error
+    except ValueError as not_json:
         return _yaml(text, not_json)
 
 
