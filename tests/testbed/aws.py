@@ -61,10 +61,10 @@ class Aws:
     def environment(self, eks: str | None = None, keys: Keys = OPERATOR) -> dict[str, str]:
         """Return the environment for a subprocess: this one without its own AWS settings, and all services pointed here.
 
-        *eks* is the URL of an EKS endpoint (`tests.testbed.eks_endpoint`). Instance metadata is off: no machine's role may leak in.
+        *eks* is the URL of an EKS endpoint (`tests.testbed.eks_endpoint`). Instance metadata is off: no role may leak in.
         """
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return clean | self.settings(eks, keys)
+        return {**clean, **self.settings(eks, keys)}
 
     def settings(self, eks: str | None = None, keys: Keys = OPERATOR) -> Mapping[str, str]:
         """Return only what `environment` adds."""

@@ -21,17 +21,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "control_plane"
 VERSION = "v1.34.1-eks-113cf36"
-FLAGS = ("-s", "-w") + tuple(
-    f"-X=k8s.io/component-base/version.{name}={value}"
-    for name, value in (("gitVersion", VERSION), ("gitMajor", "1"), ("gitMinor", "34"))
-)
+STAMPS = {"gitVersion": VERSION, "gitMajor": "1", "gitMinor": "34"}
+FLAGS = ("-s", "-w", *(f"-X=k8s.io/component-base/version.{name}={value}" for name, value in STAMPS.items()))
 LINKS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 KWOK = "sigs.k8s.io/kwok/cmd/kwok"
 OLDEST_GO = (1, 26)
@@ -63,7 +61,7 @@ class Components:
 
 
 def components() -> Components:
-    """Return what the tests run: the folder of ``KUBEBUILDER_ASSETS`` first, else what is built, building it when it is not there.
+    """Return what the tests run: the folder of ``KUBEBUILDER_ASSETS`` first, else what is built, after building it if need be.
 
     With ``KUBEBUILDER_ASSETS`` nothing is built for its sake; what it lacks is taken from an earlier build, if there was one.
     """
@@ -124,7 +122,8 @@ def go_program() -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 @contextmanager
@@ -160,44 +159,34 @@ def _build_into(made: Path) -> None:
 def _run(command: list[str], folder: Path, doing: str, total: int | None) -> list[str]:
     """Run a Go command and say every few seconds how far it is; return what it printed on stdout."""
     started = time.monotonic()
-    running = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     said: list[str] = []
     printed: list[str] = []
-    readers = [
-        threading.Thread(target=lambda pipe=pipe, into=into: into.extend(pipe), daemon=True)  # type: ignore[misc]
-        for pipe, into in ((running.stderr, _Following(said)), (running.stdout, _Following(printed)))
-    ]
-    for reader in readers:
-        reader.start()
-    while True:
-        try:
-            running.wait(BEAT)
-        except subprocess.TimeoutExpired:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        readers = [_reader(running.stderr, said), _reader(running.stdout, printed)]
+        while running.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(BEAT)
+                break
             downloads = sum(line.startswith("go: downloading") for line in said)
-            fresh = len(said) - downloads
-            counted = f": {fresh} of at most {total} packages" if total else f": {downloads} modules"
-            _say(f"  {doing}{counted}, {time.monotonic() - started:.0f} s")
-        else:
-            break
-    for reader in readers:
-        reader.join()
-    for pipe in (running.stdout, running.stderr):
-        if pipe is not None:
-            pipe.close()
+            counted = f"{len(said) - downloads} of at most {total} packages" if total else f"{downloads} modules"
+            _say(f"  {doing}: {counted}, {time.monotonic() - started:.0f} s")
+        for reader in readers:
+            reader.join()
     if running.returncode:
         raise BuildError(f"{doing} failed: {_reason(said)}")
     return printed
 
 
-class _Following:
-    """Lets a thread fill a list line by line, so that its length tells how far a command is."""
+def _reader(pipe: Iterable[str] | None, lines: list[str]) -> threading.Thread:
+    """Start to fill *lines* from a pipe: its length tells how far a command is."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self.lines = lines
+    def read() -> None:
+        for line in pipe or ():
+            lines.append(line.rstrip())  # noqa: PERF401 - one by one, as they come
 
-    def extend(self, pipe: Iterator[str]) -> None:
-        for line in pipe:
-            self.lines.append(line.rstrip())
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
 
 
 def _reason(said: list[str]) -> str:
@@ -212,7 +201,7 @@ def _reason(said: list[str]) -> str:
 def main() -> int:
     """Build and print the folder."""
     try:
-        print(build())
+        sys.stdout.write(f"{build()}\n")
     except BuildError as error:
         _say(f"error: {error}")
         return 1

@@ -90,8 +90,8 @@ class ControlPlane:
     ) -> ControlPlane:
         """Start etcd and kube-apiserver with their data under *folder* and return when ``/readyz`` says so.
 
-        *version* is what ``/version`` answers (e.g. ``v1.24.17-eks-5d4a308``); *users* get a bearer token each; *token_webhook* is
-        the URL of a TokenReview webhook. Raise `NeverReady` with the end of the log when a part does not come up.
+        *version* is what ``/version`` answers (e.g. ``v1.24.17-eks-5d4a308``); *users* get a bearer token each; *token_webhook*
+        is the URL of a TokenReview webhook. Raise `NeverReady` with the end of the log when a part does not come up.
         """
         programs = programs or components()
         tokens = {user: secrets.token_urlsafe(16) for user in (ADMIN, *users)}
@@ -99,7 +99,7 @@ class ControlPlane:
             folder.mkdir(parents=True, exist_ok=True)
             plane = cls(folder, programs, family, tokens)
             try:
-                plane._start(f"etcd-{attempt}", version, token_webhook)  # noqa: SLF001 - our own
+                plane._start(f"etcd-{attempt}", version, token_webhook)
             except NeverReady as error:
                 plane.stop()
                 if attempt == ATTEMPTS or "address already in use" not in str(error):

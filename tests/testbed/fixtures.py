@@ -1,7 +1,7 @@
 """Fixtures of the test-bed, for every test: ``pytest_plugins = ["tests.testbed.fixtures"]``.
 
-A part that is missing (only possible with ``KUBEBUILDER_ASSETS``, which brings no controllers and no kwok) skips the test that asked
-for it, saying what is missing. With ``CI=true`` it fails.
+A part that is missing (only possible with ``KUBEBUILDER_ASSETS``, which brings no controllers and no kwok) skips the test that
+asked for it, saying what is missing. With ``CI=true`` it fails.
 """
 
 from __future__ import annotations

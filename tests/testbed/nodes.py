@@ -23,7 +23,7 @@ def node(
 ) -> Json:
     """Return node number *index* (from 0): Amazon Linux 2023 on EC2, one of three zones, in node group ``general``.
 
-    *labels* are added, *system* replaces members of ``status.nodeInfo``. *ready* gives conditions at once, for a cluster without kwok.
+    *labels* are added, *system* replaces members of ``status.nodeInfo``. *ready* gives conditions at once: for no kwok.
     """
     address = str(ip_address("192.168.0.10") + index) if family == "ipv4" else str(ip_address("2600:1f14:aa:bb00::10") + index)
     name = f"ip-192-168-{(index + 10) // 256}-{(index + 10) % 256}.us-west-2.compute.internal"

@@ -70,7 +70,7 @@ def start(name: str, command: Sequence[str | Path], log: Path, environment: Mapp
         )
     # The pipe's other end is held by this interpreter alone: reading ends when it does, even by SIGKILL.
     watchdog = subprocess.Popen(
-        ["/bin/sh", "-c", 'read _; kill -KILL -- "-$0" 2>/dev/null', str(process.pid)],
+        ["/bin/sh", "-c", 'read _; kill -s KILL -- "-$0" 2>/dev/null', str(process.pid)],
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
@@ -105,5 +105,5 @@ def _unregister(running: Running) -> None:
 @atexit.register
 def stop_all() -> None:
     """End everything that still runs."""
-    for running in list(_running):
-        running.stop(0.5)
+    while _running:
+        _running[-1].stop(0.5)

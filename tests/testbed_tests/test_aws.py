@@ -16,7 +16,7 @@ pytestmark = pytest.mark.testbed
 
 
 def called(environment: dict[str, str], *args: str) -> dict[str, object]:
-    command = [Path(sys.executable).with_name("aws"), *args, "--output", "json"]
+    command = [str(Path(sys.executable).with_name("aws")), *args, "--output", "json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

@@ -120,6 +120,8 @@ def test_the_fingerprint_follows_the_sources_and_nothing_else(empty: Path, monke
 
 
 def test_it_runs_as_a_program_and_prints_the_folder() -> None:
-    done = subprocess.run([sys.executable, "-m", "tests.testbed.build"], capture_output=True, text=True, check=False, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.testbed.build"], capture_output=True, text=True, check=False, env=os.environ
+    )
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip(), "kube-apiserver").exists()
