@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from eksnetpol.simulation.eks import Eks
+from tests.testbed.aws import Aws
 from tests.testbed.cluster import ControlPlane
 from tests.testbed.eks_endpoint import eks_addon, eks_cluster, one_cluster
 from tests.testbed.nodes import node
@@ -58,7 +59,30 @@ def scenario(name: str) -> Scenario:
     return next(s for s in scenarios() if s.name == name)
 
 
-def eks_side(described: Scenario, plane: ControlPlane) -> Eks:
+@dataclass(frozen=True, slots=True)
+class Ec2:
+    """What the cluster has in EC2, by the ids that were given out."""
+
+    vpc: str
+    subnets: tuple[str, ...]
+    instances: tuple[str, ...]
+
+
+def ec2_side(described: Scenario, aws: Aws) -> Ec2:
+    """Make the VPC, two subnets and one instance for each EC2 node."""
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
+    subnets = tuple(
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"192.168.{i * 64}.0/18")["Subnet"]["SubnetId"] for i in range(2)
+    )
+    count = sum(g["count"] for g in described.data["nodes"])
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    options = {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
+    made = ec2.run_instances(ImageId=image, MinCount=count, MaxCount=count, SubnetId=subnets[0], MetadataOptions=options)
+    return Ec2(vpc, subnets, tuple(i["InstanceId"] for i in made["Instances"]))
+
+
+def eks_side(described: Scenario, plane: ControlPlane, ec2: Ec2) -> Eks:
     """Return what EKS knows of the cluster: its endpoint and CA are those of *plane*."""
     parts = described.data["eks"]
     family = described.data["family"]
@@ -70,44 +94,65 @@ def eks_side(described: Scenario, plane: ControlPlane) -> Eks:
         endpoint=plane.url,
         certificateAuthority={"data": base64.b64encode(plane.ca_pem.encode()).decode()},
         kubernetesNetworkConfig=addresses,
+        resourcesVpcConfig={
+            "vpcId": ec2.vpc,
+            "subnetIds": list(ec2.subnets),
+            "securityGroupIds": [],
+            "clusterSecurityGroupId": "sg-0c",
+            "endpointPublicAccess": True,
+            "endpointPrivateAccess": True,
+            "publicAccessCidrs": ["0.0.0.0/0"],
+        },
     )
     name = cluster["name"]
+    role = cluster["roleArn"].replace(":role/", ":role/nodes-of-")
     return one_cluster(
         cluster,
         addon=None if parts["addon"] is None else eks_addon(cluster, **parts["addon"]),
         offered=tuple(parts["addonVersions"]),
-        nodegroups=tuple({"clusterName": name, "status": "ACTIVE", **g} for g in parts.get("nodegroups", ())),
+        nodegroups=tuple({"clusterName": name, "status": "ACTIVE", "nodeRole": role, **g} for g in parts.get("nodegroups", ())),
         fargate_profiles=tuple({"clusterName": name, "status": "ACTIVE", **p} for p in parts.get("fargateProfiles", ())),
         pod_identities=tuple(parts.get("podIdentityAssociations", ())),
     )
 
 
-def load(described: Scenario, plane: ControlPlane) -> None:
-    """Put the scenario's objects on the API server, as EKS, its add-on and people would."""
-    plane.create(_nodes(described))
+def load(described: Scenario, plane: ControlPlane, ec2: Ec2) -> None:
+    """Put the scenario's objects on the API server, as EKS, its add-on and people would: nodes come after ``aws-node``."""
     plane.apply(Path(__file__).parent / "eks_defaults.yaml", manager="eks")
     if described.has_controller:
         _bootstrap(plane)
-    objects = described.data.get("objects", "")
-    first = "\n---\n".join(d for d in objects.split("\n---\n") if "kind: Namespace" in d)
-    if first:
-        plane.apply(first, manager="operator")
+    objects = [d for d in yaml.safe_load_all(described.data.get("objects", "")) if d]
+    _apply_ordered(plane, [o for o in objects if o["kind"] == "Namespace"], "operator", None)
     for step in described.data["apply"]:
-        is_cni = step["file"].startswith("vpc-cni/")
-        managed = is_cni and described.data["eks"]["addon"] is not None
-        plane.apply(*_texts(plane, step), manager="eks" if managed else "kubectl", namespace=step.get("namespace"))
-    if objects:
-        plane.apply(objects, manager="operator")
+        managed = step["file"].startswith("vpc-cni/") and described.data["eks"]["addon"] is not None
+        documents = [d for text in _texts(plane, step) for d in yaml.safe_load_all(text) if d]
+        _apply_ordered(plane, documents, "eks" if managed else "kubectl", step.get("namespace"))
+    _apply_ordered(plane, objects, "operator", None)
+    plane.create(_nodes(described, ec2))
+
+
+_FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
+
+
+def _apply_ordered(plane: ControlPlane, documents: list[Json], manager: str, namespace: str | None) -> None:
+    # A controller that misses a service account tries again only after a growing while.
+    first = [d for d in documents if d["kind"] in _FIRST]
+    rest = [d for d in documents if d["kind"] not in _FIRST]
+    for part in (first, rest):
+        if part:
+            plane.apply(*part, manager=manager, namespace=namespace)
 
 
 def await_pods(plane: ControlPlane) -> None:
     """Wait until every pod runs; raise `AssertionError` that names those that do not."""
     deadline = time.monotonic() + SETTLES_WITHIN
+    waiting: list[str] = []
     while time.monotonic() < deadline:
         pods = plane.get("pods", "-A")["items"]
         waiting = [p["metadata"]["name"] for p in pods if p["status"].get("phase") != "Running"]
         sets = plane.get("daemonsets,deployments,statefulsets", "-A")["items"]
-        if pods and not waiting and all(_has_rolled(s) for s in sets):
+        waiting += [s["metadata"]["name"] for s in sets if not _has_rolled(s)]
+        if pods and not waiting:
             return
         time.sleep(1.0)
     raise AssertionError(f"still waiting for {waiting[:5]}")
@@ -120,7 +165,7 @@ def _has_rolled(workload: Json) -> bool:
     return bool(status.get("readyReplicas", 0) == wanted)
 
 
-def _nodes(described: Scenario) -> list[Json]:
+def _nodes(described: Scenario, ec2: Ec2) -> list[Json]:
     made: list[Json] = []
     for group in described.data["nodes"]:
         for number in range(group["count"]):
@@ -132,6 +177,7 @@ def _nodes(described: Scenario) -> list[Json]:
             name = group["name"].format(n=10 + number)
             built["metadata"]["name"] = built["metadata"]["labels"]["kubernetes.io/hostname"] = name
             built["status"]["addresses"][1]["address"] = name
+            built["spec"]["providerID"] = f"aws:///us-west-2a/{ec2.instances[len(made)]}"
             if "eks.amazonaws.com/nodegroup" not in labels:
                 del built["metadata"]["labels"]["eks.amazonaws.com/nodegroup"]
             made.append(built)

@@ -1,0 +1,26 @@
+#!/bin/sh
+# What eksnetpol says of five clusters. The snapshots in clusters/ were taken live from the scenarios under tests/scenarios/.
+# Every act is shown as a person would type it; findings end a command with 1, which ends nothing here.
+set -u
+tool=${1:-eksnetpol}
+here=$(dirname "$0")
+width=${COLUMNS:-100}
+
+act() {
+    printf '\n\n=== %s\n\n$ %s\n\n' "$1" "eksnetpol $2"
+    # shellcheck disable=SC2086 # the words of a command
+    "$tool" $2 ${3:-} 2>&1
+    code=$?
+    printf '\n(exit code %s)\n' "$code"
+    if [ "$code" -ne 0 ] && [ "$code" -ne 1 ] && [ "$code" -ne 3 ]; then exit "$code"; fi
+}
+
+cluster() { act "$1" "preflight --snapshot $here/clusters/$2.json.gz" "--width $width"; }
+
+cluster "A cluster whose managed add-on is ready" ready
+cluster "The retail store, policed by Calico today" retail-store-calico
+cluster "An IPv6 cluster" ipv6
+cluster "An old cluster: Kubernetes 1.24, VPC CNI 1.12" old
+cluster "Fargate, Windows and Auto Mode beside EC2 nodes" mixed
+act "Why one of these checks is asked" "checks explain no-other-engine-enforces"
+printf '\n\nThe same from files, as a pipeline would: %s preflight --manifests YOUR-FOLDER\n' "eksnetpol"
