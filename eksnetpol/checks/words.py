@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from eksnetpol.facts.coverage import owner_of
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.kubernetes import Pod
 from eksnetpol.policy.universe import Classes, PodClass, Universe
 
 FEW = 5
@@ -31,18 +31,6 @@ def few(names: Iterable[str], most: int = FEW) -> tuple[str, ...]:
 def listed(names: Iterable[str], most: int = FEW) -> str:
     """Return the first *most* different names in one text."""
     return ", ".join(few(names, most=most))
-
-
-def owner_of(pod: Pod) -> Subject:
-    """Return the workload of *pod* by the name people know it by: the Deployment of a ReplicaSet; the pod where it has none."""
-    owners = pod.metadata.owner_references
-    if not owners:
-        return Subject("Pod", pod.name, pod.namespace)
-    owner = next((o for o in owners if o.controller), owners[0])
-    suffix = "-" + pod.labels.get("pod-template-hash", "")
-    if owner.kind == "ReplicaSet" and len(suffix) > 1 and owner.name.endswith(suffix):
-        return Subject("Deployment", owner.name.removesuffix(suffix), pod.namespace)
-    return Subject(owner.kind, owner.name, pod.namespace)
 
 
 def workloads(classes: Iterable[PodClass]) -> tuple[Subject, ...]:

@@ -10,12 +10,12 @@ import msgspec
 from eksnetpol.facts.declare import fact
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.kubernetes import Pod
+from eksnetpol.model.kubernetes import OwnerReference, Pod
 from eksnetpol.model.policies import ClusterNetworkPolicy
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.model.snapshot import Unread, Why
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.universe import Classes, PodClass, Universe
+from eksnetpol.policy.universe import Classes, PodClass, Universe, set_of
 
 
 def owner_of(pod: Pod) -> Subject:
@@ -96,17 +96,29 @@ def coverage(
         selected |= classes
     selected &= ~universe.on_host_network & ~universe.terminal
     away = _away(universe.members(selected), unserved)
-    away_set = sum(universe.classes[index].bit for index in away)
+    away_set = set_of(away)
     named: dict[int, list[str]] = {}
     for name, classes in selections:
         for member in universe.members(classes & away_set):
             named.setdefault(member.index, []).append(name)
     groups: dict[str, dict[Subject, list[tuple[Pod, int]]]] = {}
     for index, pods in away.items():
-        for pod in pods:
-            kind = groups.setdefault(unserved[pod.spec.node_name], {})
-            kind.setdefault(owner_of(pod), []).append((pod, index))
+        for workload, members in by_owner(pods).items():
+            for pod in members:
+                kind = groups.setdefault(unserved[pod.spec.node_name], {})
+                kind.setdefault(workload, []).append((pod, index))
     return Coverage({kind: tuple(_fold(members, named)) for kind, members in groups.items()})
+
+
+def by_owner(pods: Iterable[Pod]) -> dict[Subject, list[Pod]]:
+    """Sort *pods*, which are alike in namespace and labels, by workload; the owner of each is looked up once."""
+    alike: dict[tuple[OwnerReference, ...] | str, list[Pod]] = {}
+    for pod in pods:
+        alike.setdefault(pod.metadata.owner_references or pod.name, []).append(pod)
+    found: dict[Subject, list[Pod]] = {}
+    for members in alike.values():
+        found.setdefault(owner_of(members[0]), []).extend(members)
+    return found
 
 
 def _away(classes: Iterable[PodClass], unserved: Mapping[str, str]) -> dict[int, list[Pod]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from eksnetpol.facts.coverage import Group, owner_of
+from eksnetpol.facts.coverage import Group, by_owner
 from eksnetpol.facts.declare import fact
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Namespace, Workload
@@ -13,7 +13,7 @@ from eksnetpol.model.policies import IngressRule, PolicyPort
 from eksnetpol.model.snapshot import SourceKind, Unread
 from eksnetpol.policy.addresses import covers
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.universe import Classes, PodClass
+from eksnetpol.policy.universe import Classes, PodClass, set_of
 
 HBONE = 15008
 """The port of the mesh's tunnel."""
@@ -48,7 +48,7 @@ class AmbientMesh:
     def without_probes(self, family: str) -> tuple[Group, ...]:
         """Workloads of the mesh that have network probes and whose policies do not let these in."""
         address = PROBES_FROM.get(family, PROBES_FROM["ipv4"])
-        probed = sum(c.bit for c in self.isolation.universe.members(self.isolated) if _is_probed(c))
+        probed = set_of(c.index for c in self.isolation.universe.members(self.isolated) if _is_probed(c))
         return self._fold(probed & ~self._let_in(lambda rule: _admits(rule, address)))
 
     def _let_in(self, does: Callable[[IngressRule], bool]) -> Classes:
@@ -61,9 +61,8 @@ class AmbientMesh:
     def _fold(self, classes: Classes) -> tuple[Group, ...]:
         pods: dict[Subject, int] = {}
         for member in self.isolation.universe.members(classes):
-            for pod in member.pods:
-                workload = owner_of(pod)
-                pods[workload] = pods.get(workload, 0) + 1
+            for workload, members in by_owner(member.pods).items():
+                pods[workload] = pods.get(workload, 0) + len(members)
         return tuple(Group(workload, pods[workload], (), ()) for workload in sorted(pods))
 
 
@@ -79,8 +78,8 @@ def ambient_mesh(
     if gone and source is not SourceKind.MANIFESTS:
         return AmbientMesh(isolation, 0, 0)
     meshed = {n.name for n in namespaces if n.metadata.labels.get(_LABEL) == "ambient"}
-    members = sum(
-        c.bit
+    members = set_of(
+        c.index
         for c in isolation.universe.classes
         if c.labels.get(_LABEL, "ambient" if c.namespace in meshed else "none") == "ambient"
     )

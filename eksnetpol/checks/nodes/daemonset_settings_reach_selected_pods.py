@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.checks.declare import AUTO_MODE, check
+from eksnetpol.checks.declare import AUTO_MODE, NotApplicable, check
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.coverage import Coverage
 from eksnetpol.facts.platform import NodeKinds
@@ -22,6 +22,8 @@ def daemonset_settings_reach_selected_pods(coverage: Coverage, node_kinds: NodeK
     Nodes of EKS Auto Mode have the agent built in. It wants the controller's switch like all others, but reads mode and logging
     from the NodeClass (networkPolicy, networkPolicyEventLogs) and not from the aws-node DaemonSet or the add-on.
     """
+    if not node_kinds.linux_ec2:
+        raise NotApplicable("no node runs the DaemonSet, so nobody looks for settings there")
     yield Evidence(count(len(node_kinds.auto), "Auto Mode node"))
     for group in coverage.on("auto"):
         yield Finding(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from eksnetpol.checks.declare import AUTO_MODE, NotApplicable, check
 from eksnetpol.checks.words import count, listed
-from eksnetpol.facts.coverage import owner_of
+from eksnetpol.facts.coverage import by_owner
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import CustomObject, Node
@@ -67,8 +67,7 @@ def _unopened(
         opened |= classes
     found: dict[Subject, int] = {}
     for member in universe.members(universe.everything & ~opened):
-        for pod in member.pods:
-            if nodes.get(pod.spec.node_name):
-                workload = owner_of(pod)
-                found[workload] = found.get(workload, 0) + 1
+        shut = (pod for pod in member.pods if nodes.get(pod.spec.node_name))
+        for workload, pods in by_owner(shut).items():
+            found[workload] = found.get(workload, 0) + len(pods)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
 from eksnetpol.checks.words import count
 from eksnetpol.facts.platform import NodeKinds
-from eksnetpol.model.findings import Finding, Severity, Subject
+from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.snapshot import SourceKind
 
 UNSEEN = (
@@ -38,7 +38,7 @@ LOOK = (
         "cilium/cilium#23159",
     ),
 )
-def node_state_was_looked_at(node_kinds: NodeKinds, source: SourceKind) -> Iterator[Finding]:
+def node_state_was_looked_at(node_kinds: NodeKinds, source: SourceKind) -> Iterator[Finding | Evidence]:
     """
     Preflight reads what AWS and the Kubernetes API tell and starts nothing on a node. Some conditions live only there: these are
     listed, so that nobody takes silence for an answer, with a way to look at one node by hand.
@@ -46,7 +46,8 @@ def node_state_was_looked_at(node_kinds: NodeKinds, source: SourceKind) -> Itera
     if source is SourceKind.MANIFESTS:
         raise NotApplicable("files have no nodes")
     if not node_kinds.linux_ec2:
-        raise NotApplicable("no node runs the aws-node DaemonSet")
+        yield Evidence("no node runs the aws-node DaemonSet, so none needs to be looked at")
+        return
     name = node_kinds.linux_ec2[0].name
     yield Finding(
         subject=Subject("Section", "node-state"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
-from eksnetpol.checks.words import few, listed, owner_of, workloads
+from eksnetpol.checks.words import few, listed, workloads
+from eksnetpol.facts.coverage import owner_of
 from eksnetpol.model.findings import Finding, Severity, Subject
 from eksnetpol.policy.identities import Identities
 from eksnetpol.policy.isolation import Isolation
