@@ -52,9 +52,8 @@ def test_a_forbidden_list_names_verb_and_resource() -> None:
     ],
 )
 def test_a_refusal_is_asked_once(code: int, kind: type[EksNetpolError], words: str) -> None:
-    with scripted(always(status(code, "no"))) as server:
-        with pytest.raises(kind) as caught:
-            kubernetes_at(server.url).nodes()
+    with scripted(always(status(code, "no"))) as server, pytest.raises(kind) as caught:
+        kubernetes_at(server.url).nodes()
     assert words in told(caught)
     assert len(server.seen) == 1
 
@@ -62,9 +61,8 @@ def test_a_refusal_is_asked_once(code: int, kind: type[EksNetpolError], words: s
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
 def test_a_busy_or_failing_server_is_asked_a_few_times(code: int) -> None:
     waits: list[float] = []
-    with scripted(always(status(code, "try later"))) as server:
-        with pytest.raises(TransientError) as caught:
-            kubernetes_at(server.url, waits=waits).nodes()
+    with scripted(always(status(code, "try later"))) as server, pytest.raises(TransientError) as caught:
+        kubernetes_at(server.url, waits=waits).nodes()
     assert f"({code}: try later)" in told(caught)
     assert len(server.seen) == ATTEMPTS
     assert len(waits) == ATTEMPTS - 1
@@ -96,9 +94,8 @@ def test_a_connection_that_breaks_in_the_middle_is_made_again() -> None:
 
 
 def test_a_connection_that_always_breaks_is_unreachable() -> None:
-    with scripted(always(Answer(body={"items": []}, cut=True))) as server:
-        with pytest.raises(Unreachable) as caught:
-            kubernetes_at(server.url).nodes()
+    with scripted(always(Answer(body={"items": []}, cut=True))) as server, pytest.raises(Unreachable) as caught:
+        kubernetes_at(server.url).nodes()
     assert "the connection broke" in told(caught)
 
 
@@ -118,9 +115,8 @@ def test_a_list_that_expires_twice_may_succeed_later() -> None:
     def script(request: Request) -> Answer:
         return status(410, "too old", "Expired") if "continue" in request.query else page([], "token")
 
-    with scripted(script) as server:
-        with pytest.raises(TransientError) as caught:
-            kubernetes_at(server.url).nodes()
+    with scripted(script) as server, pytest.raises(TransientError) as caught:
+        kubernetes_at(server.url).nodes()
     assert "expired" in told(caught)
     assert len(server.seen) == 4
 
@@ -151,9 +147,8 @@ def test_a_name_that_does_not_resolve_is_unreachable() -> None:
 
 def test_a_certificate_of_somebody_else_is_unreachable(tmp_path: Path) -> None:
     ours, theirs = Authority.make(), Authority.make()
-    with scripted(always(page([])), theirs.serving(), tmp_path) as server:
-        with pytest.raises(Unreachable) as caught:
-            kubernetes_at(server.url, ca=ours).nodes()
+    with scripted(always(page([])), theirs.serving(), tmp_path) as server, pytest.raises(Unreachable) as caught:
+        kubernetes_at(server.url, ca=ours).nodes()
     assert "its certificate is not the one expected (TLS)" in told(caught)
 
 
@@ -167,9 +162,8 @@ def test_the_right_certificate_is_trusted(tmp_path: Path) -> None:
     "body", [b"<html>sign in</html>", b"", b"[]", b'{"items": [{"metadata": {"name": 7}}]}', b'{"items": [\xff]}']
 )
 def test_an_answer_that_is_no_list_is_unreadable(body: bytes) -> None:
-    with scripted(always(Answer(body=body))) as server:
-        with pytest.raises(UnreadableInput) as caught:
-            kubernetes_at(server.url).nodes()
+    with scripted(always(Answer(body=body))) as server, pytest.raises(UnreadableInput) as caught:
+        kubernetes_at(server.url).nodes()
     assert "the answer to list nodes" in told(caught)
 
 
@@ -206,9 +200,8 @@ def test_refused_credentials_are_renewed_once() -> None:
     with scripted(script) as server:
         assert kubernetes_at(server.url, credentials=credentials).nodes() == ()
     assert credentials.renewed == 1
-    with scripted(always(status(401, "Unauthorized"))) as server:
-        with pytest.raises(Unauthenticated):
-            kubernetes_at(server.url, credentials=Renewing()).nodes()
+    with scripted(always(status(401, "Unauthorized"))) as server, pytest.raises(Unauthenticated):
+        kubernetes_at(server.url, credentials=Renewing()).nodes()
     assert len(server.seen) == 2
 
 
@@ -221,9 +214,8 @@ def test_impersonation_sends_each_group_on_its_own_line() -> None:
 
 
 def test_a_message_cannot_break_out_of_its_line() -> None:
-    with scripted(always(status(403, "no\x1b[31m\n::error::gotcha" + "x" * 5000))) as server:
-        with pytest.raises(Denied) as caught:
-            kubernetes_at(server.url).nodes()
+    with scripted(always(status(403, "no\x1b[31m\n::error::gotcha" + "x" * 5000))) as server, pytest.raises(Denied) as caught:
+        kubernetes_at(server.url).nodes()
     text = told(caught)
     assert "\x1b" not in text
     assert len(text) < 600

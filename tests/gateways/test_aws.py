@@ -20,7 +20,9 @@ from tests.gateways.scripted import Answer, scripted
 from tests.testbed.aws import REGION
 from tests.testbed.eks_endpoint import EksEndpoint, Fault, eks_addon, eks_cluster, one_cluster
 
-NODEGROUPS = tuple({"nodegroupName": f"g{n}", "status": "ACTIVE", "nodeRole": f"arn:aws:iam::123456789012:role/n{n}"} for n in range(7))
+NODEGROUPS = tuple(
+    {"nodegroupName": f"g{n}", "status": "ACTIVE", "nodeRole": f"arn:aws:iam::123456789012:role/n{n}"} for n in range(7)
+)
 
 
 def test_a_cluster_converts_with_what_is_read(gateway: Aws) -> None:
@@ -218,7 +220,9 @@ def test_log_streams_of_the_agent_are_counted(gateway: Aws) -> None:
 
 SIMULATED = """<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult>
 <IsTruncated>false</IsTruncated><EvaluationResults>{}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"""
-MEMBER = "<member><EvalActionName>{}</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>{}</EvalDecision></member>"
+MEMBER = (
+    "<member><EvalActionName>{}</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>{}</EvalDecision></member>"
+)
 
 
 @pytest.fixture
@@ -250,7 +254,9 @@ def test_iam_answers_for_each_action(iam_says: Callable[[Answer], Aws]) -> None:
 
 
 def test_a_simulation_that_is_denied_names_the_permission(iam_says: Callable[[Answer], Aws]) -> None:
-    body = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+    body = (
+        b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r-1</RequestId></ErrorResponse>"
+    )
     with pytest.raises(Denied) as caught:
         iam_says(Answer(403, body)).simulate("arn:aws:iam::123456789012:role/cni", ("a:b",), ("*",))
     assert caught.value.permission == "iam:SimulatePrincipalPolicy"

@@ -51,7 +51,13 @@ class World:
         return verb
 
     def connection(self, **more: Any) -> Connection:
-        doors: dict[str, Any] = {"aws": self, "kubernetes": self, "cluster": Seen(CLUSTER), "target": Target(cluster="prod"), **more}
+        doors: dict[str, Any] = {
+            "aws": self,
+            "kubernetes": self,
+            "cluster": Seen(CLUSTER),
+            "target": Target(cluster="prod"),
+            **more,
+        }
         return Connection(**doors)
 
 

@@ -24,7 +24,9 @@ def test_the_same_server_is_the_same_however_it_is_written(server: str) -> None:
     assert mismatch("prod", Identity(server, OURS), EKS) == ""
 
 
-@pytest.mark.parametrize("server", [SERVER.replace("ABCD", "EFGH"), SERVER + ":8443", SERVER + "/proxy", "https://127.0.0.1:6443"])
+@pytest.mark.parametrize(
+    "server", [SERVER.replace("ABCD", "EFGH"), SERVER + ":8443", SERVER + "/proxy", "https://127.0.0.1:6443"]
+)
 def test_another_server_is_another_cluster_and_both_are_named(server: str) -> None:
     why = mismatch("prod", Identity(server, OURS), EKS)
     assert server in why
@@ -64,7 +66,10 @@ ARN = "arn:aws:eks:us-west-2:123456789012:cluster/prod"
     [
         ((ARN,), NamedCluster("prod", "us-west-2", "123456789012")),
         (("my-alias", ARN), NamedCluster("prod", "us-west-2", "123456789012")),
-        (("arn:aws-us-gov:eks:us-gov-west-1:123456789012:cluster/a_b-C",), NamedCluster("a_b-C", "us-gov-west-1", "123456789012")),
+        (
+            ("arn:aws-us-gov:eks:us-gov-west-1:123456789012:cluster/a_b-C",),
+            NamedCluster("a_b-C", "us-gov-west-1", "123456789012"),
+        ),
         (("jo.doe@corp.com@prod.eu-west-1.eksctl.io",), NamedCluster("prod", "eu-west-1")),
         (("prod.ap-southeast-2.eksctl.io",), NamedCluster("prod", "ap-southeast-2")),
     ],

@@ -129,7 +129,11 @@ def test_a_refused_plug_in_token_is_renewed_on_the_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [("import sys; sys.exit('session has expired')", "session has expired"), ("print('{}')", "malformed response"), ("print('no json')", "")],
+    [
+        ("import sys; sys.exit('session has expired')", "session has expired"),
+        ("print('{}')", "malformed response"),
+        ("print('no json')", ""),
+    ],
 )
 def test_a_plug_in_that_fails_says_so(tmp_path: Path, body: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Unauthenticated) as caught:

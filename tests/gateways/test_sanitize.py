@@ -132,7 +132,9 @@ def test_configmaps_keep_the_keys_that_are_read() -> None:
 
 
 def test_a_structured_log_shipper_is_understood_too() -> None:
-    text = "pipeline:\n  inputs:\n    - name: tail\n      path: /var/log/aws-routed-eni/*.log\n  outputs:\n    - passwd: hunter2\n"
+    text = (
+        "pipeline:\n  inputs:\n    - name: tail\n      path: /var/log/aws-routed-eni/*.log\n  outputs:\n    - passwd: hunter2\n"
+    )
     found = k8s.ConfigMap(metadata=k8s.ObjectMeta(name="fluent-bit"), data={"fluent-bit.yaml": text, "other": "x"})
     assert sanitize.config_map(found).data == {"fluent-bit.yaml": "path: /var/log/aws-routed-eni/*.log"}
 
@@ -163,7 +165,12 @@ def test_a_kind_that_is_not_there_is_not_asked_for() -> None:
         assert kubernetes.policy_endpoints(()) == ()
         assert kubernetes.scrapers(()) == ()
         assert kubernetes.foreign_kinds(()) == ()
-        assert kubernetes.engine_settings(crds(crd("installations", "operator.tigera.io", "I", ("v1", True, True), established=False))) == ()
+        assert (
+            kubernetes.engine_settings(
+                crds(crd("installations", "operator.tigera.io", "I", ("v1", True, True), established=False))
+            )
+            == ()
+        )
     assert server.seen == []
 
 
@@ -171,7 +178,9 @@ def test_a_kind_is_asked_for_at_a_version_that_is_served() -> None:
     wanted = Resource("eniconfigs", "crd.k8s.amazonaws.com", "v1alpha1")
 
     def at(*versions: tuple[str, bool, bool]) -> list[str]:
-        return [s.resource.version for s in custom.served(crds(crd("eniconfigs", "crd.k8s.amazonaws.com", "E", *versions)), wanted)]
+        return [
+            s.resource.version for s in custom.served(crds(crd("eniconfigs", "crd.k8s.amazonaws.com", "E", *versions)), wanted)
+        ]
 
     assert at(("v1alpha1", True, False), ("v1", True, True)) == ["v1alpha1"]
     assert at(("v1alpha1", False, False), ("v1beta1", True, False), ("v1", True, True)) == ["v1"]
