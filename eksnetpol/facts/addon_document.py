@@ -107,12 +107,13 @@ def violations(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterat
 def corrected(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return *document* with keys at their level, values in quotes and the switch spelled as the controller reads it."""
     fixed = dict(document)
-    for _, path, wanted in tuple(misplaced(fixed)):
-        value = next(v for p, v in leaves(fixed) if p == path)
-        already = any(p == wanted for p, _ in leaves(fixed))
+    # One at a time: putting a key where it belongs can displace another that was in its way.
+    while (first := next(misplaced(fixed), None)) is not None:
+        _, path, wanted = first
+        known = dict(leaves(fixed))
         fixed = replaced(fixed, path, None)
-        if not already:
-            fixed = replaced(fixed, wanted, value)
+        if wanted not in known:
+            fixed = replaced(fixed, wanted, known[path])
     for find in (unquoted, unswitched):
         for _, path, text in tuple(find(fixed)):
             fixed = replaced(fixed, path, text)

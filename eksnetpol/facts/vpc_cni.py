@@ -165,9 +165,8 @@ def switches(vpc_cni: VpcCni | None, configmaps: tuple[ConfigMap, ...]) -> Switc
         controller = Switch.ON
     else:
         controller = Switch.MALFORMED if value.strip().lower() in {"true", "1", "yes", "on"} else Switch.OFF
-    if vpc_cni is None or vpc_cni.agent is None:
-        agent = Switch.ABSENT
-    else:
+    agent = Switch.ABSENT
+    if vpc_cni is not None and vpc_cni.agent is not None:
         agent = Switch.ON if vpc_cni.agent_is_on else Switch.OFF
     return Switches(controller, agent, value)
 
