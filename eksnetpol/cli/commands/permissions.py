@@ -59,7 +59,7 @@ def command() -> None:
     examples=(
         ("for preflight", "eksnetpol permissions show"),
         ("the IAM policy alone, for one cluster", "eksnetpol permissions show --iam-only --cluster shop --region eu-west-1"),
-        ("grant the RBAC to a group", "eksnetpol permissions show --rbac-only --group netpol-readers | kubectl apply -f -"),
+        ("grant the RBAC to a group", "eksnetpol permissions show --rbac-only --group readers | kubectl apply -f -"),
     ),
 )
 @click.argument("words", metavar="[COMMAND]", nargs=-1, type=CommandName())
@@ -100,7 +100,7 @@ def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[
         ("for preflight, as yourself", "eksnetpol permissions check --cluster shop --region eu-west-1"),
         (
             "for what a pipeline's role may",
-            "eksnetpol permissions check preflight --cluster shop --role-arn arn:aws:iam::111122223333:role/ci",
+            'eksnetpol permissions check --cluster shop --role-arn "$CI_ROLE"',
         ),
         (
             "through a kubeconfig, as another group",

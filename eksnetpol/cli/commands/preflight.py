@@ -37,7 +37,7 @@ JUDGEMENTS = frozenset({1, 3})
         ("manifests in a pipeline", "eksnetpol preflight --manifests k8s/ base/ -o text -o sarif=eksnetpol.sarif"),
         ("what kustomize builds, warnings included", "kustomize build . | eksnetpol preflight --manifests - --fail-on warning"),
         ("the summary page of a GitHub Actions job", 'eksnetpol preflight --manifests k8s/ -o markdown="$GITHUB_STEP_SUMMARY"'),
-        ("only what is new since last week", "eksnetpol preflight --cluster shop --region eu-west-1 --baseline last-week.json"),
+        ("only what is new since last week", "eksnetpol preflight --context shop --baseline last-week.json"),
     ),
     environment=(
         ("AWS_*, KUBECONFIG", "as the AWS CLI and kubectl read them"),

@@ -111,7 +111,7 @@ def show(file: str, output: tuple[Output, ...], **flags: Any) -> None:
         ("names that nobody can guess back", "eksnetpol snapshot redact shop.json.gz shared.json.gz"),
         (
             "the same names each time, to compare",
-            "eksnetpol snapshot redact shop.json.gz shared.json.gz --salt-file ~/.eksnetpol-salt",
+            "eksnetpol snapshot redact shop.json.gz shared.json.gz --salt-file ~/.salt",
         ),
     ),
 )
