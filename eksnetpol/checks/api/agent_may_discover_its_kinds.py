@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CNI_README, NotApplicable, check
+from eksnetpol.checks.parts import agent_of
 from eksnetpol.facts.agent_rights import AGENT, GROUP, ROLE, AgentRights
+from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import Release
 
 PATH = f"/apis/{GROUP}"
@@ -24,13 +27,17 @@ PATH = f"/apis/{GROUP}"
     intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
 )
 def agent_may_discover_its_kinds(
-    agent_rights: AgentRights, agent_release: Release, releases: Matrix
+    agent_rights: AgentRights, vpc_cni: VpcCni | None, agent_release: Release | Unread, releases: Matrix
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Agents v1.3.0 to v1.3.4 ask at start which kinds networking.k8s.aws serves; when that is refused they may drop all traffic of
     pods, even of those no policy selects. Clusters whose system:discovery was narrowed need the rule for /apis/networking.k8s.aws
     that ClusterRole aws-node has since VPC CNI v1.21.0. Later agents do not ask.
     """
+    agent_of(vpc_cni)
+    if isinstance(agent_release, Unread):
+        yield Unknown(Subject("ClusterRole", ROLE), agent_release.reason)
+        return
     first, last = releases.feature["cluster-endpoints"].agent, releases.feature["cluster-endpoints-mandatory"].agent
     if first is None or last is None or not first <= agent_release.base < last:
         raise NotApplicable(f"agent {agent_release} does not ask for it")

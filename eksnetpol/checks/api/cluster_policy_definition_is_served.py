@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.checks.parts import agent_of
+from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import CustomResourceDefinition
-from eksnetpol.model.snapshot import SourceKind
+from eksnetpol.model.snapshot import SourceKind, Unread
 from eksnetpol.model.versions import Release
 
 NAME = "clusterpolicyendpoints.networking.k8s.aws"
@@ -22,13 +24,21 @@ NAME = "clusterpolicyendpoints.networking.k8s.aws"
     intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
 )
 def cluster_policy_definition_is_served(
-    crds: tuple[CustomResourceDefinition, ...], agent_release: Release, source: SourceKind, releases: Matrix
+    crds: tuple[CustomResourceDefinition, ...],
+    vpc_cni: VpcCni | None,
+    agent_release: Release | Unread,
+    source: SourceKind,
+    releases: Matrix,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Agents from v1.3.5 on exit after two minutes, again and again, when policies are on and ClusterPolicyEndpoint is not served;
     v1.3.0 to v1.3.4 go on without cluster policies and look for it every 30 seconds. The EKS control plane creates the
     definition; one that is too old does not know it yet.
     """
+    agent_of(vpc_cni)
+    if isinstance(agent_release, Unread):
+        yield Unknown(Subject("CustomResourceDefinition", NAME), agent_release.reason)
+        return
     first, needed = releases.feature["cluster-endpoints"].agent, releases.feature["cluster-endpoints-mandatory"].agent
     if first is None or needed is None or agent_release.base < first:
         raise NotApplicable(f"agent {agent_release} knows no ClusterPolicyEndpoints")

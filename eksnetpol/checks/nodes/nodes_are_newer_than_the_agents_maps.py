@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from eksnetpol.checks.declare import AGENT_README, NotApplicable, check
+from eksnetpol.checks.parts import AWS_NODE, agent_of
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds
-from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, Switch, Switches
+from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, Switch, Switches, VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Unknown
 from eksnetpol.model.kubernetes import ControllerRevision, Node
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import ImageReference, Release
 
 LARGER_TABLES = (Release(1, 1, 0), Release(1, 2, 0))
@@ -29,15 +31,20 @@ def nodes_are_newer_than_the_agents_maps(
     node_kinds: NodeKinds,
     controller_revisions: tuple[ControllerRevision, ...],
     switches: Switches,
-    agent_release: Release,
+    vpc_cni: VpcCni | None,
+    agent_release: Release | Unread,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     The agent's maps are pinned on the node and outlive its container, so a node keeps the size they had when they were first
     made. Agents v1.1.0 and v1.2.0 raised the size of the connection table; nodes older than the roll-out that crossed one of
     them keep the small table until they are replaced. When that was is read from the DaemonSet's stored revisions.
     """
+    agent_of(vpc_cni)
     if switches.agent is not Switch.ON:
         raise NotApplicable("the agent is switched off, so it has no maps")
+    if isinstance(agent_release, Unread):
+        yield Unknown(AWS_NODE, agent_release.reason)
+        return
     boundary = max((b for b in LARGER_TABLES if b <= agent_release.base), default=None)
     if boundary is None:
         raise NotApplicable(f"agent {agent_release} is older than any change of size")
