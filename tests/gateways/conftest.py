@@ -26,6 +26,6 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, aws: testbed.Aws, eks: EksE
 
 
 @pytest.fixture
-def gateway(aws_environment: None) -> Aws:
+def gateway(aws_environment: None) -> Aws:  # noqa: ARG001 - sets the scene
     """The gateway to that AWS."""
     return Aws(AwsDoor(client_maker(make_session("", testbed.REGION), "", "", 5.0)))

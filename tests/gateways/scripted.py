@@ -112,7 +112,7 @@ def kubernetes_at(url: str, *, ca: Authority | None = None, waits: list[float] |
     """Return a gateway to *url* that writes down how long it would have waited."""
     from eksnetpol.gateways.kubeconfig import lenient_context
 
-    tls = {"ssl_context": lenient_context(ca.pem), "cert_reqs": "CERT_REQUIRED"} if ca else {}
+    tls: dict[str, Any] = {"ssl_context": lenient_context(ca.pem), "cert_reqs": "CERT_REQUIRED"} if ca else {}
     slept = waits if waits is not None else []
     options = {"credentials": Credentials(), "sleep": slept.append, "timeout": 2.0, **more}
     return KubernetesApi(ApiServer(url, urllib3.PoolManager(**tls), **options))

@@ -35,9 +35,9 @@ def told(error: pytest.ExceptionInfo[EksNetpolError]) -> str:
 
 
 def test_a_forbidden_list_names_verb_and_resource() -> None:
-    with scripted(always(status(403, 'deployments.apps is forbidden: User "ci" cannot list'))) as server:
-        with pytest.raises(Denied) as caught:
-            kubernetes_at(server.url).deployments()
+    refusal = status(403, 'deployments.apps is forbidden: User "ci" cannot list')
+    with scripted(always(refusal)) as server, pytest.raises(Denied) as caught:
+        kubernetes_at(server.url).deployments()
     assert caught.value.permission == "list deployments.apps"
     assert 'User "ci" cannot list' in told(caught)
 
@@ -176,7 +176,7 @@ def test_null_stands_for_nothing() -> None:
     assert [r.rules for r in roles] == [(), ()]
 
 
-class Renewing(Credentials):
+class _Renewing(Credentials):
     """Credentials of which only the second ones are accepted."""
 
     def __init__(self) -> None:
@@ -196,12 +196,12 @@ def test_refused_credentials_are_renewed_once() -> None:
     def script(request: Request) -> Answer:
         return page([]) if request.headers["Authorization"] == "Bearer new" else status(401, "Unauthorized")
 
-    credentials = Renewing()
+    credentials = _Renewing()
     with scripted(script) as server:
         assert kubernetes_at(server.url, credentials=credentials).nodes() == ()
     assert credentials.renewed == 1
     with scripted(always(status(401, "Unauthorized"))) as server, pytest.raises(Unauthenticated):
-        kubernetes_at(server.url, credentials=Renewing()).nodes()
+        kubernetes_at(server.url, credentials=_Renewing()).nodes()
     assert len(server.seen) == 2
 
 

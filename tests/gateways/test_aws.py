@@ -125,7 +125,8 @@ def test_a_passing_failure_is_retried_by_botocore(gateway: Aws, eks: EksEndpoint
     assert eks.calls.count("DescribeAddon") == 2
 
 
-def test_a_dead_endpoint_is_unreachable(aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("aws_environment")
+def test_a_dead_endpoint_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_EKS", "http://127.0.0.1:9")
     dead = Aws(AwsDoor(client_maker(make_session("", REGION), "", "", 1.0)))
     with pytest.raises(Unreachable) as caught:
@@ -133,20 +134,23 @@ def test_a_dead_endpoint_is_unreachable(aws_environment: None, monkeypatch: pyte
     assert "eks:DescribeCluster got no answer" in str(caught.value)
 
 
-def test_an_endpoint_that_is_no_url_is_a_wrong_flag(aws_environment: None) -> None:
+@pytest.mark.usefixtures("aws_environment")
+def test_an_endpoint_that_is_no_url_is_a_wrong_flag() -> None:
     broken = Aws(AwsDoor(client_maker(make_session("", REGION), "not a url", "", 1.0)))
     with pytest.raises(UsageError) as caught:
         broken.describe_cluster("prod")
     assert "not a url" in str(caught.value)
 
 
-def test_an_unknown_profile_is_a_wrong_flag(aws_environment: None) -> None:
+@pytest.mark.usefixtures("aws_environment")
+def test_an_unknown_profile_is_a_wrong_flag() -> None:
     with pytest.raises(UsageError) as caught:
         make_session("nobody", REGION)
     assert "nobody" in str(caught.value)
 
 
-def test_no_credentials_at_all(aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("aws_environment")
+def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     nobody = Aws(AwsDoor(client_maker(make_session("", REGION), "", "", 1.0)))
@@ -155,7 +159,8 @@ def test_no_credentials_at_all(aws_environment: None, monkeypatch: pytest.Monkey
     assert "--profile" in str(caught.value)
 
 
-def test_an_assumed_role_is_who_we_are(aws_environment: None) -> None:
+@pytest.mark.usefixtures("aws_environment")
+def test_an_assumed_role_is_who_we_are() -> None:
     session = make_session("", REGION, "arn:aws:iam::123456789012:role/auditor", "external")
     caller = Aws(AwsDoor(client_maker(session, "", "", 5.0))).caller()
     assert ":assumed-role/auditor/eksnetpol" in caller.arn
@@ -169,7 +174,7 @@ def test_the_caller_is_known(gateway: Aws) -> None:
 
 
 @pytest.fixture
-def ec2(aws_environment: None) -> Any:
+def ec2(aws_environment: None) -> Any:  # noqa: ARG001 - sets the scene
     return boto3.client("ec2", region_name=REGION)
 
 
@@ -226,7 +231,10 @@ MEMBER = (
 
 
 @pytest.fixture
-def iam_says(aws_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], Aws]]:
+def iam_says(
+    aws_environment: None,  # noqa: ARG001 - sets the scene
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[Answer], Aws]]:
     """Let IAM say something; moto does not simulate."""
 
     def say(answer: Answer) -> Aws:

@@ -24,7 +24,7 @@ CLUSTER = eks.Cluster(
 ADDON = eks.Addon(addon_name="vpc-cni", addon_version="v1.20.5-eksbuild.1")
 
 
-class World:
+class _World:
     """Both gateways at once: answers what it was given, raises what it was given, remembers what it was asked."""
 
     def __init__(self, **answers: Any) -> None:
@@ -61,7 +61,7 @@ class World:
         return Connection(**doors)
 
 
-class Diary(SilentObserver):
+class _Diary(SilentObserver):
     """Writes down what it is told."""
 
     def __init__(self) -> None:
@@ -90,9 +90,9 @@ def test_every_section_of_a_snapshot_has_a_reader() -> None:
 
 def test_a_look_at_a_healthy_world_reads_everything() -> None:
     role = eks.Nodegroup(nodegroup_name="g", node_role="arn:aws:iam::1:role/n")
-    diary = Diary()
+    diary = _Diary()
     when = datetime(2026, 1, 1, tzinfo=UTC)
-    snapshot = collect(World(nodegroups=(role,)).connection(), diary, now=lambda: when)
+    snapshot = collect(_World(nodegroups=(role,)).connection(), diary, now=lambda: when)
     assert unread_sections(snapshot) == ()
     assert snapshot.taken_at == when
     assert (diary.total, len(diary.read), diary.failed, diary.ended) == (len(SECTIONS), len(SECTIONS), {}, True)
@@ -112,8 +112,8 @@ def test_a_look_at_a_healthy_world_reads_everything() -> None:
     ],
 )
 def test_a_section_that_fails_is_unread_and_stops_no_other(error: Exception, why: Why, permission: str) -> None:
-    diary = Diary()
-    snapshot = collect(World(services=error, nodegroups=NODES).connection(), diary)
+    diary = _Diary()
+    snapshot = collect(_World(services=error, nodegroups=NODES).connection(), diary)
     (only,) = unread_sections(snapshot)
     assert (only.name, only.unread) == ("services", Unread(str(error), why, permission))
     assert diary.failed == {"services": str(error)}
@@ -123,7 +123,7 @@ NODES = (eks.Nodegroup(nodegroup_name="g", node_role="arn:aws:iam::1:role/n"),)
 
 
 def test_what_builds_on_an_unread_section_says_so_and_keeps_the_permission() -> None:
-    world = World(crds=Denied("crds are forbidden", permission="list customresourcedefinitions"))
+    world = _World(crds=Denied("crds are forbidden", permission="list customresourcedefinitions"))
     snapshot = collect(world.connection(), SilentObserver())
     assert isinstance(snapshot.policy_endpoints, Unread)
     assert snapshot.policy_endpoints.reason == "builds on crds, which could not be read: crds are forbidden"
@@ -132,7 +132,7 @@ def test_what_builds_on_an_unread_section_says_so_and_keeps_the_permission() -> 
 
 
 def test_a_shut_door_is_asked_nothing() -> None:
-    world = World(nodegroups=NODES)
+    world = _World(nodegroups=NODES)
     problem = Unread("no credentials", Why.UNREACHABLE)
     snapshot = collect(world.connection(aws=None, aws_problem=problem, cluster=problem), SilentObserver())
     aws = {name for name, reader in readers().items() if reader.door == "aws"}
@@ -141,7 +141,7 @@ def test_a_shut_door_is_asked_nothing() -> None:
 
 
 def test_only_what_was_wanted_and_what_it_builds_on_is_asked() -> None:
-    world = World()
+    world = _World()
     snapshot = collect(world.connection(), SilentObserver(), sections={"policy_endpoints", "namespaces"})
     assert sorted(name for name, _ in world.asked) == ["crds", "namespaces", "policy_endpoints"]
     assert snapshot.pods == Unread("this snapshot was taken without asking for it")
@@ -151,9 +151,9 @@ def test_only_what_was_wanted_and_what_it_builds_on_is_asked() -> None:
 
 def test_a_bug_is_not_an_unread_section() -> None:
     with pytest.raises(ZeroDivisionError):
-        collect(World(nodes=lambda: 1 / 0).connection(), SilentObserver())
+        collect(_World(nodes=lambda: 1 / 0).connection(), SilentObserver())
     with pytest.raises(Bug):
-        collect(World(nodes=Bug("undeclared")).connection(), SilentObserver())
+        collect(_World(nodes=Bug("undeclared")).connection(), SilentObserver())
 
 
 def test_arrivals_reach_the_observer_from_one_thread() -> None:
@@ -166,7 +166,7 @@ def test_arrivals_reach_the_observer_from_one_thread() -> None:
             arrivals.get()(count)
         return ()
 
-    class Listener(Diary):
+    class Listener(_Diary):
         def __init__(self) -> None:
             super().__init__()
             self.heard: list[tuple[str, int, int]] = []
@@ -175,7 +175,7 @@ def test_arrivals_reach_the_observer_from_one_thread() -> None:
             self.heard.append((name, count, threading.get_ident()))
 
     listener = Listener()
-    collect(World(pods=pods).connection(), listener)
+    collect(_World(pods=pods).connection(), listener)
     assert listener.heard == [("pods", 500, threading.get_ident()), ("pods", 1000, threading.get_ident())]
 
 
@@ -186,19 +186,19 @@ def node(provider: str) -> k8s.Node:
     return k8s.Node(k8s.ObjectMeta(name="n"), k8s.NodeSpec(provider))
 
 
-def asked(world: World, verb: str) -> list[tuple[Any, ...]]:
+def asked(world: _World, verb: str) -> list[tuple[Any, ...]]:
     return [arguments for name, arguments in world.asked if name == verb]
 
 
 def test_instances_are_asked_for_by_the_nodes_ids() -> None:
     providers = ("aws:///us-west-2a/i-0123", "aws:///us-west-2b/0a1b/fargate-ip-10-0-0-1", "eks-hybrid:///us/c/mi-1", "")
-    world = World(nodes=tuple(map(node, providers)))
+    world = _World(nodes=tuple(map(node, providers)))
     collect(world.connection(), SilentObserver(), sections={"instances"})
     assert asked(world, "instances") == [(("i-0123",),)]
 
 
 def test_instances_are_asked_for_by_tag_where_nodes_are_unread() -> None:
-    world = World(nodes=Denied("no", permission="list nodes"))
+    world = _World(nodes=Denied("no", permission="list nodes"))
     snapshot = collect(world.connection(), SilentObserver(), sections={"instances"})
     assert asked(world, "instances_of") == [("prod",)]
     assert isinstance(snapshot.instances, Seen)
@@ -226,7 +226,7 @@ ASSOCIATION = eks.PodIdentityAssociation(namespace="kube-system", service_accoun
     ],
 )
 def test_the_roles_of_the_agent(answers: dict[str, Any], roles: list[str]) -> None:
-    world = World(**answers)
+    world = _World(**answers)
     snapshot = collect(world.connection(), SilentObserver(), sections={"log_permissions"})
     assert isinstance(snapshot.log_permissions, Seen)
     simulated = asked(world, "simulate")
@@ -236,17 +236,17 @@ def test_the_roles_of_the_agent(answers: dict[str, Any], roles: list[str]) -> No
 
 
 def test_a_role_that_nothing_names_is_not_guessed() -> None:
-    snapshot = collect(World().connection(), SilentObserver(), sections={"log_permissions"})
+    snapshot = collect(_World().connection(), SilentObserver(), sections={"log_permissions"})
     assert isinstance(snapshot.log_permissions, Unread)
     assert "names the role" in snapshot.log_permissions.reason
-    denied = World(pod_identities=Denied("no", permission="eks:ListPodIdentityAssociations"), nodegroups=NODES)
+    denied = _World(pod_identities=Denied("no", permission="eks:ListPodIdentityAssociations"), nodegroups=NODES)
     snapshot = collect(denied.connection(), SilentObserver(), sections={"log_permissions"})
     assert isinstance(snapshot.log_permissions, Unread)
     assert snapshot.log_permissions.permission == "eks:ListPodIdentityAssociations"
 
 
 def test_without_a_managed_addon_there_is_no_schema() -> None:
-    world = World(describe_addon=None)
+    world = _World(describe_addon=None)
     snapshot = collect(world.connection(), SilentObserver(), sections={"addon_schema"})
     assert snapshot.addon_schema == Seen(None)
     assert asked(world, "addon_schema") == []

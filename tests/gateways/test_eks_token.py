@@ -50,7 +50,7 @@ def test_without_credentials_there_is_no_token(monkeypatch: pytest.MonkeyPatch) 
         presigned_token(nobody, "eu-central-1", "prod", "https://sts.eu-central-1.amazonaws.com")
 
 
-class Mint:
+class _Mint:
     """Makes numbered tokens, and keeps a clock."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Mint:
 
 
 def test_a_token_is_kept_for_less_than_fourteen_minutes_and_then_renewed() -> None:
-    mint = Mint()
+    mint = _Mint()
     token = EksToken(mint, mint.clock)
     assert token.headers() == {"Authorization": "Bearer token-1"}
     mint.now += RENEW_AFTER - 1
@@ -79,7 +79,7 @@ def test_a_token_is_kept_for_less_than_fourteen_minutes_and_then_renewed() -> No
 
 
 def test_a_refused_token_is_replaced_once_however_many_threads_were_refused() -> None:
-    mint = Mint()
+    mint = _Mint()
     token = EksToken(mint, mint.clock)
     refused = token.headers()
     together = threading.Barrier(8)
@@ -95,7 +95,7 @@ def test_a_refused_token_is_replaced_once_however_many_threads_were_refused() ->
 
 
 def test_many_threads_share_one_first_token() -> None:
-    mint = Mint()
+    mint = _Mint()
     token = EksToken(mint, mint.clock)
     with ThreadPoolExecutor(8) as pool:
         headers = list(pool.map(lambda _: token.headers()["Authorization"], range(64)))

@@ -74,7 +74,9 @@ def test_the_current_context_is_read_and_a_named_one_too(tmp_path: Path) -> None
 def test_an_authority_in_a_file_is_found_beside_the_kubeconfig(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(CA)
     assert read_context(kubeconfig(tmp_path, **{"certificate-authority": "ca.pem"}), "").identity.ca == CA
-    assert read_context(kubeconfig(tmp_path, **{"insecure-skip-tls-verify": True}), "").identity.verified is False
+    assert (
+        read_context(kubeconfig(tmp_path, None, "https://x", **{"insecure-skip-tls-verify": True}), "").identity.verified is False
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_proxies_of_the_context_and_of_the_environment(tmp_path: Path, monkeypat
     def proxy(**cluster: Any) -> str | None:
         context = read_context(kubeconfig(tmp_path, server="https://cluster.example", **cluster), "")
         pool = pool_of(KubeconfigCredentials(context).configuration)
-        return pool.proxy.url if isinstance(pool, urllib3.ProxyManager) else None
+        return str(pool.proxy) if isinstance(pool, urllib3.ProxyManager) else None
 
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
     assert proxy() is None

@@ -119,7 +119,7 @@ def test_a_refused_token_is_renewed_on_the_way(live: Live) -> None:
     assert isinstance(connection.kubernetes, KubernetesApi)
     token = connection.kubernetes.api.credentials
     assert isinstance(token, EksToken)
-    token._token = "k8s-aws-v1.gibberish"
+    token._token = "k8s-aws-v1.gibberish"  # noqa: SLF001 - as if it had been revoked
     assert len(connection.kubernetes.nodes()) == 3
     assert token.headers()["Authorization"].startswith("Bearer k8s-aws-v1.")
     assert live.authenticator.refused[-1].startswith("the token cannot be decoded")
@@ -219,7 +219,7 @@ def test_whom_iam_is_asked_about(caller: str, principal: str) -> None:
 # --- nothing is asked that is not in the table ------------------------------------------------------------------------
 
 
-class Overheard:
+class _Overheard:
     """A pool that writes down what goes through."""
 
     def __init__(self, pool: Any) -> None:
@@ -250,10 +250,10 @@ def test_what_goes_over_the_wire_is_what_the_table_declares(live: Live) -> None:
     connection = connect(live.options())
     assert isinstance(connection.kubernetes, KubernetesApi)
     assert isinstance(connection.aws, AwsCalls)
-    pool = connection.kubernetes.api.pool = Overheard(connection.kubernetes.api.pool)
+    pool = connection.kubernetes.api.pool = _Overheard(connection.kubernetes.api.pool)
     operations: set[str] = set()
     for service in ("eks", "ec2", "iam", "logs", "sts"):
-        client = connection.aws.door._client(service)
+        client = connection.aws.door._client(service)  # noqa: SLF001 - to listen in
         client.meta.events.register(
             "before-send", lambda request, service=service, **_: operations.add(f"{service}:{_operation(request)}")
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -101,7 +102,7 @@ def test_the_cluster_role_binds_the_group_that_is_named() -> None:
 def test_an_undeclared_call_of_aws_does_not_leave() -> None:
     class Client:
         class meta:  # noqa: N801 - botocore's own name
-            method_to_api_mapping = {"delete_cluster": "DeleteCluster"}
+            method_to_api_mapping: ClassVar = {"delete_cluster": "DeleteCluster"}
 
         def delete_cluster(self) -> None:
             raise AssertionError("left")

@@ -23,7 +23,7 @@ def workload(name: str, container: str = "aws-node", namespace: str = "kube-syst
         {"name": "AWS_SECRET_ACCESS_KEY", "value": SECRET},
         {"name": "MY_NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
     ]
-    fields = {"f:spec": {"f:template": {}}}
+    fields: Json = {"f:spec": {"f:template": {}}}
     return {
         "metadata": {
             "name": name,
