@@ -11,7 +11,7 @@ from eksnetpol.policy.declared import index_ports
 from eksnetpol.policy.identities import identify
 from eksnetpol.policy.isolation import isolate
 from eksnetpol.policy.rules import Direction, lay_out
-from tests.policy.worlds import agent_map, clusters, policies, resolve, selects, universe_of
+from tests.policy.worlds import agent_map, busy_clusters, busy_policies, clusters, policies, resolve, selects, universe_of
 
 Cluster = tuple[list[Pod], list[Namespace]]
 
@@ -33,9 +33,7 @@ def fullest(cluster: Cluster, chosen: list[NetworkPolicy], direction: str) -> in
     return most
 
 
-@settings(max_examples=100, deadline=None)
-@given(clusters(), st.lists(policies(), max_size=5), st.integers(0, 4))
-def test_the_most_crowded_address_is_found(cluster: Cluster, chosen: list[NetworkPolicy], above: int) -> None:
+def compare(cluster: Cluster, chosen: list[NetworkPolicy], above: int) -> None:
     universe = universe_of(cluster)
     world = World(universe, index_ports(universe))
     found = crowded(lay_out(chosen), isolate(universe, chosen), identify(universe), world, 4, above)
@@ -43,3 +41,21 @@ def test_the_most_crowded_address_is_found(cluster: Cluster, chosen: list[Networ
         most = max((c.crowd.entries for c in found if c.direction is direction), default=0)
         plain = fullest(cluster, chosen, direction)
         assert most == (plain if plain > above else 0), (direction, [c.crowd for c in found])
+
+
+@settings(max_examples=100, deadline=None)
+@given(clusters(), st.lists(policies(), max_size=5), st.integers(0, 4))
+def test_the_most_crowded_address_is_found(cluster: Cluster, chosen: list[NetworkPolicy], above: int) -> None:
+    compare(cluster, chosen, above)
+
+
+@settings(max_examples=150, deadline=None)
+@given(busy_clusters(), st.lists(busy_policies("ingress"), min_size=1, max_size=4), st.integers(0, 2))
+def test_the_most_crowded_address_of_ingress_is_found(cluster: Cluster, chosen: list[NetworkPolicy], above: int) -> None:
+    compare(cluster, chosen, above)
+
+
+@settings(max_examples=150, deadline=None)
+@given(busy_clusters(), st.lists(busy_policies("egress"), min_size=1, max_size=4), st.integers(0, 2))
+def test_the_most_crowded_address_of_egress_is_found(cluster: Cluster, chosen: list[NetworkPolicy], above: int) -> None:
+    compare(cluster, chosen, above)

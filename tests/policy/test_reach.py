@@ -9,7 +9,7 @@ from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.isolation import isolate
 from eksnetpol.policy.reach import reach
 from eksnetpol.policy.rules import lay_out
-from tests.policy.worlds import clusters, policies, resolve, selects, universe_of, verdict
+from tests.policy.worlds import busy_clusters, busy_policies, clusters, policies, resolve, selects, universe_of, verdict
 
 Cluster = tuple[list[Pod], list[Namespace]]
 
@@ -17,17 +17,7 @@ Cluster = tuple[list[Pod], list[Namespace]]
 ADDRESSES = ["10.0.0.200", "10.0.1.200", "10.0.2.200", "10.2.0.200", "172.16.9.9", "192.0.2.1"]
 
 
-@settings(max_examples=100, deadline=None)
-@given(
-    clusters(),
-    st.lists(policies(), max_size=5),
-    st.sampled_from(ADDRESSES),
-    st.sampled_from(["TCP", "UDP"]),
-    st.integers(78, 84),
-)
-def test_whoever_the_agent_lets_through_reaches(
-    cluster: Cluster, chosen: list[NetworkPolicy], address: str, protocol: str, port: int
-) -> None:
+def compare(cluster: Cluster, chosen: list[NetworkPolicy], address: str, protocol: str, port: int) -> None:
     pods, namespaces = cluster
     named = {n.name: {"kubernetes.io/metadata.name": n.name, **n.metadata.labels} for n in namespaces}
     universe = universe_of(cluster)
@@ -42,6 +32,25 @@ def test_whoever_the_agent_lets_through_reaches(
             if selects(policy, pod_class.example):
                 entries += resolve(policy, "Egress", pods, named)
         assert bool(found.allowed & pod_class.bit) == verdict(entries, address, protocol, port)
+
+
+packets = (st.sampled_from(ADDRESSES), st.sampled_from(["TCP", "UDP"]), st.integers(78, 84))
+
+
+@settings(max_examples=100, deadline=None)
+@given(clusters(), st.lists(policies(), max_size=5), *packets)
+def test_whoever_the_agent_lets_through_reaches(
+    cluster: Cluster, chosen: list[NetworkPolicy], address: str, protocol: str, port: int
+) -> None:
+    compare(cluster, chosen, address, protocol, port)
+
+
+@settings(max_examples=300, deadline=None)
+@given(busy_clusters(), st.lists(busy_policies("egress"), min_size=1, max_size=4), *packets)
+def test_whoever_the_agent_lets_through_many_rules_reaches(
+    cluster: Cluster, chosen: list[NetworkPolicy], address: str, protocol: str, port: int
+) -> None:
+    compare(cluster, chosen, address, protocol, port)
 
 
 def test_what_is_no_address_is_refused() -> None:

@@ -17,6 +17,7 @@ from eksnetpol.policy.universe import Universe, build
 NAMESPACES = ("shop", "bank")
 KEYS = ("app", "tier")
 VALUES = ("a", "b")
+NODES = ("10.0.0.250", "10.1.0.250")
 
 labels = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=2)
 requirements = st.one_of(
@@ -43,7 +44,7 @@ class PodWords:
     namespace: str
     name: str
     labels: dict[str, str]
-    ip: str
+    node: str
     host_network: bool
     phase: str
     http: int | None
@@ -54,11 +55,20 @@ pod_words = st.builds(
     st.sampled_from(NAMESPACES),
     st.sampled_from(["web-0", "web-1", "db-0", "api-x-1", "solo", "web.v-0"]),
     labels,
-    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.1.1", "10.1.0.1", "172.16.0.1"]),
+    st.sampled_from(NODES),
     st.booleans(),
     st.sampled_from(["Running", "Running", "Pending", "Succeeded", "Failed"]),
     st.sampled_from([None, 80, 8080]),
 )
+
+
+def address_of(words: PodWords) -> str:
+    """Return the node's address on the host network, else one that no other pod has."""
+    if words.host_network:
+        return words.node
+    own = {"web-0": "10.0.0.1", "web-1": "10.0.0.2", "db-0": "10.0.1.1", "db-1": "10.1.0.1", "db-2": "10.0.0.3"}
+    address = own.get(words.name, "172.16.0.1" if words.name == "solo" else f"10.0.2.{len(words.name)}")
+    return address if words.namespace == "shop" else address.replace("10.0.", "10.9.").replace("172.16.", "172.17.")
 
 
 def pod(words: PodWords) -> Pod:
@@ -66,7 +76,7 @@ def pod(words: PodWords) -> Pod:
     raw = {
         "metadata": {"name": words.name, "namespace": words.namespace, "labels": words.labels},
         "spec": {"hostNetwork": words.host_network, "containers": [{"name": "app", "ports": ports}]},
-        "status": {"phase": words.phase, "podIP": words.ip},
+        "status": {"phase": words.phase, "podIP": address_of(words)},
     }
     return msgspec.json.decode(msgspec.json.encode(raw), type=Pod)
 
@@ -251,3 +261,41 @@ def verdict(entries: list[Resolved], address: str, protocol: str, port: int) -> 
         said in {"", protocol} and (low == 0 or low == port or low < port <= high)
         for said, low, high in compiled.get(longest, ())
     )
+
+
+# --- clusters where much comes together -------------------------------------------------------------------------------
+
+_busy_words = st.builds(
+    PodWords,
+    st.just("shop"),
+    st.sampled_from(["db-0", "db-1", "db-2", "web-0", "solo"]),
+    st.sampled_from([{"app": "a"}, {"app": "b"}]),
+    st.sampled_from(NODES),
+    st.sampled_from([False, False, False, True]),
+    st.just("Running"),
+    st.sampled_from([None, 80, 8080]),
+)
+_busy_selectors = st.sampled_from([{}, {}, {"matchLabels": {"app": "a"}}, {"matchLabels": {"app": "b"}}])
+_busy_peers = st.one_of(blocks(), blocks(), st.builds(lambda s: {"podSelector": s}, _busy_selectors))
+_busy_rules = st.tuples(st.lists(_busy_peers, min_size=1, max_size=2), st.lists(ports, max_size=3))
+
+
+@st.composite
+def busy_clusters(draw: st.DrawFn) -> tuple[list[Pod], list[Namespace]]:
+    words = draw(st.lists(_busy_words, min_size=1, max_size=5, unique_by=lambda w: w.name))
+    return [pod(w) for w in words], [Namespace(ObjectMeta(name="shop"))]
+
+
+@st.composite
+def busy_policies(draw: st.DrawFn, key: str) -> NetworkPolicy:
+    field = {"ingress": "from", "egress": "to"}[key]
+    rules = draw(st.lists(_busy_rules, min_size=1, max_size=3))
+    raw = {
+        "metadata": {"name": draw(st.sampled_from(["p", "q", "r"])), "namespace": "shop"},
+        "spec": {
+            "podSelector": draw(_busy_selectors),
+            key: [{field: there, "ports": opened} for there, opened in rules],
+            "policyTypes": ["Ingress", "Egress"],
+        },
+    }
+    return msgspec.convert(raw, NetworkPolicy)
