@@ -168,6 +168,28 @@ def test_a_live_look_is_saved_and_said(cli: Cli, quiet_place: Path, monkeypatch:
     assert cli("snapshot", "show", "new.json.gz").code == 0
 
 
+@pytest.mark.parametrize("name", ["ready", "retail-store-calico"])
+def test_a_redacted_snapshot_answers_as_the_whole_one_and_names_nobody(cli: Cli, quiet_place: Path, name: str) -> None:
+    whole = str(Path(__file__).parents[2] / "demo" / "clusters" / f"{name}.json.gz")
+
+    def results(file: str) -> list[tuple[str, str]]:
+        report = json.loads(cli("preflight", "--snapshot", file, "-o", "json").out)
+        return sorted((r["id"], r["outcome"]) for r in report["results"])
+
+    (quiet_place / "salt").write_bytes(b"0123456789abcdef")
+    ended = cli("snapshot", "redact", whole, "shared.json", "--salt-file", "salt")
+    assert (ended.code, ended.out) == (0, "")
+    assert ended.err.endswith("into shared.json; look through it before you share it\n")
+    assert results("shared.json") == results(whole)
+    target = json.loads(cli("snapshot", "show", whole, "-o", "json").out)["target"]
+    assert target["cluster"] not in (quiet_place / "shared.json").read_text(encoding="utf-8")
+    assert target["account"] not in (quiet_place / "shared.json").read_text(encoding="utf-8")
+    cli("snapshot", "redact", whole, "again.json", "--salt-file", "salt")
+    cli("snapshot", "redact", whole, "random.json")
+    texts = [(quiet_place / f).read_bytes() for f in ("shared.json", "again.json", "random.json")]
+    assert texts[0] == texts[1] != texts[2]
+
+
 # --- permissions ------------------------------------------------------------------------------------------------------
 
 
@@ -269,7 +291,7 @@ def test_no_input_leaves_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
         getpass.getpass("Enter MFA code: ")
 
 
-@pytest.mark.parametrize("name", [n for n in eksnetpol.__all__ if n not in {"read_manifests", "redact"}])
+@pytest.mark.parametrize("name", eksnetpol.__all__)
 def test_the_library_offers_what_it_names(name: str) -> None:
     assert getattr(eksnetpol, name) is not None
     assert name in dir(eksnetpol)

@@ -133,6 +133,7 @@ def redact(file: str, to: str, salt_file: str | None, **flags: Any) -> None:
     from eksnetpol.cli.look import in_words
     from eksnetpol.cli.progress import busy
     from eksnetpol.gateways import snapshot_file
+    from eksnetpol.model.redaction import redact as renamed
 
     terminal = Terminal.of(flags)
     salt = _salt(salt_file)
@@ -141,10 +142,7 @@ def redact(file: str, to: str, salt_file: str | None, **flags: Any) -> None:
         if file != "-" and Path(to).exists() and Path(file).exists() and Path(file).samefile(to):
             raise UsageError(f"{to}: is the snapshot itself; write the redacted one to another file")
     with busy(terminal, f"redacting {in_words(file)}"):
-        snapshot = snapshot_file.load(file)
-        from eksnetpol.model.redaction import redact as renamed
-
-        snapshot_file.save(renamed(snapshot, salt=salt), to)
+        snapshot_file.save(renamed(snapshot_file.load(file), salt=salt), to)
     terminal.say(f"redacted {in_words(file)} into {'stdout' if to == '-' else to}; look through it before you share it")
 
 
