@@ -5,8 +5,11 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line with the process's own arguments, and exit."""
-    from eksnetpol.cli.entry import main as enter
-
+    try:
+        from eksnetpol.cli.entry import main as enter
+    except KeyboardInterrupt:
+        # Nothing has begun yet, and nothing is there yet to say so with.
+        raise SystemExit(130) from None
     enter()
 
 
