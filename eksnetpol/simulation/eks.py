@@ -53,6 +53,8 @@ class EksCluster:
     addons: Mapping[str, Json] = field(default_factory=dict)
     pending: Mapping[str, Pending] = field(default_factory=dict)
     updates: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    fates: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    """By add-on, the ``ErrorDetail`` objects that its next change ends with: then it fails and leaves the add-on as it was."""
     nodegroups: tuple[Json, ...] = ()
     fargate_profiles: tuple[Json, ...] = ()
     pod_identities: tuple[Json, ...] = ()
@@ -149,15 +151,21 @@ def create_addon(eks: Eks, cluster: str, wanted: Json, now: datetime) -> tuple[E
         **({"configurationValues": values} if values else {}),
         **_kept(wanted, "serviceAccountRoleArn"),
     }
-    pending = Pending(now + SETTLES_AFTER, "", {**addon, "status": "ACTIVE"})
-    here = replace(here, addons={**here.addons, name: addon}, pending={**here.pending, name: pending})
+    here = replace(here, addons={**here.addons, name: addon})
+    here = _begun(here, name, Pending(now + SETTLES_AFTER, "", {**addon, "status": "ACTIVE"}), "CREATE_FAILED")
     return eks.with_cluster(cluster, here), addon
 
 
 def update_addon(eks: Eks, cluster: str, name: str, wanted: Json, now: datetime) -> tuple[Eks, Json]:
-    """Start updating an add-on; return the new state and UpdateAddon's ``update``."""
+    """Start updating an add-on; return the new state and UpdateAddon's ``update``.
+
+    The same ``clientRequestToken`` again starts nothing: it is answered with the update it started.
+    """
     addon = eks.addon(cluster, name)
     here = eks.of(cluster)
+    number = _digest(cluster, name, wanted.get("clientRequestToken") or f"{now} {len(here.updates.get(name, {}))}")
+    if number in here.updates.get(name, {}):
+        return eks, here.updates[name][number]
     if name in here.pending:
         raise EksError("ResourceInUseException", f"Addon {name} is in status {addon['status']}, an update is in progress")
     version: str = wanted.get("addonVersion") or addon["addonVersion"]
@@ -165,7 +173,6 @@ def update_addon(eks: Eks, cluster: str, name: str, wanted: Json, now: datetime)
     values = wanted.get("configurationValues")
     if values:
         validate_values(values, version)
-    number = _digest(cluster, name, str(now), str(len(here.updates.get(name, {}))))
     changes = {
         "AddonVersion": wanted.get("addonVersion"),
         "ResolveConflicts": wanted.get("resolveConflicts"),
@@ -180,9 +187,9 @@ def update_addon(eks: Eks, cluster: str, name: str, wanted: Json, now: datetime)
     here = replace(
         here,
         addons={**here.addons, name: {**addon, "status": "UPDATING", "modifiedAt": now}},
-        pending={**here.pending, name: Pending(now + SETTLES_AFTER, number, after)},
         updates={**here.updates, name: {**here.updates.get(name, {}), number: update}},
     )
+    here = _begun(here, name, Pending(now + SETTLES_AFTER, number, after), "UPDATE_FAILED", addon)
     return eks.with_cluster(cluster, here), update
 
 
@@ -190,9 +197,20 @@ def delete_addon(eks: Eks, cluster: str, name: str, now: datetime) -> tuple[Eks,
     """Start deleting an add-on; return the new state and DeleteAddon's ``addon``."""
     addon = {**eks.addon(cluster, name), "status": "DELETING", "modifiedAt": now}
     here = eks.of(cluster)
-    pending = {**here.pending, name: Pending(now + SETTLES_AFTER, "", None)}
-    here = replace(here, addons={**here.addons, name: addon}, pending=pending)
+    here = replace(here, addons={**here.addons, name: addon})
+    here = _begun(here, name, Pending(now + SETTLES_AFTER, "", None), "DELETE_FAILED")
     return eks.with_cluster(cluster, here), addon
+
+
+def _begun(here: EksCluster, name: str, change: Pending, failed: str, before: Json | None = None) -> EksCluster:
+    """Return the cluster with a change under way; with a fate for it, it will end as *failed* and keep what was *before*."""
+    fate = here.fates.get(name, ())
+    if fate:
+        issues = [{"code": e["errorCode"], "message": e["errorMessage"], "resourceIds": e.get("resourceIds", [])} for e in fate]
+        after = {**(before or here.addons[name]), "status": failed, "health": {"issues": issues}}
+        change = Pending(change.due, change.update, after, "Failed", fate)
+    fates = {k: v for k, v in here.fates.items() if k != name}
+    return replace(here, pending={**here.pending, name: change}, fates=fates)
 
 
 def settle(eks: Eks, now: datetime) -> Eks:

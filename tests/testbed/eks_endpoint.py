@@ -23,11 +23,16 @@ from tests.testbed import service_model as sm
 
 Json = dict[str, Any]
 SMALL_PAGE = 100
+DEAD = -1
+"""A fault's status: no answer at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an operation does instead of answering. ``code`` is the error's name; ``times`` None means always."""
+    """What an operation does instead of answering. ``code`` is the error's name; ``times`` None means always.
+
+    With status 0 it answers as always, only later (``delay``, in seconds). With status `DEAD` the connection is closed.
+    """
 
     status: int
     code: str
@@ -118,7 +123,8 @@ class EksEndpoint:
             "DescribePodIdentityAssociation": lambda p: self._one(p, "association", "pod_identities", "associationId"),
             "ListUpdates": lambda p: self._page("updateIds", list(self._updates(p)), p),
             "DescribeUpdate": self._update,
-            "ListInsights": lambda p: self._page("insights", list(self.eks.of(p["clusterName"]).insights), p),
+            "ListInsights": self._insights,
+            "DescribeInsight": lambda p: self._one(p, "insight", "insights", "id"),
             "DescribeClusterVersions": lambda p: self._page(
                 "clusterVersions", [{"clusterVersion": v} for v in sorted(self.eks.offered)], p
             ),
@@ -148,7 +154,10 @@ class EksEndpoint:
         return {member: value}
 
     def _page(self, member: str, items: list[Any], params: Json) -> Json:
-        start = int(params.get("nextToken") or 0)
+        token = params.get("nextToken") or "0"
+        if not token.isdecimal() or int(token) > len(items):
+            raise EksError("InvalidParameterException", f"nextToken is none that was given: {token!r}")
+        start = int(token)
         size = min(params.get("maxResults") or self.page_size, self.page_size)
         rest = {"nextToken": str(start + size)} if start + size < len(items) else {}
         return {member: items[start : start + size], **rest}
@@ -168,8 +177,21 @@ class EksEndpoint:
 
     def _associations(self, params: Json) -> Json:
         known = ("clusterName", "namespace", "serviceAccount", "associationArn", "associationId", "ownerArn")
-        wanted = [{k: a[k] for k in known if k in a} for a in self.eks.of(params["clusterName"]).pod_identities]
-        return self._page("associations", wanted, params)
+        asked = {k: params[k] for k in ("namespace", "serviceAccount") if k in params}
+        found = [a for a in self.eks.of(params["clusterName"]).pod_identities if all(a.get(k) == v for k, v in asked.items())]
+        return self._page("associations", [{k: a[k] for k in known if k in a} for a in found], params)
+
+    def _insights(self, params: Json) -> Json:
+        known = sm.load("eks").shape_for("InsightSummary").members
+        asked = params.get("filter", {})
+        found = [
+            i
+            for i in self.eks.of(params["clusterName"]).insights
+            if i.get("category") in asked.get("categories", [i.get("category")])
+            and i.get("kubernetesVersion") in asked.get("kubernetesVersions", [i.get("kubernetesVersion")])
+            and i.get("insightStatus", {}).get("status") in asked.get("statuses", [i.get("insightStatus", {}).get("status")])
+        ]
+        return self._page("insights", [{k: v for k, v in i.items() if k in known} for i in found], params)
 
     def _updates(self, params: Json) -> Mapping[str, Json]:
         return self.eks.of(params["name"]).updates.get(params.get("addonName", ""), {})
@@ -195,6 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         status, code, said = self._answer(body)
+        if status == DEAD:
+            self.close_connection = True
+            return
         data = json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -222,14 +247,21 @@ class _Handler(BaseHTTPRequestHandler):
                 return fault.status, fault.code, {"message": fault.message}
         try:
             answered = self.endpoint.handle(route, sm.parse(route, variables, self.path, body))
-            return 200, "", sm.answer(route.operation.output_shape, answered)
         except EksError as error:
             shape = self.model.shape_for(error.code)
             return shape.metadata["error"]["httpStatusCode"], error.code, {"message": str(error)}
         except sm.NotOfTheModel as error:
             return 400, "InvalidParameterException", {"message": str(error)}
+        return _held_to_the_model(route, answered)
 
     do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - the names http.server calls
+
+
+def _held_to_the_model(route: sm.Route, answered: Json) -> tuple[int, str, Json]:
+    try:
+        return 200, "", sm.answer(route.operation.output_shape, answered)
+    except sm.NotOfTheModel as error:
+        return 500, "ServerException", {"message": f"the endpoint would have answered what the model does not have: {error}"}
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def parse(route: Route, variables: Mapping[str, str], target: str, body: bytes) 
     """Return the parameters of a request by member name; raise `NotOfTheModel` for what the model does not have."""
     shape = route.operation.input_shape
     query = parse_qs(urlsplit(target).query, keep_blank_values=True)
-    given = json.loads(body) if body else {}
+    given = _json(body)
     params: Json = {}
     for member, inner in shape.members.items():
         name = inner.serialization.get("name", member)
@@ -81,16 +81,47 @@ def parse(route: Route, variables: Mapping[str, str], target: str, body: bytes) 
     report = ParamValidator().validate(params, shape)
     if report.has_errors():
         raise NotOfTheModel(report.generate_report())
+    for member, value in params.items():
+        _constrain(shape.members[member], value, member)
     return params
+
+
+def _json(body: bytes) -> Json:
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError as error:
+        raise NotOfTheModel(f"the body is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise NotOfTheModel("the body is no JSON object")
+    return given
+
+
+def _constrain(shape: Shape, value: Any, path: str) -> None:
+    """Raise `NotOfTheModel` where a value is of the right type but outside what the model allows: botocore leaves that to AWS."""
+    limits = shape.metadata
+    match shape.type_name:
+        case "structure":
+            for member, inner in value.items():
+                _constrain(shape.members[member], inner, f"{path}.{member}")
+        case "list":
+            for position, inner in enumerate(value):
+                _constrain(shape.member, inner, f"{path}[{position}]")
+        case "string":
+            if limits.get("enum") and value not in limits["enum"]:
+                raise NotOfTheModel(f"{path}: {value!r} is none of {limits['enum']}")
+            if not re.search(limits.get("pattern", ""), value) or len(value) > limits.get("max", len(value)):
+                raise NotOfTheModel(f"{path}: {value!r} does not satisfy {limits}")
+        case "integer" if value > limits.get("max", value):
+            raise NotOfTheModel(f"{path}: {value} is more than {limits['max']}")
 
 
 def _from_text(shape: Shape, values: list[str]) -> Any:
     match shape.type_name:
         case "list":
             return values
-        case "integer":
+        case "integer" if re.fullmatch(r"-?\d+", values[0]):
             return int(values[0])
-        case "boolean":
+        case "boolean" if values[0] in {"true", "false"}:
             return values[0] == "true"
         case _:
             return values[0]

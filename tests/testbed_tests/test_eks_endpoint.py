@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -18,7 +20,7 @@ import pytest
 
 from eksnetpol.simulation import eks as rules
 from tests.testbed import service_model as sm
-from tests.testbed.eks_endpoint import EksEndpoint, Fault, eks_addon, eks_cluster, one_cluster, serving
+from tests.testbed.eks_endpoint import DEAD, EksEndpoint, Fault, eks_addon, eks_cluster, one_cluster, serving
 
 pytestmark = pytest.mark.testbed
 
@@ -74,6 +76,7 @@ def aws(endpoint: EksEndpoint) -> Aws:
         (["describe-pod-identity-association", "--cluster-name", "shop", "--association-id", "a-1"], "association"),
         (["list-updates", "--name", "shop", "--addon-name", "vpc-cni"], "updateIds"),
         (["list-insights", "--cluster-name", "shop"], "insights"),
+        (["describe-insight", "--cluster-name", "shop", "--id", "i-1"], "insight"),
         (["describe-cluster-versions"], "clusterVersions"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -193,4 +196,85 @@ def test_the_endpoint_cannot_answer_what_the_model_does_not_have(members: dict[s
 def test_an_answer_out_of_the_model_is_an_error_of_the_endpoint(aws: Aws, endpoint: EksEndpoint) -> None:
     strange = rules.EksCluster(cluster=eks_cluster("shop", colour="red"))
     endpoint.eks = replace(endpoint.eks, clusters={"shop": strange})
-    assert "unknown ['colour']" in aws("describe-cluster", "--name", "shop").stderr
+    complaint = aws("describe-cluster", "--name", "shop").stderr
+    assert "ServerException" in complaint
+    assert "unknown ['colour']" in complaint
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("/clusters?maxResults=101", None, b"more than 100"),
+        ("/clusters?maxResults=many", None, b"maxResults"),
+        ("/clusters?nextToken=x", None, b"nextToken"),
+        ("/clusters/sh%20op%2F/addons", None, b"No cluster"),
+        ("/clusters/-shop/addons", None, b"does not satisfy"),
+        ("/cluster-versions?versionStatus=OLD", None, b"is none of"),
+        ("/clusters/shop/addons/vpc-cni?preserve=perhaps", None, b"preserve"),
+        ("/clusters/shop/insights", b"{", b"no JSON"),
+        ("/clusters/shop/insights", b"[]", b"no JSON object"),
+        ("/clusters/shop/insights", b'{"filter":{"categories":["COLOUR"]}}', b"is none of"),
+    ],
+)
+def test_what_the_model_does_not_allow_is_refused(endpoint: EksEndpoint, path: str, body: bytes | None, why: bytes) -> None:
+    request = signed(endpoint, path, body)
+    if "preserve" in path:
+        request.method = "DELETE"
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(request)  # noqa: S310 - as above
+    assert refused.value.code in {400, 404}
+    assert why in refused.value.read()
+    refused.value.close()
+
+
+def test_a_dead_endpoint_closes_the_connection(endpoint: EksEndpoint) -> None:
+    endpoint.faults["*"] = Fault(DEAD, "")
+    with pytest.raises(RemoteDisconnected):
+        urllib.request.urlopen(signed(endpoint, "/clusters"))  # noqa: S310 - as above
+
+
+def test_a_slow_endpoint_answers_late(endpoint: EksEndpoint) -> None:
+    endpoint.faults["ListClusters"] = Fault(0, "", delay=0.2)
+    started = time.monotonic()
+    with urllib.request.urlopen(signed(endpoint, "/clusters")) as answer:  # noqa: S310 - as above
+        assert json.loads(answer.read()) == {"clusters": ["shop"]}
+    assert time.monotonic() - started > 0.2
+
+
+def test_lists_are_filtered_as_asked(aws: Aws) -> None:
+    def insights(category: str) -> list[str]:
+        listed = json.loads(aws("list-insights", "--cluster-name", "shop", "--filter", f"categories={category}").stdout)
+        return [i["id"] for i in listed["insights"]]
+
+    assert insights("UPGRADE_READINESS") == ["i-1"]
+    assert insights("MISCONFIGURATION") == []
+    pods = ("list-pod-identity-associations", "--cluster-name", "shop", "--namespace")
+    assert len(json.loads(aws(*pods, "kube-system").stdout)["associations"]) == 1
+    assert json.loads(aws(*pods, "default").stdout)["associations"] == []
+
+
+def test_a_change_can_fail_and_leaves_the_add_on_as_it_was(endpoint: EksEndpoint) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    conflict = {"errorCode": "ConfigurationConflict", "errorMessage": "Conflicts found", "resourceIds": ["aws-node"]}
+    doomed = endpoint.eks.with_cluster("shop", replace(endpoint.eks.of("shop"), fates={"vpc-cni": (conflict,)}))
+    started, update = rules.update_addon(doomed, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
+    ended = rules.settle(started, now + rules.SETTLES_AFTER)
+    addon = ended.addon("shop", "vpc-cni")
+    assert (addon["status"], addon["addonVersion"]) == ("UPDATE_FAILED", "v1.20.5-eksbuild.1")
+    assert addon["health"]["issues"][0]["code"] == "ConfigurationConflict"
+    told = ended.of("shop").updates["vpc-cni"][update["id"]]
+    assert (told["status"], told["errors"]) == ("Failed", [conflict])
+    again, _ = rules.update_addon(ended, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
+    assert rules.settle(again, now + rules.SETTLES_AFTER).addon("shop", "vpc-cni")["status"] == "ACTIVE"
+
+    doomed = endpoint.eks.with_cluster("shop", replace(endpoint.eks.of("shop"), addons={}, fates={"vpc-cni": (conflict,)}))
+    started, _ = rules.create_addon(doomed, "shop", {"addonName": "vpc-cni"}, now)
+    assert rules.settle(started, now + rules.SETTLES_AFTER).addon("shop", "vpc-cni")["status"] == "CREATE_FAILED"
+
+
+def test_the_same_request_token_starts_one_update(endpoint: EksEndpoint) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    wanted = {"addonVersion": OFFERED[0], "clientRequestToken": "once"}
+    started, first = rules.update_addon(endpoint.eks, "shop", "vpc-cni", wanted, now)
+    same, second = rules.update_addon(started, "shop", "vpc-cni", wanted, now + timedelta(seconds=1))
+    assert (same, second) == (started, first)
