@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from eksnetpol.model.kubernetes import Namespace, Pod
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.isolation import isolate
-from tests.policy.worlds import clusters, policies, pods_in, selects, universe_of
+from tests.policy.worlds import clusters, pods_in, policies, selects, universe_of
 
 Cluster = tuple[list[Pod], list[Namespace]]
 

@@ -258,7 +258,7 @@ def verdict(entries: list[Resolved], address: str, protocol: str, port: int) -> 
         return False
     longest = max(around, key=lambda c: int(c.split("/")[1]))
     return any(
-        said in {"", protocol} and (low == 0 or low == port or low < port <= high)
+        said in {"", protocol} and (low in {0, port} or low < port <= high)
         for said, low, high in compiled.get(longest, ())
     )
 
