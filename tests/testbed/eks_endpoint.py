@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -228,7 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
         if code:
             self.send_header("x-amzn-ErrorType", code)
         self.end_headers()
-        self.wfile.write(data)
+        # A client that was killed, or that gave up waiting, is no fault of the endpoint.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.wfile.write(data)
 
     def _answer(self, body: bytes) -> tuple[int, str, Json]:
         found = sm.find(self.table, self.command, self.path)

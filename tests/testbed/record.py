@@ -20,7 +20,7 @@ def record(world: World) -> Path:
     done = world.live("snapshot", "save", str(path), "-v")
     if done.returncode != 0:
         raise SystemExit(done.stderr)
-    print(done.stderr.splitlines()[-1], file=sys.stderr)
+    sys.stderr.write(done.stderr.splitlines()[-1] + "\n")
     return path
 
 

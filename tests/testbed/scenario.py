@@ -204,7 +204,12 @@ def _bootstrap(plane: ControlPlane) -> None:
             "verbs": ["get", "list", "patch", "update", "watch"],
         },
     ]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": SYSTEM_ROLE}, "rules": rules}
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": SYSTEM_ROLE},
+        "rules": rules,
+    }
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
