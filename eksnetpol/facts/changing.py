@@ -41,7 +41,8 @@ MANIFEST_URL = "https://raw.githubusercontent.com/aws/amazon-vpc-cni-k8s/{}/conf
 class Changing:
     """How things are changed in this cluster. ``values`` are the add-on's, unread where they could not be read.
 
-    ``offered`` are the versions EKS has of it for this Kubernetes version, ``version`` is the installed one.
+    ``offered`` are the versions EKS has of it for this Kubernetes version, ``version`` is the installed one, ``shipped``
+    are upstream's releases. Releases never to run are in neither.
     """
 
     manager: Manager | None
@@ -50,6 +51,14 @@ class Changing:
     values: Mapping[str, Any] | Unread | None
     offered: tuple[Release, ...]
     version: str = ""
+    shipped: tuple[Release, ...] = ()
+
+    @property
+    def caution(self) -> str:
+        """What to mind when a release is changed, as a sentence to append; empty where there is nothing."""
+        if self.manager in {Manager.ADDON, Manager.HELM}:
+            return ""
+        return " Look at the differences before you apply the manifest: it brings its own settings, the switches off among them."
 
     @property
     def place(self) -> str:
@@ -97,20 +106,33 @@ class Changing:
 
     def upgrade(self, least: Release) -> str:
         """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
-        match self.manager:
-            case Manager.ADDON if isinstance(self.values, Unread):
-                return self.read()
-            case Manager.ADDON:
-                step = self._step(least)
-                if step is not None:
-                    return self.update("--addon-version", str(step), *self._kept())
-                return "aws eks describe-addon-versions --addon-name vpc-cni --output table" + (
-                    f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
-                )
-            case Manager.HELM:
-                return self._helm("--reset-then-reuse-values", version=str(least.base).removeprefix("v"))
-            case _:
-                return f"kubectl diff -f {MANIFEST_URL.format(least.base)}"
+        if self.manager is Manager.ADDON:
+            return self._upgrade_addon(least)
+        step = min((r for r in self.shipped if r >= least.base), default=None)
+        if self.manager is Manager.HELM:
+            found = self._helm("--reset-then-reuse-values", version=str(step).removeprefix("v"))
+            return found if step else "helm search repo eks/aws-vpc-cni --versions"
+        found = f"kubectl diff -f {MANIFEST_URL.format(step)}"
+        return found if step else "git ls-remote --tags https://github.com/aws/amazon-vpc-cni-k8s"
+
+    def _upgrade_addon(self, least: Release) -> str:
+        if isinstance(self.values, Unread):
+            return self.read()
+        step = self._step(least)
+        if step is not None:
+            return self.update("--addon-version", str(step), *self._kept())
+        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
+        return f"aws eks describe-addon-versions --addon-name {ADDON} --output table{region}"
+
+    def enable(self, otherwise: str) -> str:
+        """Return the command that sets both switches through their owner; *otherwise* is for an install that has none.
+
+        Where the add-on was told so already, somebody changed the live value by hand, and only OVERWRITE changes it back.
+        """
+        if self.manager not in {Manager.ADDON, Manager.HELM}:
+            return otherwise
+        told = isinstance(self.values, Mapping) and self.values.get("enableNetworkPolicy") == "true"
+        return self.set("enableNetworkPolicy", "true", resolve="OVERWRITE" if told else "PRESERVE")
 
     def restore(self) -> str:
         """Return the command that brings images and arguments back to those of the running CNI release."""
@@ -231,7 +253,8 @@ def changing(
     if not isinstance(addon_releases, Unread) and not isinstance(kubernetes_version, Unread):
         offered = offered_for(addon_releases, kubernetes_version, releases)
     version = addon.addon_version if isinstance(addon, Addon) else ""
-    return Changing(manager, target, cni, addon_values, offered, version)
+    shipped = tuple(m.cni for m in releases.manifest if not _is_bad(m.cni, releases))
+    return Changing(manager, target, cni, addon_values, offered, version, shipped)
 
 
 def offered_for(

@@ -41,7 +41,7 @@ def addon_version_suits_the_cluster(
         yield Finding(
             subject=VPC_CNI_ADDON,
             message=f"EKS does not offer vpc-cni {addon.addon_version} for Kubernetes {version}",
-            remedy=f"Move to one of the {len(offered)} versions it offers; the newest without known harm is {newest}.",
+            remedy=f"Move to a version that it offers ({len(offered)} in all); the newest without known harm is {newest}.",
             command=changing.upgrade(changing.offered[0])
             if changing.offered
             else f"aws eks describe-addon-versions --addon-name vpc-cni --kubernetes-version {version} --output table",

@@ -14,7 +14,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity, Unknown
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import Release
 
-PORTS = {"metrics-bind-addr": "8080 for metrics", "health-probe-bind-addr": "8081 for health"}
+PORTS = {"metrics-bind-addr": "port 8080 for metrics", "health-probe-bind-addr": "port 8081 for health"}
 
 
 @check(
@@ -43,7 +43,10 @@ def agent_ports_are_configurable(
     if cni_release.base < first and taken:
         yield Finding(
             subject=AWS_NODE,
-            message=f"the agent of VPC CNI {cni_release} listens on the node's ports {listed(taken)}, and no setting moves it",
-            remedy=f"Upgrade to {first} or later, where it uses 8162 and 8163 and both can be set.",
+            message=(
+                f"the agent of VPC CNI {cni_release} listens on the node at {listed(taken)}; neither add-on nor chart has "
+                "a setting for it"
+            ),
+            remedy=f"Upgrade to {first} or later, where it uses 8162 and 8163 and both can be set.{changing.caution}",
             command=changing.upgrade(first),
         )

@@ -42,6 +42,9 @@ def vpc_cni_is_a_managed_addon(
         yield Finding(
             subject=AWS_NODE,
             message=f"EKS does not manage the VPC CNI: {install.evidence}; settings are kept {changing.place}",
-            remedy="Change it there and nowhere else, or let EKS adopt it as an add-on, which resets it to EKS's defaults.",
-            command=changing.aws("create-addon", "--addon-name", "vpc-cni", "--resolve-conflicts", "OVERWRITE"),
+            remedy=(
+                "Change it there and nowhere else. To let EKS adopt it (create-addon --resolve-conflicts OVERWRITE), note its "
+                "settings first: adoption resets them to EKS's defaults."
+            ),
+            command="kubectl get daemonset aws-node -n kube-system -o yaml",
         )

@@ -48,5 +48,5 @@ def agent_switch_is_on(
         subject=AWS_NODE,
         message=f"the controller is switched on, but --{AGENT_FLAG} {seen}: PolicyEndpoints appear, no node enforces them",
         remedy=f'Set both switches together: enableNetworkPolicy to "true", {changing.place}.',
-        command=changing.set("enableNetworkPolicy", "true"),
+        command=changing.enable(changing.set("enableNetworkPolicy", "true")),
     )

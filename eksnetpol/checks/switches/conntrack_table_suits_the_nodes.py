@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import AGENT_README, NotApplicable, check
 from eksnetpol.checks.parts import AWS_NODE, agent_of, installed
-from eksnetpol.checks.words import listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import VpcCni
@@ -59,8 +59,8 @@ def conntrack_table_suits_the_nodes(
         yield Finding(
             subject=AWS_NODE,
             message=(
-                f"the agent's conntrack table has {text} entries, and {len(dense)} nodes hold up to {max(dense.values())} pods "
-                "that share it"
+                f"the agent's conntrack table has {text} entries for {count(len(dense), 'node')} of up to {max(dense.values())} "
+                "pods that share it"
             ),
             remedy=f"Raise nodeAgent.conntrackCacheTableSize, {changing.place}; it takes effect as nodes are replaced.",
             command=changing.set("nodeAgent.conntrackCacheTableSize", "524288"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import CONFIGURE, check
-from eksnetpol.facts.vpc_cni import CONFIGMAP, CONTROLLER_KEY, NAMESPACE, Switch, Switches
+from eksnetpol.facts.changing import Changing, switch_controller
+from eksnetpol.facts.vpc_cni import CONFIGMAP, NAMESPACE, Switch, Switches
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import Unread
@@ -19,7 +20,7 @@ from eksnetpol.model.snapshot import Unread
     intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
 )
 def controller_switch_is_on(
-    switches: Switches, network_policies: tuple[NetworkPolicy, ...] | Unread
+    switches: Switches, network_policies: tuple[NetworkPolicy, ...] | Unread, changing: Changing
 ) -> Iterator[Finding | Evidence]:
     """
     Two switches are independent: the controller in the control plane starts only when the ConfigMap kube-system/amazon-vpc-cni
@@ -34,8 +35,5 @@ def controller_switch_is_on(
         subject=Subject("ConfigMap", CONFIGMAP, NAMESPACE),
         message=f"the agent is switched on, the controller is {switches.controller}: no policy takes effect{waiting}",
         remedy="Set both switches together, with the add-on's or the chart's enableNetworkPolicy.",
-        command=(
-            f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge "
-            f'-p \'{{"data":{{"{CONTROLLER_KEY}":"true"}}}}\''
-        ),
+        command=changing.enable(switch_controller("true")),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import AGENT_README, check
 from eksnetpol.checks.parts import AWS_NODE, agent_of
-from eksnetpol.checks.words import listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Severity, Unknown
 from eksnetpol.model.kubernetes import AgentPod, Node
@@ -51,7 +51,7 @@ def one_agent_release_everywhere(
     for (_, digest), where in builds.items():
         found.setdefault(digest, []).extend(where)
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
-    said = [f"{', '.join(sorted(tags[d] - {''})) or d[:19]} on {len(where)} nodes" for d, where in ordered]
+    said = [f"{', '.join(sorted(tags[d] - {''})) or d[:19]} on {count(len(where), 'node')}" for d, where in ordered]
     yield Finding(
         subject=AWS_NODE,
         message=f"{len(digests)} builds of the agent run side by side: {', '.join(said)}",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
 from eksnetpol.checks.parts import installed
-from eksnetpol.checks.words import listed
+from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.coverage import owner_of
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import VpcCni
@@ -39,8 +39,8 @@ def strict_mode_covers_every_pod(
     bare = policed & ~isolation.either
     one_sided = policed & isolation.either & ~(isolation.ingress & isolation.egress)
     yield Evidence(f"{universe.count_pods(policed)} pods, {universe.count_pods(bare)} without any policy")
-    yield from _by_namespace(isolation, bare, unserved, "have no policy and will be denied everything", None)
-    words = "have a policy for one direction only; strict mode wants both"
+    yield from _by_namespace(isolation, bare, unserved, "without any policy will be denied everything", None)
+    words = "with a policy for one direction only; strict mode wants both"
     yield from _by_namespace(isolation, one_sided, unserved, words, Severity.WARNING)
 
 
@@ -57,10 +57,10 @@ def _by_namespace(
     for namespace in sorted(names, key=lambda n: (n != FIRST, n)):
         owners = names[namespace]
         ordered = sorted(owners, key=lambda o: ("coredns" not in o, o))
-        pods = sum(owners.values())
+        pods = count(sum(owners.values()), "pod")
         yield Finding(
             subject=Subject("Namespace", namespace),
-            message=f"{pods} pods of {namespace} {words}: {listed(ordered, 5)}",
+            message=f"{pods} of {namespace} {words}: {listed(ordered, 5)}",
             remedy="Stay on standard mode until every pod has policies for both directions; begin with CoreDNS.",
             command=f"kubectl get networkpolicies -n {namespace}",
             severity=severity,

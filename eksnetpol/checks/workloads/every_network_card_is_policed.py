@@ -19,7 +19,7 @@ VARIABLE = "ENABLE_MULTI_NIC"
     title="the agent polices every network card that pods get",
     severity=Severity.WARNING,
     docs=CNI_README,
-    sources=(CNI_README, "aws/aws-network-policy-agent"),
+    sources=(CNI_README, "https://github.com/aws/aws-network-policy-agent"),
     intents=ENFORCING,
 )
 def every_network_card_is_policed(
