@@ -21,7 +21,9 @@ from eksnetpol.gateways.pace import TokenBucket
 from eksnetpol.gateways.permits import RbacPermission, rbac_is_declared
 
 JSON = "application/json"
-METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_ONLY: Mapping[str, str] = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+COMPRESSED: Mapping[str, str] = {"Accept-Encoding": "gzip"}
+_NO_HEADERS: Mapping[str, str] = {}
 
 ATTEMPTS = 4
 LONGEST_WAIT = 20.0
@@ -71,13 +73,19 @@ class ApiServer:
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(rate=50, burst=300))
     sleep: Callable[[float], None] = time.sleep
 
-    def get(self, path: str, needs: RbacPermission, query: Mapping[str, str] | None = None, accept: str = JSON) -> bytes:
+    def get(
+        self,
+        path: str,
+        needs: RbacPermission,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> bytes:
         """Return the body of what is at *path*. *needs* is the permission this takes; errors name it."""
-        return self._request("GET", path, needs, query, accept, None)
+        return self._request("GET", path, needs, query, headers, None)
 
     def post(self, path: str, needs: RbacPermission, body: object) -> bytes:
         """Send *body* as JSON to *path*, for reviews, which answer and keep nothing."""
-        return self._request("POST", path, needs, None, JSON, msgspec.json.encode(body))
+        return self._request("POST", path, needs, None, {"Content-Type": JSON}, msgspec.json.encode(body))
 
     def _request(
         self,
@@ -85,7 +93,7 @@ class ApiServer:
         path: str,
         needs: RbacPermission,
         query: Mapping[str, str] | None,
-        accept: str,
+        headers: Mapping[str, str],
         body: bytes | None,
     ) -> bytes:
         import tenacity
@@ -100,16 +108,16 @@ class ApiServer:
             reraise=True,
         )
         try:
-            answer: bytes = attempts(self._attempt, method, url, needs, accept, body)
+            answer: bytes = attempts(self._attempt, method, url, needs, headers, body)
         except _Answer as again:
             raise again.fault from again
         return answer
 
-    def _attempt(self, method: str, url: str, needs: RbacPermission, accept: str, body: bytes | None) -> bytes:
+    def _attempt(self, method: str, url: str, needs: RbacPermission, headers: Mapping[str, str], body: bytes | None) -> bytes:
         proof = self.credentials.headers()
-        response = self._send(method, url, needs, accept, body, proof)
+        response = self._send(method, url, needs, {**headers, **proof}, body)
         if response.status == _EXPIRED_CREDENTIALS and self.credentials.renew(proof):
-            response = self._send(method, url, needs, accept, body, self.credentials.headers())
+            response = self._send(method, url, needs, {**headers, **self.credentials.headers()}, body)
         if response.status in _OK:
             data: bytes = response.data
             return data
@@ -120,20 +128,16 @@ class ApiServer:
             raise _Answer(fault, _retry_after(response.headers.get("Retry-After")))
         raise fault
 
-    def _send(
-        self, method: str, url: str, needs: RbacPermission, accept: str, body: bytes | None, proof: Mapping[str, str]
-    ) -> Any:
+    def _send(self, method: str, url: str, needs: RbacPermission, headers: Mapping[str, str], body: bytes | None) -> Any:
         import urllib3
 
-        headers = urllib3.HTTPHeaderDict({"Accept": accept, "User-Agent": _user_agent(), **proof})
-        if body is not None:
-            headers["Content-Type"] = JSON
+        sent = urllib3.HTTPHeaderDict({"Accept": JSON, "User-Agent": _user_agent(), **headers})
         for name, value in self.extra:
-            headers.add(name, value)
+            sent.add(name, value)
         timeout = urllib3.Timeout(connect=min(10.0, self.timeout), read=self.timeout)
         self.pace.take()
         try:
-            return self.pool.request(method, url, body=body, headers=headers, timeout=timeout, retries=False, redirect=False)
+            return self.pool.request(method, url, body=body, headers=sent, timeout=timeout, retries=False, redirect=False)
         except urllib3.exceptions.ProtocolError as error:
             # An idle connection that the other side has closed meanwhile: a new one will do.
             raise _Answer(transport_fault(error, str(needs), self.server), None) from error

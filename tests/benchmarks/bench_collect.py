@@ -1,6 +1,6 @@
 """How long live collection takes beside the raw GETs of the same bytes, and beside the official client's typed lists.
 
-    python -m tests.benchmarks.bench_collect --kubeconfig FILE [--pods 20000]
+    python -m tests.benchmarks.bench_collect [--kubeconfig FILE] [--pods 20000]
 
 The API server is a real one; pods that are missing are created first, in namespace ``bench``. Ratios of one run are what
 counts: the machine's speed is in both sides of each.
@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -33,16 +36,27 @@ class _Head(msgspec.Struct):
     metadata: ListMeta
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure at the API server of ``--kubeconfig``, or at one started for it."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--kubeconfig", required=True)
+    arguments.add_argument("--kubeconfig", help="without it a control plane of the test-bed is started")
     arguments.add_argument("--pods", type=int, default=20_000)
     arguments.add_argument("--skip-typed", action="store_true", help="leave out the official client's typed list")
-    chosen = arguments.parse_args()
-    connection = connect(TargetOptions(kubeconfig=chosen.kubeconfig))
-    assert isinstance(connection.kubernetes, KubernetesApi)
-    seed(connection.kubernetes, chosen.pods)
-    measure(connection, connection.kubernetes, chosen.kubeconfig, typed=not chosen.skip_typed)
+    chosen = arguments.parse_args(words)
+    with ExitStack() as ending:
+        file = chosen.kubeconfig or _started(ending)
+        connection = connect(TargetOptions(kubeconfig=file))
+        assert isinstance(connection.kubernetes, KubernetesApi)
+        seed(connection.kubernetes, chosen.pods)
+        measure(connection, connection.kubernetes, file, typed=not chosen.skip_typed)
+
+
+def _started(ending: ExitStack) -> str:
+    from tests.testbed.cluster import ControlPlane
+
+    plane = ControlPlane.start(Path(ending.enter_context(TemporaryDirectory(prefix="bench-"))) / "plane")
+    ending.callback(plane.stop)
+    return str(plane.kubeconfig())
 
 
 def measure(connection: Connection, kubernetes: KubernetesApi, kubeconfig: str, *, typed: bool) -> None:
@@ -121,6 +135,7 @@ def seed(kubernetes: KubernetesApi, wanted: int) -> None:
         return
     print(f"creating {wanted - have} pods")
     post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+    post(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts", {"metadata": {"name": NAMESPACE}})
     path = f"/api/v1/namespaces/{NAMESPACE}/pods"
     with ThreadPoolExecutor(12) as pool:
         for _ in pool.map(lambda n: post(path, pod(n)), range(have, wanted)):
@@ -147,7 +162,7 @@ def pod(number: int) -> dict[str, Any]:
         },
         "spec": {
             "nodeName": f"ip-10-0-{number % 250}-{number % 7}.ec2.internal",
-            "serviceAccountName": app,
+            "serviceAccountName": NAMESPACE,
             "containers": [
                 {
                     "name": "main",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from eksnetpol.errors import (
@@ -219,3 +222,18 @@ def test_a_message_cannot_break_out_of_its_line() -> None:
     text = told(caught)
     assert "\x1b" not in text
     assert len(text) < 600
+
+
+def test_a_list_that_comes_slowly_is_asked_for_compressed() -> None:
+    pages = iter((page([{"metadata": {"name": "a"}}], "more"), page([{"metadata": {"name": "b"}}])))
+
+    def script(request: Request) -> Answer:
+        answer = next(pages)
+        if "gzip" not in request.headers.get("Accept-Encoding", ""):
+            time.sleep(0.05)
+            return answer
+        return Answer(body=gzip.compress(msgspec.json.encode(answer.body)), headers={"Content-Encoding": "gzip"})
+
+    with scripted(script) as server:
+        assert [n.name for n in kubernetes_at(server.url).nodes()] == ["a", "b"]
+    assert [r.headers.get("Accept-Encoding") for r in server.seen] == ["identity", "gzip"]
