@@ -1,0 +1,91 @@
+"""Nodes and namespaces."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from eksnetpol.model.objects.metadata import ApiObject, ObjectMeta
+
+
+class NodeInfo(ApiObject, frozen=True):
+    """What the kubelet says of its machine."""
+
+    kernel_version: str = ""
+    os_image: str = ""
+    kubelet_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
+
+
+class Condition(ApiObject, frozen=True):
+    """A condition of any object."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+class NodeAddress(ApiObject, frozen=True):
+    """An address of a node; ``type`` is InternalIP, ExternalIP, Hostname, …"""
+
+    type: str = ""
+    address: str = ""
+
+
+class NodeSpec(ApiObject, frozen=True):
+    """``provider_id`` ends in the EC2 instance id: ``aws:///us-west-2a/i-0123``."""
+
+    provider_id: str = msgspec.field(default="", name="providerID")
+    unschedulable: bool = False
+
+
+class NodeStatus(ApiObject, frozen=True):
+    """What the node is and can hold."""
+
+    node_info: NodeInfo = NodeInfo()
+    allocatable: dict[str, str] = msgspec.field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+    addresses: tuple[NodeAddress, ...] = ()
+
+
+class Node(ApiObject, frozen=True):
+    """A node."""
+
+    metadata: ObjectMeta
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.metadata.name
+
+
+class NamespaceStatus(ApiObject, frozen=True):
+    """``Active`` or ``Terminating``, with the conditions that say what a termination waits for."""
+
+    phase: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class NamespaceSpec(ApiObject, frozen=True):
+    """Finalizers that hold a terminating namespace."""
+
+    finalizers: tuple[str, ...] = ()
+
+
+class Namespace(ApiObject, frozen=True):
+    """A namespace."""
+
+    metadata: ObjectMeta
+    spec: NamespaceSpec = NamespaceSpec()
+    status: NamespaceStatus = NamespaceStatus()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.metadata.name

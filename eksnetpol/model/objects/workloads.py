@@ -1,0 +1,109 @@
+"""DaemonSets, Deployments, StatefulSets, Jobs and their revisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from eksnetpol.model.objects.metadata import ApiObject, ObjectMeta
+from eksnetpol.model.objects.pods import Container
+from eksnetpol.model.selectors import LabelSelector
+
+
+class HostPath(ApiObject, frozen=True):
+    """A host path."""
+
+    path: str = ""
+
+
+class Volume(ApiObject, frozen=True):
+    """A volume; only host paths matter here."""
+
+    name: str = ""
+    host_path: HostPath | None = None
+
+
+class TemplateSpec(ApiObject, frozen=True):
+    """The pod a workload makes."""
+
+    service_account_name: str = ""
+    automount_service_account_token: bool | None = None
+    host_network: bool = False
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
+    affinity: dict[str, Any] = msgspec.field(default_factory=dict)
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+
+
+class Template(ApiObject, frozen=True):
+    """Metadata and spec of the pods a workload makes."""
+
+    metadata: ObjectMeta = ObjectMeta()
+    spec: TemplateSpec = TemplateSpec()
+
+
+class UpdateStrategy(ApiObject, frozen=True):
+    """``RollingUpdate`` or ``OnDelete``."""
+
+    type: str = ""
+
+
+class WorkloadSpec(ApiObject, frozen=True):
+    """What the workload kinds have in common. ``replicas`` is None where the kind has none or the API's default is meant."""
+
+    selector: LabelSelector | None = None
+    template: Template = Template()
+    replicas: int | None = None
+    update_strategy: UpdateStrategy = UpdateStrategy()
+    ttl_seconds_after_finished: int | None = None
+
+
+class WorkloadStatus(ApiObject, frozen=True):
+    """Counters of DaemonSets and of Deployments; each kind fills its own."""
+
+    observed_generation: int = 0
+    desired_number_scheduled: int = 0
+    current_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_ready: int = 0
+    number_available: int = 0
+    replicas: int = 0
+    ready_replicas: int = 0
+
+
+class Workload(ApiObject, frozen=True):
+    """A DaemonSet, Deployment, StatefulSet, ReplicaSet or Job. ``kind`` is filled at the door: lists do not carry it."""
+
+    metadata: ObjectMeta
+    kind: str = ""
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace."""
+        return self.metadata.namespace
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """The containers of its pods."""
+        return self.spec.template.spec.containers
+
+    def container(self, *names: str) -> Container | None:
+        """Return the first container with one of *names*: positions differ between installs, names do not."""
+        return next((c for c in self.containers if c.name in names), None)
+
+
+class ControllerRevision(ApiObject, frozen=True):
+    """One stored template of a DaemonSet; ``images`` is filled at the door from its data, as ``container=image``."""
+
+    metadata: ObjectMeta
+    revision: int = 0
+    images: tuple[str, ...] = ()
