@@ -140,6 +140,8 @@ def _alone(path: Path) -> Iterator[None]:
 def _build_into(made: Path) -> None:
     go = go_program()
     _say(f"building the test-bed's control plane into {made} (once; 5 to 10 minutes on 2 cores when nothing is cached)")
+    for left in cache().glob("building-*"):  # of a build that was killed: nobody else builds while we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=cache(), prefix="building-") as temporary:
         # A copy, because GOFLAGS=-mod=mod in somebody's environment would let Go rewrite go.mod.
         source, output = Path(temporary, "source"), Path(temporary, "output")

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.aws import Aws
-from tests.testbed.build import Components, MissingComponent, components
+from tests.testbed.build import ASSETS, Components, components, target
 from tests.testbed.cluster import ControlPlane
 from tests.testbed.eks_endpoint import EksEndpoint
 from tests.testbed.eks_endpoint import serving as serving_eks
 
 NewControlPlane = Callable[..., ControlPlane]
-FULL = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +29,15 @@ def programs() -> Components:
 
 @pytest.fixture(scope="session")
 def full_programs(programs: Components) -> Components:
-    """As `programs`, for tests that need controllers, a scheduler and kwok's nodes too."""
-    try:
-        for name in FULL:
-            programs.program(name)
-    except MissingComponent as missing:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"{missing} (KUBEBUILDER_ASSETS brings kube-apiserver, etcd and kubectl only)")
-    return programs
+    """The programs of our own build: controllers, a scheduler and kwok's nodes too, and any version can be reported."""
+    if not os.environ.get(ASSETS):
+        return programs
+    if target().is_dir():
+        return Components((target(),))
+    missing = f"{ASSETS} brings no controllers and no kwok, and the control plane was not built: unset it, or run make testbed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ def test_it_builds_once_and_says_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(build, "BEAT", 0.1)
     script(empty / "bin" / "go", FAKE_GO)
+    (build.cache() / "building-killed" / "output").mkdir(parents=True)
     made = build.build()
     said = capsys.readouterr().err
     assert "compiling: 1 of at most 2 packages" in said
@@ -119,6 +120,7 @@ def test_the_fingerprint_follows_the_sources_and_nothing_else(empty: Path, monke
     assert build.fingerprint() != first
 
 
+@pytest.mark.testbed
 def test_it_runs_as_a_program_and_prints_the_folder() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.testbed.build"], capture_output=True, text=True, check=False, env=os.environ

@@ -51,8 +51,8 @@ def fetched(url: str, ca: str, token: str = "") -> bytes:
         return bytes(answer.read())
 
 
-def test_kubectl_reports_the_eks_version_it_was_linked_with(control_plane: ControlPlane) -> None:
-    version = json.loads(control_plane.did("version", "-o", "json"))
+def test_the_whole_reports_the_eks_version_it_was_linked_with(whole: ControlPlane) -> None:
+    version = json.loads(whole.did("version", "-o", "json"))
     assert version["serverVersion"]["gitVersion"].startswith("v1.34.1-eks-")
     assert (version["serverVersion"]["major"], version["serverVersion"]["minor"]) == ("1", "34")
 
@@ -177,9 +177,11 @@ def test_an_ipv6_cluster_gives_ipv6_service_addresses_and_stop_leaves_nothing(ne
     plane.stop()
 
 
-def test_an_older_version_is_reported_and_named_users_get_tokens(new_control_plane: NewControlPlane) -> None:
+def test_an_older_version_is_reported_and_named_users_get_tokens(
+    new_control_plane: NewControlPlane, full_programs: Components
+) -> None:
     jane = User("jane", ("devs",))
-    plane = new_control_plane(version="v1.24.17-eks-5d4a308", users=[jane])
+    plane = new_control_plane(programs=full_programs, version="v1.24.17-eks-5d4a308", users=[jane])
     version = json.loads(fetched(f"{plane.url}/version", plane.ca_pem))
     assert (version["gitVersion"], version["major"], version["minor"]) == ("v1.24.17-eks-5d4a308", "1", "24")
     who = json.loads(plane.did("auth", "whoami", "-o", "json", user=jane))["status"]["userInfo"]
