@@ -9,6 +9,7 @@ from eksnetpol.model.snapshot import Unread, Why
 from eksnetpol.policy.declared import DeclaredPorts, index_ports
 from eksnetpol.policy.identities import Identities, identify
 from eksnetpol.policy.isolation import Isolation, isolate
+from eksnetpol.policy.reach import EgressBlocks, gather
 from eksnetpol.policy.rules import Rules, lay_out
 from eksnetpol.policy.universe import Universe, build
 
@@ -49,6 +50,12 @@ def isolation(
     """Whom NetworkPolicies and ApplicationNetworkPolicies isolate, or would the moment enforcement is on."""
     more = _or_none(application_policies)
     return more if isinstance(more, Unread) else isolate(universe, network_policies, more)
+
+
+@fact
+def egress_blocks(rules: Rules, isolation: Isolation) -> EgressBlocks:
+    """The blocks that egress rules lead to, equal ones together."""
+    return gather(rules, isolation)
 
 
 def _or_none(policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:

@@ -40,13 +40,14 @@ def served_ports(
     services: tuple[Service, ...], universe: Universe, declared_ports: DeclaredPorts
 ) -> tuple[ServedPort, ...]:
     """All ports of Services that select running pods."""
+    running = universe.everything & ~universe.terminal
     found: list[ServedPort] = []
     for service in services:
         spec = service.spec
         if not spec.selector or spec.type == "ExternalName":
             continue
         namespace = service.metadata.namespace
-        backends = universe.select_in(namespace, LabelSelector(match_labels=spec.selector)) & ~universe.terminal
+        backends = universe.select_in(namespace, LabelSelector(match_labels=spec.selector)) & running
         if backends:
             found += [ServedPort(service, p, backends, _targets(p, backends, declared_ports)) for p in spec.ports]
     return tuple(found)
@@ -78,3 +79,10 @@ def ported_rules(isolation: Isolation, rules: Rules) -> tuple[tuple[Rule, Classe
             if there:
                 found.append((rule, there))
     return tuple(found)
+
+
+@fact
+def name_rules(ported_rules: tuple[tuple[Rule, Classes], ...], rules: Rules) -> tuple[tuple[Rule, Classes], ...]:
+    """Those of `ported_rules` that name a port by its name; they are few."""
+    by_name = {id(rule) for rule in rules.with_names}
+    return tuple((rule, there) for rule, there in ported_rules if id(rule) in by_name)

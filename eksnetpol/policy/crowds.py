@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from eksnetpol.model.policies import PolicyPort
 from eksnetpol.policy.capacity import Crowd, Pile, World
 from eksnetpol.policy.identities import Identities
 from eksnetpol.policy.isolation import Isolation
@@ -88,6 +89,7 @@ def _compile(together: list[Rule], selected: dict[int, Classes], pile: Pile, abo
 def _of_busy_namespaces(rules: Iterable[Rule], world: World, above: int) -> list[Rule]:
     """Return the rules of namespaces that have more than *above* different entries altogether; most have not."""
     groups: dict[str, tuple[set[Entry], list[Rule]]] = {}
+    names: dict[str, set[PolicyPort]] = {}
     for rule in rules:
         found = groups.get(rule.policy.metadata.namespace)
         if found is None:
@@ -96,7 +98,13 @@ def _of_busy_namespaces(rules: Iterable[Rule], world: World, above: int) -> list
         found[0].update(entries)
         found[1].append(rule)
         if len(entries) < len(rule.ports):
-            found[0].update(_possible(rule, world.universe.everything, world))
+            names.setdefault(rule.policy.metadata.namespace, set()).update(names_of(rule.ports))
+    for namespace, ports in names.items():
+        for port in ports:
+            # Every number that a name has anywhere, and one more for the pods that egress leads to.
+            numbers = world.ports.named.get((port.protocol, str(port.port)), {})
+            groups[namespace][0].update(entry(port, n) for n in numbers)
+            groups[namespace][0].add((f"{port.protocol} {port.port}", 0, 0))
     return [rule for entries, together in groups.values() if len(entries) > above for rule in together]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from eksnetpol.model.kubernetes import Container
 from eksnetpol.policy.universe import Classes, Universe, set_of
@@ -19,15 +19,31 @@ class DeclaredPorts:
 
     numbered: Mapping[tuple[str, int], Classes]
     named: Mapping[tuple[str, str], Mapping[int, Classes]]
+    _known: dict[tuple[str, str, Classes], Mapping[int, Classes]] = field(default_factory=dict, compare=False, repr=False)
 
     def declaring(self, protocol: str, number: int) -> Classes:
         """Return the classes that declare a number."""
         return self.numbered.get((protocol, number), 0)
 
-    def meanings(self, protocol: str, name: str, within: Classes) -> dict[int, Classes]:
+    def meanings(self, protocol: str, name: str, within: Classes) -> Mapping[int, Classes]:
         """Return the numbers a name has in *within*, with the classes of each; a class without the name is in none."""
-        found = self.named.get((protocol, name), {})
-        return {number: classes & within for number, classes in found.items() if classes & within}
+        # Several questions ask the same of the same rules.
+        key = (protocol, name, within)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = dict(_among(self.named.get((protocol, name), {}), within))
+        return known
+
+
+def _among(meanings: Mapping[int, Classes], within: Classes) -> Iterator[tuple[int, Classes]]:
+    # A name has one number in a class, so each class that is found is out of the search.
+    for number, classes in meanings.items():
+        here = classes & within
+        if here:
+            yield number, here
+            within ^= here
+            if not within:
+                return
 
 
 def index_ports(universe: Universe) -> DeclaredPorts:

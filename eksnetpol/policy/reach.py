@@ -7,15 +7,18 @@ their own ``except`` holds its first address (aws/aws-network-policy-agent, pkg/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
+from eksnetpol.model.policies import PolicyPort
 from eksnetpol.policy.addresses import Network, holds, parse_cidr
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.rules import Direction, Rule, Rules, admits, entries_of
 from eksnetpol.policy.universe import Classes
 
-_ALL = {4: "0.0.0.0/0", 6: "::/0"}
+_ALL = ("0.0.0.0/0", "::/0")
 _TAKEN_FOR_HOST = 32
 
 
@@ -43,13 +46,45 @@ class _Level:
     holes: dict[Network, Classes] = field(default_factory=dict)
 
 
-def reach(rules: Rules, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
+class Block(NamedTuple):
+    """A block of egress rules with its exceptions, and what they let through there."""
+
+    cidr: str
+    excepts: tuple[str, ...]
+    ports: tuple[PolicyPort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EgressBlocks:
+    """All blocks of egress rules: for each the pods that policies with it select, and the rules where it has exceptions."""
+
+    selected: Mapping[Block, Classes]
+    exceptions: Mapping[Block, tuple[tuple[Rule, Classes], ...]]
+
+
+def gather(rules: Rules, isolation: Isolation) -> EgressBlocks:
+    """Put equal blocks of all egress rules together: a cluster has few different ones."""
+    selected: dict[Block, Classes] = {}
+    exceptions: dict[Block, list[tuple[Rule, Classes]]] = {}
+    everywhere = ((rule, cidr, ()) for rule in rules.without_peers for cidr in _ALL)
+    named = ((rule, block.cidr, block.except_) for rule, block in rules.blocks())
+    for rule, cidr, excepts in chain(everywhere, named):
+        if rule.direction is Direction.EGRESS:
+            block = Block(cidr, excepts, rule.ports)
+            classes = isolation.subjects[rule.at].selected
+            selected[block] = selected.get(block, 0) | classes
+            if excepts:
+                exceptions.setdefault(block, []).append((rule, classes))
+    return EgressBlocks(selected, {block: tuple(found) for block, found in exceptions.items()})
+
+
+def reach(blocks: EgressBlocks, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
     """Work out who may send *protocol* to *port* of *address*, which is no pod's; for all classes at once."""
     host = parse_cidr(address)
     if host is None:
         message = f"{address!r} is no address"
         raise ValueError(message)
-    levels, exceptions = _levels(rules, isolation, host, protocol, port)
+    levels, exceptions = _levels(blocks, host, protocol, port)
     through: list[tuple[_Level, Classes]] = []
     decided = allowed = excepted = 0
     ordered = sorted(levels.values(), key=lambda level: level.network.prefixlen)
@@ -69,41 +104,31 @@ def reach(rules: Rules, isolation: Isolation, address: str, protocol: str, port:
 
 
 def _levels(
-    rules: Rules, isolation: Isolation, host: Network, protocol: str, port: int
+    blocks: EgressBlocks, host: Network, protocol: str, port: int
 ) -> tuple[dict[int, _Level], tuple[tuple[Rule, Classes], ...]]:
     levels: dict[int, _Level] = {}
     exceptions: list[tuple[Rule, Classes]] = []
     first = int(host.network_address)
-    for rule, cidr, excepts in _egress_blocks(rules, host.version):
-        network = parse_cidr(cidr)
+    for block, selected in blocks.selected.items():
+        network = parse_cidr(block.cidr)
         if network is None or network.version != host.version or not holds(network, first):
             continue
-        entries = entries_of(rule.ports)
+        entries = entries_of(block.ports)
         if not entries:
             continue
-        selected = isolation.subjects[rule.at].selected
         level = levels.setdefault(network.prefixlen, _Level(network))
         level.ruled |= selected
         if admits(entries, protocol, port):
             level.matched |= selected
-        for text in excepts:
+        for text in block.excepts:
             hole = parse_cidr(text)
             if hole is None or hole.version != host.version:
                 continue
             level.holes[hole] = level.holes.get(hole, 0) | selected
             if holds(hole, first):
                 levels.setdefault(hole.prefixlen, _Level(hole)).denied |= selected
-                exceptions.append((rule, selected))
+                exceptions.extend(blocks.exceptions[block])
     return levels, tuple(exceptions)
-
-
-def _egress_blocks(rules: Rules, version: int) -> Iterator[tuple[Rule, str, tuple[str, ...]]]:
-    for rule in rules.without_peers:
-        if rule.direction is Direction.EGRESS:
-            yield rule, _ALL[version], ()
-    for rule, block in rules.blocks():
-        if rule.direction is Direction.EGRESS:
-            yield rule, block.cidr, block.except_
 
 
 def _holed(level: _Level, narrower: Network) -> Classes:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from eksnetpol.model.kubernetes import Namespace, Pod
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.isolation import isolate
-from eksnetpol.policy.reach import reach
+from eksnetpol.policy.reach import gather, reach
 from eksnetpol.policy.rules import lay_out
 from tests.policy.worlds import busy_clusters, busy_policies, clusters, policies, resolve, selects, universe_of, verdict
 
@@ -22,7 +22,7 @@ def compare(cluster: Cluster, chosen: list[NetworkPolicy], address: str, protoco
     named = {n.name: {"kubernetes.io/metadata.name": n.name, **n.metadata.labels} for n in namespaces}
     universe = universe_of(cluster)
     isolation = isolate(universe, chosen)
-    found = reach(lay_out(chosen), isolation, address, protocol, port)
+    found = reach(gather(lay_out(chosen), isolation), isolation, address, protocol, port)
     assert found.allowed | found.refused == isolation.egress
     assert found.allowed & found.refused == 0
     assert found.excepted & ~found.refused == 0
@@ -54,5 +54,7 @@ def test_whoever_the_agent_lets_through_many_rules_reaches(
 
 
 def test_what_is_no_address_is_refused() -> None:
+    nobody = isolate(universe_of(([], [])), [])
+    blocks = gather(lay_out([]), nobody)
     with pytest.raises(ValueError, match="is no address"):
-        reach(lay_out([]), isolate(universe_of(([], [])), []), "nowhere", "TCP", 80)
+        reach(blocks, nobody, "nowhere", "TCP", 80)

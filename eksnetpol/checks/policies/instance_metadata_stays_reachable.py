@@ -13,8 +13,7 @@ from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.addresses import IMDS
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.reach import reach
-from eksnetpol.policy.rules import Rules
+from eksnetpol.policy.reach import EgressBlocks, reach
 
 PORT = 80
 
@@ -27,7 +26,7 @@ PORT = 80
     intents=ENFORCING,
 )
 def instance_metadata_stays_reachable(
-    isolation: Isolation, rules: Rules, account_pods: AccountPods, ip_family: str,
+    isolation: Isolation, egress_blocks: EgressBlocks, account_pods: AccountPods, ip_family: str,
     instances: tuple[Instance, ...] | Unread
 ) -> Iterator[Finding | Evidence]:
     """
@@ -43,7 +42,7 @@ def instance_metadata_stays_reachable(
     yield Evidence(f"{count(universe.count_pods(needed), 'egress-isolated pod')} with no role but the node's")
     if not needed:
         return
-    found = reach(rules, isolation, address, "TCP", PORT)
+    found = reach(egress_blocks, isolation, address, "TCP", PORT)
     closed = found.refused & needed
     names: dict[str, dict[str, None]] = {}
     for subject, place, _ in excepting(found, needed):

@@ -11,8 +11,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity
 from eksnetpol.policy.addresses import POD_IDENTITY_AGENT
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.reach import reach
-from eksnetpol.policy.rules import Rules
+from eksnetpol.policy.reach import EgressBlocks, reach
 
 PORT = 80
 
@@ -25,7 +24,7 @@ PORT = 80
     intents=ENFORCING,
 )
 def pod_identity_agent_stays_reachable(
-    isolation: Isolation, rules: Rules, account_pods: AccountPods, ip_family: str
+    isolation: Isolation, egress_blocks: EgressBlocks, account_pods: AccountPods, ip_family: str
 ) -> Iterator[Finding | Evidence]:
     """
     EKS Pod Identity hands out credentials by an agent on each node, at 169.254.170.23 or fd00:ec2::23, TCP port 80. It is on the
@@ -37,7 +36,7 @@ def pod_identity_agent_stays_reachable(
     yield Evidence(f"{count(universe.count_pods(needed), 'egress-isolated pod')} with EKS Pod Identity")
     if not needed:
         return
-    found = reach(rules, isolation, address, "TCP", PORT)
+    found = reach(egress_blocks, isolation, address, "TCP", PORT)
     excepted = 0
     for subject, place, classes in excepting(found, needed):
         excepted |= classes

@@ -23,7 +23,7 @@ from eksnetpol.policy.universe import Classes
 )
 def port_names_agree(
     served_ports: tuple[ServedPort, ...],
-    ported_rules: tuple[tuple[Rule, Classes], ...],
+    name_rules: tuple[tuple[Rule, Classes], ...],
     declared_ports: DeclaredPorts,
 ) -> Iterator[Finding]:
     """
@@ -38,7 +38,7 @@ def port_names_agree(
                 key = (served.port.target_port, number)
                 to[key] = to.get(key, 0) | classes
     found: dict[Subject, list[str]] = {}
-    for rule, there in ported_rules if forwarding else ():
+    for rule, there in name_rules if forwarding else ():
         for port in names_of(rule.ports):
             others = forwarding.get(port.protocol, {})
             meant = declared_ports.meanings(port.protocol, str(port.port), there) if others else {}

@@ -21,7 +21,7 @@ from eksnetpol.policy.universe import Classes
     about="objects",
 )
 def port_names_mean_one_number(
-    ported_rules: tuple[tuple[Rule, Classes], ...], declared_ports: DeclaredPorts
+    name_rules: tuple[tuple[Rule, Classes], ...], declared_ports: DeclaredPorts
 ) -> Iterator[Finding]:
     """
     Where a name means different numbers in different pods that a policy selects, an ingress rule opens all these numbers in all
@@ -29,7 +29,7 @@ def port_names_mean_one_number(
     Service before them, those of one pod, chosen anew each time.
     """
     found: dict[Subject, list[str]] = {}
-    for rule, there in ported_rules:
+    for rule, there in name_rules:
         for port in names_of(rule.ports):
             meant = declared_ports.meanings(port.protocol, str(port.port), there)
             if len(meant) > 1:

@@ -22,7 +22,7 @@ from eksnetpol.policy.universe import Classes
     about="objects",
 )
 def port_names_resolve(
-    isolation: Isolation, declared_ports: DeclaredPorts, ported_rules: tuple[tuple[Rule, Classes], ...]
+    isolation: Isolation, declared_ports: DeclaredPorts, name_rules: tuple[tuple[Rule, Classes], ...]
 ) -> Iterator[Finding]:
     """
     A port name in an ingress rule is looked up on the pods that the policy selects, in an egress rule on the pods it leads to,
@@ -30,7 +30,7 @@ def port_names_resolve(
     has no other port, the whole rule is dropped.
     """
     found: dict[Subject, list[tuple[str, int]]] = {}
-    for rule, there in ported_rules:
+    for rule, there in name_rules:
         for port in names_of(rule.ports):
             if not declared_ports.meanings(port.protocol, str(port.port), there):
                 hidden = _hidden(isolation, there, port.protocol, str(port.port))
