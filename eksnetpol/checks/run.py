@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from eksnetpol.checks.declare import Check, NotApplicable
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.model.findings import Evidence, Finding, Outcome, Unknown
-from eksnetpol.model.snapshot import ClusterSnapshot, Unread
+from eksnetpol.model.snapshot import ClusterSnapshot, Unread, Why
 
 ONLY_FILES = "nothing was found in the files given, but they may not be all there is"
 
@@ -37,7 +37,8 @@ def _ask(check: Check, lookup: Lookup) -> Answer:
     try:
         arguments = lookup.arguments(check.inputs)
         if isinstance(arguments, Unread):
-            return Answer(check, Outcome.UNKNOWN, arguments.reason)
+            outcome = Outcome.SKIPPED if arguments.why is Why.ABSENT else Outcome.UNKNOWN
+            return Answer(check, outcome, arguments.reason)
         findings: list[Finding] = []
         unknowns: list[Unknown] = []
         evidence: list[str] = []

@@ -41,7 +41,7 @@ class AgentPorts:
 def agent_ports(vpc_cni: VpcCni | None, agent_release: Release | Unread, releases: Matrix) -> AgentPorts | Unread:
     """Where the agent listens: what its flags say, else the default of its release."""
     if vpc_cni is None or vpc_cni.agent is None:
-        return Unread("aws-node has no network policy agent container", Why.UNREADABLE)
+        return Unread("aws-node has no network policy agent container", Why.ABSENT)
     ports: dict[str, int] = {}
     broken: dict[str, str] = {}
     for flag, late in DEFAULTS.items():

@@ -72,7 +72,7 @@ class Ownership:
 def ownership(vpc_cni: VpcCni | None, configmaps: tuple[ConfigMap, ...] | Unread) -> Ownership | Unread:
     """What somebody other than EKS set. Unread where the API server recorded no owners, or the look did not keep them."""
     if vpc_cni is None:
-        return Unread("the aws-node DaemonSet was not found", Why.UNREADABLE)
+        return Unread("there is no aws-node DaemonSet", Why.ABSENT)
     owners = _owners(vpc_cni.workload.metadata.managed_fields)
     if owners is None:
         return Unread("who owns the fields of aws-node is not recorded in what was read", Why.UNREADABLE)

@@ -36,7 +36,7 @@ def ip_family(
 
     A cluster has one family and keeps it for life.
     """
-    if isinstance(cluster, Cluster):
+    if not isinstance(cluster, Unread):
         return cluster.kubernetes_network_config.ip_family
     if not isinstance(services, Unread):
         for service in services:
@@ -48,7 +48,8 @@ def ip_family(
         families = {family_of(a.address) for n in nodes for a in n.status.addresses if a.type == "InternalIP"} - {None}
         if len(families) == 1:
             return str(families.pop())
-    return Unread("the cluster's IP family is known to EKS (eks:DescribeCluster) and to its Services", Why.NOT_ASKED)
+    # The reader of the answer wants to know what EKS was asked, and why it did not say.
+    return Unread(f"the cluster's IP family is not known: {cluster.reason}", cluster.why, cluster.permission)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def flags_of(args: tuple[str, ...]) -> dict[str, str]:
 def cni_release(vpc_cni: VpcCni | None) -> Release | Unread:
     """The release of the running CNI image."""
     if vpc_cni is None:
-        return Unread("the aws-node DaemonSet was not found", Why.UNREADABLE)
+        return Unread("there is no aws-node DaemonSet", Why.ABSENT)
     return _release(vpc_cni.cni)
 
 
@@ -100,9 +100,9 @@ def cni_release(vpc_cni: VpcCni | None) -> Release | Unread:
 def agent_release(vpc_cni: VpcCni | None) -> Release | Unread:
     """The release of the running network policy agent's image."""
     if vpc_cni is None:
-        return Unread("the aws-node DaemonSet was not found", Why.UNREADABLE)
+        return Unread("there is no aws-node DaemonSet", Why.ABSENT)
     if vpc_cni.agent is None:
-        return Unread("aws-node has no network policy agent container", Why.UNREADABLE)
+        return Unread("aws-node has no network policy agent container", Why.ABSENT)
     return _release(vpc_cni.agent)
 
 

@@ -24,13 +24,17 @@ SCHEMA_VERSION = 1
 
 
 class Why(StrEnum):
-    """Why a section is unread; decides what the person can do about it."""
+    """Why a section is unread; decides what the person can do about it.
+
+    ``ABSENT`` is for facts alone: what they are about is known not to be there, so questions about it do not arise.
+    """
 
     DENIED = "denied"
     UNREACHABLE = "unreachable"
     NOT_ASKED = "not-asked"
     NOT_IN_FILES = "not-in-files"
     UNREADABLE = "unreadable"
+    ABSENT = "absent"
 
 
 class Seen(msgspec.Struct, Generic[T], frozen=True, tag="seen", tag_field="state", omit_defaults=True):

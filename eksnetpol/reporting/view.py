@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 
+from eksnetpol.checks.run import ONLY_FILES
 from eksnetpol.model.findings import (
     CheckResult,
     Disposition,
@@ -141,10 +142,33 @@ def circumstances(report: Report) -> str:
     return f"{title(report)}{source}, looked at {when}, eksnetpol {report.tool_version}"
 
 
+def is_from_files(report: Report) -> bool:
+    """True when nothing but files was looked at."""
+    return report.source is SourceKind.MANIFESTS and not (report.target.cluster or report.target.context)
+
+
+def needs_the_cluster(report: Report) -> tuple[CheckResult, ...]:
+    """Checks that no file could have answered: they ask for what the given ones do not hold, or cannot."""
+    if not is_from_files(report):
+        return ()
+    lacking = {u.unread.reason for u in report.unread if u.unread.why is Why.NOT_IN_FILES}
+    return tuple(
+        result
+        for result in undetermined(report)
+        if not result.open_findings
+        and all(
+            reason == ONLY_FILES or any(lack in reason for lack in lacking)
+            for reason in ([u.reason for u in result.unknowns] or [result.reason])
+        )
+    )
+
+
 def sentence(report: Report) -> str:
     """Return the verdict in one sentence, without its counts."""
-    from_files = report.source is SourceKind.MANIFESTS and not (report.target.cluster or report.target.context)
+    from_files = is_from_files(report)
     name = "the cluster of these files" if from_files else report.target.title
+    if from_files and report.verdict is Verdict.UNDETERMINED:
+        return f"nothing in these files stands in the way; whether the cluster {_CAN[report.intent]}, files cannot tell"
     match report.verdict:
         case Verdict.READY:
             return f"{name} {_CAN[report.intent]}"
@@ -166,8 +190,11 @@ def counts(report: Report) -> str:
     parts = [", ".join(told) if told else "no findings"]
     if errored(report):
         parts.append(f"{plural(len(errored(report)), 'check')} broke")
-    if undetermined(report):
-        parts.append(f"{plural(len(undetermined(report)), 'check')} undetermined")
+    beyond = len(needs_the_cluster(report))
+    if beyond:
+        parts.append(f"{plural(beyond, 'check needs', 'checks need')} the cluster")
+    if len(undetermined(report)) > beyond:
+        parts.append(f"{plural(len(undetermined(report)) - beyond, 'check')} undetermined")
     quiet = sum(len(s.findings) for s in settled(report))
     last = [f"{sum(len(f.checks) for f in passed(report))} passed", f"{len(skipped(report))} skipped"]
     if quiet:
@@ -194,16 +221,27 @@ def gaps(report: Report) -> tuple[Gap, ...]:
     unread = {section.unread.reason: section for section in report.unread}
     checks: dict[str, dict[str, CheckResult]] = defaultdict(dict)
     subjects: dict[str, dict[Subject, None]] = defaultdict(dict)
+    beyond = needs_the_cluster(report)
+    ids = {result.id for result in beyond}
     for result in undetermined(report):
+        if result.id in ids:
+            continue
         for unknown in result.unknowns:
             checks[unknown.reason][result.id] = result
             subjects[unknown.reason][unknown.subject] = None
         if not result.unknowns:
             checks[result.reason][result.id] = result
-    return tuple(
+    told = tuple(
         Gap(reason, how_to_get(unread.get(reason)), tuple(found.values()), tuple(subjects[reason]))
         for reason, found in checks.items()
     )
+    if not beyond:
+        return told
+    return (*told, Gap("questions about a whole cluster, which these files cannot answer", _how_files(), beyond, ()))
+
+
+def _how_files() -> str:
+    return "run this against the cluster, or on a snapshot of it"
 
 
 def how_to_get(section: UnreadSection | None) -> str:
@@ -222,7 +260,7 @@ def _how(unread: Unread) -> str:
             return "run this against the cluster, or take a new snapshot"
         case Why.NOT_IN_FILES:
             return "run this against the cluster; files cannot tell"
-        case Why.UNREADABLE:
+        case Why.UNREADABLE | Why.ABSENT:
             return "repair what cannot be read and run this again"
 
 

@@ -402,7 +402,7 @@ def test_a_link_that_is_no_https_is_no_link() -> None:
 
 
 def test_from_files_the_sentence_speaks_of_files() -> None:
-    assert "whether the cluster of these files can enable" in render(FILES, "text", width=200)
+    assert "nothing in these files stands in the way" in render(FILES, "text", width=200)
     named = msgspec.structs.replace(FILES, target=Target("prod"), source=SourceKind.MANIFESTS)
     assert "whether prod can enable" in render(named, "text", width=200)
 
