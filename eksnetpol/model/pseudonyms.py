@@ -52,10 +52,23 @@ _KEPT_BLOCKS = tuple(
 # Blocks that mean something: private, link-local, shared, and where EKS puts Services. They keep their first bits.
 
 _WHOLLY_KEPT = tuple(
-    ipaddress.ip_network(block)
-    for block in ("0.0.0.0/8", "10.100.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "172.20.0.0/16", "224.0.0.0/3", "::/16",
-                  "fd00:ec2::/32", "fe80::/10", "ff00::/8")
-)  # fmt: skip
+    (block, int(block.network_address) >> (block.max_prefixlen - block.prefixlen))
+    for block in map(
+        ipaddress.ip_network,
+        (
+            "0.0.0.0/8",
+            "10.100.0.0/16",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.20.0.0/16",
+            "224.0.0.0/3",
+            "::/16",
+            "fd00:ec2::/32",
+            "fe80::/10",
+            "ff00::/8",
+        ),
+    )
+)
 # Within these nothing changes: IMDS, the Pod Identity agent, NodeLocal DNSCache, cluster DNS.
 
 
@@ -174,8 +187,7 @@ class Pseudonyms:
 
     def _renamed(self, number: int, bits: int, front: int) -> int:
         """Flip each of the *front* bits or not, by the bits before it alone: equal fronts stay equal."""
-        address = (ipaddress.IPv4Address if bits == 32 else ipaddress.IPv6Address)(number)  # noqa: PLR2004 - bits of IPv4
-        if any(address.version == block.version and address in block for block in _WHOLLY_KEPT):
+        if any(b.max_prefixlen == bits and number >> (bits - b.prefixlen) == front_of for b, front_of in _WHOLLY_KEPT):
             return number
         group = 8 if bits == 32 else 16  # noqa: PLR2004 - bits of IPv4
         new = 0
@@ -184,24 +196,26 @@ class Pseudonyms:
             bit = number >> (bits - 1 - i) & 1
             since = i % group
             all_zero_so_far = before & ((1 << since) - 1) == 0
-            if i < front and i < bits - group and not (all_zero_so_far or self._is_on_the_way(before, i, bits)):
+            if i < front and i < bits - group and not all_zero_so_far:
                 bit ^= self._flip(before, i, bits)
             new = new << 1 | bit
         return new
 
-    def _is_on_the_way(self, before: int, length: int, bits: int) -> bool:
-        """Say whether some block that keeps its first bits begins with these, so that the next one must stay."""
-        return any(
-            block.max_prefixlen == bits and block.prefixlen > length and int(block.network_address) >> (bits - length) == before
-            for block in _KEPT_BLOCKS
-        )
-
     def _flip(self, before: int, length: int, bits: int) -> int:
         key = (bits, length, before)
-        if key not in self._flips:
+        flip = self._flips.get(key)
+        if flip is None:
             drawn = hashlib.blake2b(f"{bits}/{length}/{before}".encode(), key=self._salt[:64], digest_size=1).digest()[0]
-            self._flips[key] = drawn & 1
-        return self._flips[key]
+            flip = self._flips[key] = 0 if _is_on_the_way(before, length, bits) else drawn & 1
+        return flip
+
+
+def _is_on_the_way(before: int, length: int, bits: int) -> bool:
+    """Say whether some block that keeps its first bits begins with these, so that the next one must stay."""
+    return any(
+        block.max_prefixlen == bits and block.prefixlen > length and int(block.network_address) >> (bits - length) == before
+        for block in _KEPT_BLOCKS
+    )
 
 
 def _is_address(text: str) -> bool:

@@ -44,6 +44,7 @@ _LABEL_FIELDS = frozenset({"labels", "match_labels", "selector", "node_selector"
 _QUANTITY_FIELDS = frozenset({"allocatable", "requests", "limits"})
 _KEPT_STRUCTS = (k8s.NodeInfo, k8s.CrdVersion, eks.AddonRelease, eks.AddonSchema)
 
+_PLAIN = frozenset({type(None), bool, int, float, datetime, date})
 _ACCOUNT_DIGITS = 12
 _LABEL_KEYS = frozenset({"labels", "matchLabels", "nodeSelector", "selector"})
 _KEYED_LINE = re.compile(r"^(?P<key>\s*(?:-\s+)?[\"']?[\w./-]+[\"']?(?:\s*[:=]\s?|\s+(?=/)))(?P<value>.*)$")
@@ -56,8 +57,9 @@ def redact(snapshot: ClusterSnapshot, *, salt: bytes) -> ClusterSnapshot:
     The same *salt* gives the same names for the same words, so keep it to yourself; without it nobody can guess back, as one
     could by trying likely names.
     """
-    words = re.findall(r"[^\W_]+", msgspec.json.encode(snapshot).decode(errors="replace").lower())
-    pseudonyms = Pseudonyms(salt, frozenset(words))
+    text = msgspec.json.encode(snapshot).decode(errors="replace").lower()
+    pseudonyms = Pseudonyms(salt, frozenset(re.split(r"[\W_]+", text)))
+    del text
     # What is said in prose is renamed where it is a name elsewhere, so all names are met before anything is written.
     _Redaction(pseudonyms, snapshot).whole()
     return _Redaction(pseudonyms, snapshot).whole()
@@ -95,25 +97,22 @@ class _Redaction:
     # --- any value ----------------------------------------------------------------------------------------------------
 
     def _value(self, value: Any, field: str) -> Any:  # noqa: PLR0911 - one line per kind of value
-        match value:
-            case str():
-                return self._text(value, field)
-            case None | bool() | int() | float() | datetime() | date():
-                return value
-            case Seen():
-                return Seen(self._value(value.value, field), complete=value.complete)
-            case tuple():
-                if field == "selectors":
-                    return tuple(s for part in value for s in self._fargate(part))
-                return tuple(self._value(part, field) for part in value)
-            case msgspec.Raw():
-                return self._raw(value, field)
-            case dict():
-                return self._mapping(value, field)
-            case msgspec.Struct():
-                return self._struct(value)
-            case _:
-                return value
+        kind = type(value)
+        if kind is str:
+            return self._text(value, field)
+        if kind in _PLAIN:
+            return value
+        if kind is tuple:
+            if field == "selectors":
+                return tuple(s for part in value for s in self._fargate(part))
+            return tuple(self._value(part, field) for part in value) if value else value
+        if kind is dict:
+            return self._mapping(value, field) if value else value
+        if kind is msgspec.Raw:
+            return self._raw(value, field)
+        if kind is Seen:
+            return Seen(self._value(value.value, field), complete=value.complete)
+        return self._struct(value) if isinstance(value, msgspec.Struct) else value
 
     def _struct(self, value: Any) -> Any:  # noqa: PLR0911 - one line per kind of value
         change = msgspec.structs.replace
