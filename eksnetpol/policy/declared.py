@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from eksnetpol.model.kubernetes import Container
-from eksnetpol.policy.universe import Classes, Universe, set_of
+from eksnetpol.policy.universe import Classes, Universe, key_of, set_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class DeclaredPorts:
 
     numbered: Mapping[tuple[str, int], Classes]
     named: Mapping[tuple[str, str], Mapping[int, Classes]]
-    _known: dict[tuple[str, str, Classes], Mapping[int, Classes]] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[tuple[str, str, bytes], Mapping[int, Classes]] = field(default_factory=dict, compare=False, repr=False)
 
     def declaring(self, protocol: str, number: int) -> Classes:
         """Return the classes that declare a number."""
@@ -28,7 +28,7 @@ class DeclaredPorts:
     def meanings(self, protocol: str, name: str, within: Classes) -> Mapping[int, Classes]:
         """Return the numbers a name has in *within*, with the classes of each; a class without the name is in none."""
         # Several questions ask the same of the same rules.
-        key = (protocol, name, within)
+        key = (protocol, name, key_of(within))
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = dict(_among(self.named.get((protocol, name), {}), within))

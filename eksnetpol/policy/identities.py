@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eksnetpol.policy.identity import prefix_of
-from eksnetpol.policy.universe import Classes, Universe, indexes_of, set_of
+from eksnetpol.policy.universe import Classes, Universe, indexes_of, key_of, set_of
 
 Identity = tuple[str, str]
 """Namespace and prefix of the names."""
@@ -22,19 +22,20 @@ class Identities:
     shared: Mapping[Identity, Classes]
     entangled: Classes
     _neighbours: Mapping[int, Classes]
-    _spread: dict[Classes, Classes] = field(default_factory=dict, compare=False, repr=False)
+    _spread: dict[bytes, Classes] = field(default_factory=dict, compare=False, repr=False)
 
     def spread(self, selected: Classes) -> Classes:
         """Return *selected* and all classes that get the same rules because they share an identity with one of them."""
         hit = selected & self.entangled
         if not hit:
             return selected
-        known = self._spread.get(hit)
+        key = key_of(hit)
+        known = self._spread.get(key)
         if known is None:
             known = 0
             for index in indexes_of(hit):
                 known |= self._neighbours[index]
-            self._spread[hit] = known
+            self._spread[key] = known
         return selected | known
 
     def classes_of(self, namespace: str, prefix: str, otherwise: int) -> Classes:
@@ -50,7 +51,7 @@ def identify(universe: Universe) -> Identities:
         if pod_class.host_network or pod_class.is_terminal:
             continue
         # `rpartition` leaves nothing in front of the dash where there is none; such names are their own prefix.
-        prefixes = {name.rpartition("-")[0] or prefix_of(name) for name in [p.metadata.name for p in pod_class.pods]}
+        prefixes = {p.metadata.name.rpartition("-")[0] or prefix_of(p.metadata.name) for p in pod_class.pods}
         of_class[pod_class.index] = tuple(sorted(prefixes))
         for prefix in prefixes:
             bearers.setdefault((pod_class.namespace, prefix), []).append(pod_class.index)

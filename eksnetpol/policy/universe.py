@@ -203,6 +203,14 @@ def indexes_of(classes: Classes) -> Iterator[int]:
 _BITS = tuple(tuple(i for i in range(8) if byte >> i & 1) for byte in range(256))
 
 
+def key_of(classes: Classes) -> bytes:
+    """Return what to look a set up by in a dictionary.
+
+    Python hashes an integer by its remainder modulo 2**61 - 1, so that the sets of one class have 61 hashes between them.
+    """
+    return classes.to_bytes((classes.bit_length() + 7) >> 3, "little")
+
+
 def set_of(indexes: Iterable[int]) -> Classes:
     """Return the set of the classes with these indexes."""
     # Setting bits in bytes costs the number of bits; adding them to an integer one by one would cost its square.

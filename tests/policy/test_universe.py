@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from eksnetpol.model.kubernetes import Namespace, Pod
 from eksnetpol.model.selectors import LabelSelector
-from eksnetpol.policy.universe import indexes_of, set_of
+from eksnetpol.policy.universe import indexes_of, key_of, set_of
 from tests.policy.worlds import NAMESPACES, clusters, pods_in, selectors, universe_of
 
 Cluster = tuple[list[Pod], list[Namespace]]
@@ -46,6 +46,7 @@ def test_pods_of_a_class_are_alike(cluster: Cluster) -> None:
 @given(st.sets(st.integers(0, 300)))
 def test_a_set_of_classes_holds_what_was_put_in(indexes: set[int]) -> None:
     assert list(indexes_of(set_of(indexes))) == sorted(indexes)
+    assert int.from_bytes(key_of(set_of(indexes)), "little") == set_of(indexes)
 
 
 def test_a_namespace_nobody_listed_has_its_name_as_label() -> None:

@@ -8,9 +8,9 @@ from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import few, listed, workloads
 from eksnetpol.facts.coverage import owner_of
 from eksnetpol.model.findings import Finding, Severity, Subject
-from eksnetpol.policy.identities import Identities
+from eksnetpol.policy.identities import Identities, Identity
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.universe import Classes, indexes_of
+from eksnetpol.policy.universe import indexes_of
 
 
 @check(
@@ -33,7 +33,7 @@ def identities_are_unshared(isolation: Isolation, identities: Identities) -> Ite
             continue
         members = tuple(universe.members(classes))
         owners = workloads(members)
-        policies = torn.get(classes)
+        policies = torn.get((namespace, prefix))
         if policies:
             yield Finding(
                 subject=_who(owners, prefix, namespace),
@@ -61,18 +61,19 @@ def _who(owners: tuple[Subject, ...], prefix: str, namespace: str) -> Subject:
     return owned or Subject("Pod", f"{prefix}-*", namespace)
 
 
-def _torn(isolation: Isolation, identities: Identities) -> dict[Classes, list[str]]:
-    """Return the sets of classes with one identity of which some policy selects only some, with these policies' names."""
-    of_class: dict[int, list[Classes]] = {}
-    for classes in set(identities.shared.values()):
+def _torn(isolation: Isolation, identities: Identities) -> dict[Identity, list[str]]:
+    """Return the identities of whose bearers some policy selects only some, with the names of these policies."""
+    of_class: dict[int, list[Identity]] = {}
+    for identity, classes in identities.shared.items():
         for index in indexes_of(classes):
-            of_class.setdefault(index, []).append(classes)
-    torn: dict[Classes, list[str]] = {}
+            of_class.setdefault(index, []).append(identity)
+    torn: dict[Identity, list[str]] = {}
     for subjects in isolation.subjects:
         hit = subjects.selected & identities.entangled
         # What others get from a policy that selects all of them is the same for all.
         if hit and identities.spread(hit) != hit:
-            partly = {c for index in indexes_of(hit) for c in of_class[index] if c & ~hit}
-            for classes in partly:
-                torn.setdefault(classes, []).append(subjects.policy.name)
+            touched = dict.fromkeys(identity for index in indexes_of(hit) for identity in of_class[index])
+            for identity in touched:
+                if identities.shared[identity] & ~hit:
+                    torn.setdefault(identity, []).append(subjects.policy.name)
     return torn
