@@ -143,7 +143,7 @@ def transport_fault(error: Exception, asked: str, server: str) -> EksNetpolError
         why = f"no connection: {told}"
     elif isinstance(reason, http.ConnectTimeoutError):
         why = "nobody answered in time; a private endpoint is only reachable from inside its VPC"
-    elif isinstance(reason, http.TimeoutError):
+    elif isinstance(reason, (http.TimeoutError, TimeoutError)):
         why = "it did not finish its answer in time; a larger --request-timeout may help"
     else:
         why = f"the connection broke: {told}"

@@ -115,30 +115,36 @@ class ApiServer:
 
     def _attempt(self, method: str, url: str, needs: RbacPermission, headers: Mapping[str, str], body: bytes | None) -> bytes:
         proof = self.credentials.headers()
-        response = self._send(method, url, needs, {**headers, **proof}, body)
-        if response.status == _EXPIRED_CREDENTIALS and self.credentials.renew(proof):
-            response = self._send(method, url, needs, {**headers, **self.credentials.headers()}, body)
-        if response.status in _OK:
-            data: bytes = response.data
-            return data
-        if response.status == _GONE:
-            raise PageExpired(str(http_fault(_GONE, response.data, str(needs), self.server)))
-        fault = http_fault(response.status, response.data, str(needs), self.server)
-        if response.status in _AGAIN:
-            raise _Answer(fault, _retry_after(response.headers.get("Retry-After")))
+        status, said, retry_after = self._send(method, url, needs, {**headers, **proof}, body)
+        if status == _EXPIRED_CREDENTIALS and self.credentials.renew(proof):
+            status, said, retry_after = self._send(method, url, needs, {**headers, **self.credentials.headers()}, body)
+        if status in _OK:
+            return said
+        fault = http_fault(status, said, str(needs), self.server)
+        if status == _GONE:
+            raise PageExpired(str(fault))
+        if status in _AGAIN:
+            raise _Answer(fault, _retry_after(retry_after))
         raise fault
 
-    def _send(self, method: str, url: str, needs: RbacPermission, headers: Mapping[str, str], body: bytes | None) -> Any:
+    def _send(
+        self, method: str, url: str, needs: RbacPermission, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes, str | None]:
+        """Return status, body and Retry-After of one answer."""
         import urllib3
+
+        from eksnetpol.gateways.http_body import read_body
 
         sent = urllib3.HTTPHeaderDict({"Accept": JSON, "User-Agent": _user_agent(), **headers})
         for name, value in self.extra:
             sent.add(name, value)
         timeout = urllib3.Timeout(connect=min(10.0, self.timeout), read=self.timeout)
+        how = {"timeout": timeout, "retries": False, "redirect": False, "preload_content": False}
         self.pace.take()
         try:
-            return self.pool.request(method, url, body=body, headers=sent, timeout=timeout, retries=False, redirect=False)
-        except urllib3.exceptions.ProtocolError as error:
+            response = self.pool.request(method, url, body=body, headers=sent, **how)
+            return response.status, read_body(response), response.headers.get("Retry-After")
+        except (urllib3.exceptions.ProtocolError, ConnectionError) as error:
             # An idle connection that the other side has closed meanwhile: a new one will do.
             raise _Answer(transport_fault(error, str(needs), self.server), None) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
