@@ -19,14 +19,52 @@ pytestmark = pytest.mark.testbed
 
 DATA = sorted((Path(__file__).parent.parent / "data").rglob("*.yaml"))
 HEAD = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n"
-PIECES = (
-    "0x 0o 0b 1_0 e+ E- .5 00 08 _ yes No on OFF null 1e3 0777 -0 + - 9223372036854775808 12:30 2020-01-01 1.0 ~ y N T".split()
-)
+PIECES = [
+    "0x",
+    "0o",
+    "0b",
+    "1_0",
+    "e+",
+    "E-",
+    ".5",
+    "00",
+    "08",
+    "_",
+    "yes",
+    "No",
+    "on",
+    "OFF",
+    "null",
+    "1e3",
+    "0777",
+    "-0",
+    "+",
+    "-",
+    "9223372036854775808",
+    "12:30",
+    "2020-01-01",
+    "1.0",
+    "~",
+    "y",
+    "N",
+    "T",
+]
 
 
 def kubectl(programs: Components, folder: Path, *words: str) -> list[Any]:
     """Return what kubectl makes of a file, without any API server."""
-    command = [programs.program("kubectl"), "--cache-dir", folder, "patch", "--local", "--type=merge", "-p", "{}", "-o", "json"]
+    command = [
+        str(programs.program("kubectl")),
+        "--cache-dir",
+        str(folder),
+        "patch",
+        "--local",
+        "--type=merge",
+        "-p",
+        "{}",
+        "-o",
+        "json",
+    ]
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text, decoder, found, at = done.stdout.strip(), json.JSONDecoder(), [], 0
