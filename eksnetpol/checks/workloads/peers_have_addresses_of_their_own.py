@@ -46,7 +46,7 @@ def peers_have_addresses_of_their_own(isolation: Isolation, rules: Rules) -> Ite
             subject=Subject("Namespace", namespace),
             message=(
                 f"peers of {listed(names[namespace])} hold {count(sum(len(c.pods) for c in members), 'pod')} on the host "
-                f"network: these rules are for everything on {count(len(nodes), 'node')}"
+                f"network: these rules are for everything on {count(len(nodes), 'node') if nodes else 'their nodes'}"
             ),
             remedy="Select peers more narrowly, or say with an ipBlock that nodes are meant.",
             command=f"kubectl get networkpolicies -n {namespace} -o yaml",
