@@ -9,7 +9,7 @@ from eksnetpol.checks.words import few
 from eksnetpol.facts.services import ServedPort
 from eksnetpol.model.findings import Finding, Severity, Subject
 from eksnetpol.policy.declared import DeclaredPorts
-from eksnetpol.policy.rules import Rule, entries_of
+from eksnetpol.policy.rules import Entry, Rule, admits, entries_of
 from eksnetpol.policy.universe import Classes
 
 
@@ -28,7 +28,8 @@ def policies_name_container_ports(
 ) -> Iterator[Finding]:
     """
     A rule's port is the port of the pod, in both directions: the controller looks up by itself under which port a Service offers
-    it. A rule that names a Service's own port, on which none of the pods in question listens, opens nothing.
+    it. A rule that names a Service's own port, on which none of the pods in question listens, opens nothing. One that names the
+    container's port beside it opens what was meant.
     """
     fronts: dict[tuple[str, int], list[ServedPort]] = {}
     masks: dict[tuple[str, int], Classes] = {}
@@ -44,9 +45,12 @@ def policies_name_container_ports(
     found: dict[Subject, list[str]] = {}
     for rule, there in ported_rules if masks else ():
         for key in _in_vain(rule, there, masks, listening):
-            served = next(s for s in fronts[key] if s.backends & there)
+            entries = entries_of(rule.ports)
+            front = next((s for s in fronts[key] if s.backends & there and not _opened(s, there, entries)), None)
+            if front is None:
+                continue
             found.setdefault(rule.subject, []).append(
-                f"{rule.place}: {key[1]} is a port of service/{served.service.name}, which maps {served.words}"
+                f"{rule.place}: {key[1]} is a port of service/{front.service.name}, which maps {front.words}"
             )
     for subject, places in found.items():
         yield Finding(
@@ -56,6 +60,13 @@ def policies_name_container_ports(
             command=f"kubectl edit {subject.kind.lower()} {subject.name} -n {subject.namespace}",
             evidence=few(places),
         )
+
+
+def _opened(served: ServedPort, there: Classes, entries: frozenset[Entry]) -> bool:
+    """Say whether *entries* open the numbers that those of *there* behind the Service listen on."""
+    return all(
+        admits(entries, served.port.protocol, number) for number, classes in served.targets.items() if classes & there
+    )
 
 
 def _in_vain(
