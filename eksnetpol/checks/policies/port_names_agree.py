@@ -32,7 +32,8 @@ def port_names_agree(
     """
     forwarding: dict[str, dict[tuple[str, int], Classes]] = {}
     for served in served_ports:
-        if isinstance(served.port.target_port, str):
+        # Clients of a headless Service speak to the pods themselves.
+        if isinstance(served.port.target_port, str) and not served.service.is_headless:
             to = forwarding.setdefault(served.port.protocol, {})
             for number, classes in served.targets.items():
                 key = (served.port.target_port, number)
@@ -57,5 +58,6 @@ def port_names_agree(
 
 
 def _service(served_ports: tuple[ServedPort, ...], name: str, classes: Classes) -> str:
-    served = next(s for s in served_ports if s.port.target_port == name and s.backends & classes)
+    named = (s for s in served_ports if s.port.target_port == name and s.backends & classes)
+    served = next(s for s in named if not s.service.is_headless)
     return f"service/{served.service.name}"
