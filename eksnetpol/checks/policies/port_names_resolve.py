@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
-from eksnetpol.checks.words import count, few
-from eksnetpol.model.findings import Finding, Severity, Subject
+from eksnetpol.checks.words import count, few, listed
+from eksnetpol.model.findings import Finding, Severity, Subject, Unknown
+from eksnetpol.model.snapshot import SourceKind
 from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.rules import Direction, Rule, names_of
+from eksnetpol.policy.rules import Direction, Rule, Rules, names_of
 from eksnetpol.policy.universe import Classes
 
 
@@ -22,8 +23,12 @@ from eksnetpol.policy.universe import Classes
     about="objects",
 )
 def port_names_resolve(
-    isolation: Isolation, declared_ports: DeclaredPorts, name_rules: tuple[tuple[Rule, Classes], ...]
-) -> Iterator[Finding]:
+    isolation: Isolation,
+    declared_ports: DeclaredPorts,
+    name_rules: tuple[tuple[Rule, Classes], ...],
+    rules: Rules,
+    source: SourceKind,
+) -> Iterator[Finding | Unknown]:
     """
     A port name in an ingress rule is looked up on the pods that the policy selects, in an egress rule on the pods it leads to,
     among the ports of ordinary containers with the same protocol. A name that none of them declares opens nothing; where a rule
@@ -46,6 +51,18 @@ def port_names_resolve(
             command=f"kubectl get pods -n {subject.namespace} -o jsonpath='{{.items[*].spec.containers[*].ports}}'",
             evidence=few(place for place, _ in places),
         )
+    if source is SourceKind.MANIFESTS:
+        looked_up = {id(rule) for rule, _ in name_rules}
+        for rule in rules.with_names:
+            if id(rule) not in looked_up and _is_about_pods(rule):
+                names = listed(str(p) for p in names_of(rule.ports))
+                yield Unknown(rule.subject, f"{rule.place}: {names} are names of pods' ports, and these files hold no such pods")
+
+
+def _is_about_pods(rule: Rule) -> bool:
+    if rule.direction is Direction.INGRESS:
+        return True
+    return any(p.pod_selector is not None or p.namespace_selector is not None for p in rule.peers)
 
 
 def _hidden(isolation: Isolation, there: Classes, protocol: str, name: str) -> str:
