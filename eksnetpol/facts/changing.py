@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ from eksnetpol.model.versions import ImageReference, KubernetesVersion, Release
 
 ADDON = "vpc-cni"
 EDIT = f"kubectl edit daemonset {DAEMONSET} -n {NAMESPACE}"
+UNMERGED = "Look at the differences before you apply the manifest: it brings its own settings, the switches off among them."
 MANIFEST_URL = "https://raw.githubusercontent.com/aws/amazon-vpc-cni-k8s/{}/config/master/aws-k8s-cni.yaml"
 
 
@@ -53,12 +54,14 @@ class Changing:
     version: str = ""
     shipped: tuple[Release, ...] = ()
 
-    @property
-    def caution(self) -> str:
-        """What to mind when a release is changed, as a sentence to append; empty where there is nothing."""
+    def caution(self, least: Release) -> str:
+        """Return what to mind on the way to CNI *least*, as sentences to append; nothing where there is nothing."""
+        step = self._step(least)
+        on_the_way = step is not None and step.base < least.base
+        said = f" The command goes to {step}, the next step on the way." if on_the_way else ""
         if self.manager in {Manager.ADDON, Manager.HELM}:
-            return ""
-        return " Look at the differences before you apply the manifest: it brings its own settings, the switches off among them."
+            return said
+        return f"{said} {UNMERGED}"
 
     @property
     def place(self) -> str:
@@ -73,10 +76,21 @@ class Changing:
 
     def aws(self, operation: str, *words: str) -> str:
         """Return an ``aws eks`` command about this cluster; ``$CLUSTER`` stands for a name that is not known."""
+        return self._aws(operation, "--cluster-name", words)
+
+    def aws_cluster(self, operation: str, *words: str) -> str:
+        """Return an ``aws eks`` command that changes the cluster itself, which these call ``--name``."""
+        return self._aws(operation, "--name", words)
+
+    def _aws(self, operation: str, option: str, words: tuple[str, ...]) -> str:
         name = shlex.quote(self.target.cluster) if self.target.cluster else '"$CLUSTER"'
-        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
         more = "".join(f" {w if w.startswith('--') else shlex.quote(w)}" for w in words)
-        return f"aws eks {operation}{region}{f' --cluster-name {name}'}{more}"
+        return f"aws eks {operation}{self.region} {option} {name}{more}"
+
+    @property
+    def region(self) -> str:
+        """The option that names the cluster's region to the AWS CLI, with a blank before it; empty where it is not known."""
+        return f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
 
     def update(self, *words: str, resolve: str = "PRESERVE") -> str:
         """Return the command that updates the add-on. EKS documents no default for conflicts, so it is always said."""
@@ -108,7 +122,7 @@ class Changing:
         """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
         if self.manager is Manager.ADDON:
             return self._upgrade_addon(least)
-        step = min((r for r in self.shipped if r >= least.base), default=None)
+        step = self._step(least)
         if self.manager is Manager.HELM:
             found = self._helm("--reset-then-reuse-values", version=str(step).removeprefix("v"))
             return found if step else "helm search repo eks/aws-vpc-cni --versions"
@@ -121,8 +135,7 @@ class Changing:
         step = self._step(least)
         if step is not None:
             return self.update("--addon-version", str(step), *self._kept())
-        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
-        return f"aws eks describe-addon-versions --addon-name {ADDON} --output table{region}"
+        return f"aws eks describe-addon-versions --addon-name {ADDON} --output table{self.region}"
 
     def enable(self, otherwise: str) -> str:
         """Return the command that sets both switches through their owner; *otherwise* is for an install that has none.
@@ -154,23 +167,29 @@ class Changing:
     def aws_schema(self) -> str:
         """Return the command that prints the schema of the running add-on version."""
         version = shlex.quote(self.version) if self.version else '"$VERSION"'
-        region = f" --region {shlex.quote(self.target.region)}" if self.target.region else ""
-        return f"aws eks describe-addon-configuration{region} --addon-name {ADDON} --addon-version {version}"
+        return f"aws eks describe-addon-configuration{self.region} --addon-name {ADDON} --addon-version {version}"
 
     def _kept(self) -> tuple[str, ...]:
         # What EKS does with the configuration when an update names none is not documented, so it is sent along.
         return ("--configuration-values", _json(self.values)) if isinstance(self.values, Mapping) and self.values else ()
 
     def _step(self, least: Release) -> Release | None:
-        current = None if self.cni is None else _release(self.cni)
+        """Return the next release on the way to *least*, never one behind what runs; None where there is no way."""
+        available = self.offered if self.manager is Manager.ADDON else self.shipped
+        enough = [r for r in available if r.base >= least.base]
+        current = self._running()
         if current is None:
+            # An add-on is taken one minor version at a time, so its next step cannot be told from its last.
+            return None if self.manager is Manager.ADDON else _newest_of_first_minor(enough)
+        if not any(r > current for r in enough):
             return None
-        ahead = [r for r in self.offered if r > current]
-        here = [r for r in ahead if (r.major, r.minor) == (current.major, current.minor) and r.base >= least.base]
-        if here:
-            return max(here)
-        beyond = [(r.major, r.minor) for r in ahead if (r.major, r.minor) > (current.major, current.minor)]
-        return max((r for r in ahead if (r.major, r.minor) == min(beyond)), default=None) if beyond else None
+        here = [r for r in enough if r > current and _minor(r) == _minor(current)]
+        return max(here) if here else _newest_of_first_minor(r for r in available if _minor(r) > _minor(current))
+
+    def _running(self) -> Release | None:
+        """Return the running release: that of the image, else the one EKS says it installed."""
+        seen = None if self.cni is None else _release(self.cni)
+        return seen or Release.try_parse(self.version)
 
     def _helm(self, change: str, *, version: str = "") -> str:
         meta = None if self.cni is None else self.cni.workload.metadata
@@ -214,8 +233,16 @@ def _patch(workload: Workload, agent: Container, flag: str, value: str) -> str:
     return f"kubectl patch daemonset {DAEMONSET} -n {NAMESPACE} --type json -p {text}"
 
 
-def switch_controller(value: str) -> str:
-    """Return the command that writes the controller's switch and no other key: a ConfigMap holds settings of others too."""
+def switch_controller(value: str, *, absent: bool = False) -> str:
+    """Return the command that writes the controller's switch and no other key: a ConfigMap holds settings of others too.
+
+    Where the key is *absent* the ConfigMap may be too, and there is nothing to patch.
+    """
+    if absent:
+        return (
+            f"kubectl create configmap {CONFIGMAP} -n {NAMESPACE} --from-literal={CONTROLLER_KEY}={value}"
+            " --dry-run=client -o yaml | kubectl apply --server-side -f -"
+        )
     patch = shlex.quote(json.dumps({"data": {CONTROLLER_KEY: value}}, separators=(",", ":")))
     return f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge -p {patch}"
 
@@ -228,6 +255,15 @@ def _helm(path: str, value: str) -> str:
     # Helm's --set syntax splits at commas and reads braces as lists.
     escaped = value.replace("\\", "\\\\").replace(",", "\\,")
     return f"{path}={escaped if not escaped.startswith('{') else chr(92) + escaped}"
+
+
+def _minor(release: Release) -> tuple[int, int]:
+    return release.major, release.minor
+
+
+def _newest_of_first_minor(releases: Iterable[Release]) -> Release | None:
+    known = tuple(releases)
+    return max((r for r in known if _minor(r) == min(map(_minor, known))), default=None)
 
 
 def _release(cni: VpcCni) -> Release | None:

@@ -58,7 +58,8 @@ def _finding(
     return Finding(
         subject=AWS_NODE,
         message=f"agent {release} {verb} the fixes of {ids}",
-        remedy=f"Upgrade to agent {newest.since} or later, which comes with VPC CNI {newest.cni}{doubt}.{changing.caution}",
+        remedy=f"Upgrade to agent {newest.since} or later, which comes with VPC CNI {newest.cni}{doubt}."
+        + changing.caution(newest.cni),
         command=changing.upgrade(newest.cni),
         evidence=tuple(f"{fix.what} ({', '.join(fix.sources)}, since {fix.since})" for fix in missing),
         severity=severity,

@@ -47,6 +47,6 @@ def agent_ports_are_configurable(
                 f"the agent of VPC CNI {cni_release} listens on the node at {listed(taken)}; neither add-on nor chart has "
                 "a setting for it"
             ),
-            remedy=f"Upgrade to {first} or later, where it uses 8162 and 8163 and both can be set.{changing.caution}",
+            remedy=f"Upgrade to {first} or later, where it uses 8162 and 8163 and both can be set.{changing.caution(first)}",
             command=changing.upgrade(first),
         )

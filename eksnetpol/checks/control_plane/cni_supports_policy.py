@@ -37,6 +37,6 @@ def cni_supports_policy(
         yield Finding(
             subject=AWS_NODE,
             message=f"VPC CNI {cni_release} has no network policy agent; {least} is the first that has",
-            remedy=f"Upgrade the VPC CNI, one minor version at a time, each time to its newest build.{changing.caution}",
+            remedy=f"Upgrade the VPC CNI, one minor version at a time, each time to its newest build.{changing.caution(least)}",
             command=changing.upgrade(least),
         )

@@ -67,7 +67,7 @@ def _finding(
     return Finding(
         subject=AWS_NODE,
         message=f"{PARTS[bad.of]} {release} {bad.symptom}",
-        remedy=f"Move to {bad.fixed} or later, CNI and agent together.{changing.caution}",
+        remedy=f"Move to {bad.fixed} or later, CNI and agent together.{changing.caution(cni)}",
         command=changing.upgrade(cni),
         evidence=bad.sources,
         severity=Severity(severity),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import AUTO_MODE, NotApplicable, check
 from eksnetpol.checks.words import listed
-from eksnetpol.facts.changing import switch_controller
+from eksnetpol.facts.changing import Changing, switch_controller
 from eksnetpol.facts.platform import NodeKinds
-from eksnetpol.facts.vpc_cni import CONFIGMAP, CONTROLLER_KEY, NAMESPACE, Switch, Switches
+from eksnetpol.facts.vpc_cni import CONFIGMAP, NAMESPACE, Switch, Switches
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import CustomObject
@@ -27,6 +27,7 @@ def auto_nodes_have_the_controller(
     cluster: Cluster | Unread,
     node_kinds: NodeKinds | Unread,
     node_classes: tuple[CustomObject, ...] | Unread,
+    changing: Changing,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Nodes of EKS Auto Mode have the agent built in, and no add-on to switch policies on with: the ConfigMap amazon-vpc-cni must be
@@ -46,14 +47,10 @@ def auto_nodes_have_the_controller(
         return
     classes = () if isinstance(node_classes, Unread) else node_classes
     settings = [f"{c.metadata.name}: {c.spec['networkPolicy']}" for c in classes if c.spec.get("networkPolicy")]
-    absent = switches.controller is Switch.ABSENT
     yield Finding(
         subject=Subject("ConfigMap", CONFIGMAP, NAMESPACE),
         message=f"the controller is {switches.controller}: no policy takes effect on Auto Mode nodes"
         + (f", although NodeClasses set networkPolicy ({listed(settings)})" if settings else ""),
-        remedy="Write the key, in the ConfigMap or in a new one.",
-        command=f"kubectl create configmap {CONFIGMAP} -n {NAMESPACE} --from-literal={CONTROLLER_KEY}=true"
-        " --dry-run=client -o yaml | kubectl apply --server-side -f -"
-        if absent
-        else switch_controller("true"),
+        remedy="Write the key in the ConfigMap; where EC2 nodes have the add-on or the chart, let that write it.",
+        command=changing.enable(switch_controller("true", absent=switches.controller is Switch.ABSENT)),
     )

@@ -35,5 +35,5 @@ def controller_switch_is_on(
         subject=Subject("ConfigMap", CONFIGMAP, NAMESPACE),
         message=f"the agent is switched on, the controller is {switches.controller}: no policy takes effect{waiting}",
         remedy="Set both switches together, with the add-on's or the chart's enableNetworkPolicy.",
-        command=changing.enable(switch_controller("true")),
+        command=changing.enable(switch_controller("true", absent=switches.controller is Switch.ABSENT)),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
 from eksnetpol.checks.parts import ENFORCING, SWITCH
-from eksnetpol.facts.changing import switch_controller
+from eksnetpol.facts.changing import Changing, switch_controller
 from eksnetpol.facts.vpc_cni import CONFIGMAP, CONTROLLER_KEY, NAMESPACE
 from eksnetpol.model.findings import Evidence, Finding, Severity
 from eksnetpol.model.kubernetes import ConfigMap
@@ -24,7 +24,9 @@ LOOKS_ON = {"true", "1", "yes", "on"}
     ),
     intents=ENFORCING,
 )
-def controller_switch_value_is_literal(configmaps: tuple[ConfigMap, ...]) -> Iterator[Finding | Evidence]:
+def controller_switch_value_is_literal(
+    configmaps: tuple[ConfigMap, ...], changing: Changing
+) -> Iterator[Finding | Evidence]:
     """
     The controller compares its switch with the text true, letter by letter. True, 1, yes and a stray blank look switched on to
     people and are off to the controller, without any message.
@@ -39,5 +41,5 @@ def controller_switch_value_is_literal(configmaps: tuple[ConfigMap, ...]) -> Ite
             subject=SWITCH,
             message=f"{CONTROLLER_KEY} is {value!r}, which the controller takes for off: only the literal text true is on",
             remedy="Write it as true, in small letters and without blanks, and quote it in YAML.",
-            command=switch_controller("true"),
+            command=changing.enable(switch_controller("true")),
         )
