@@ -118,6 +118,21 @@ class Changing:
         """Return the Helm command for one of the few values that are no text: a chart tests the text false as true."""
         return self._helm(f"--set {path}={value}")
 
+    def set_family(self, family: str) -> str:
+        """Return the command that tells CNI and agent they are of *family*, both variables at once: with one, no ipamd starts."""
+        six = str(family == "ipv6").lower()
+        four = str(family != "ipv6").lower()
+        match self.manager:
+            case Manager.ADDON:
+                # The add-on has no key for the family: EKS sets it, so what differs was changed by hand and is put back.
+                return self.restore()
+            case Manager.HELM:
+                sixes = dict.fromkeys(("env.ENABLE_IPv6", "init.env.ENABLE_IPv6", "nodeAgent.enableIpv6"), six)
+                values = {"env.ENABLE_IPv4": four, **sixes}
+                return self._helm(" ".join(f"--set-string {path}={value}" for path, value in values.items()))
+            case _:
+                return EDIT
+
     def upgrade(self, least: Release) -> str:
         """Return the command for the next step towards CNI *least*; one minor version at a time, as AWS advises."""
         if self.manager is Manager.ADDON:

@@ -44,5 +44,5 @@ def addon_version_suits_the_cluster(
             remedy=f"Move to a version that it offers ({len(offered)} in all); the newest without known harm is {newest}.",
             command=changing.upgrade(changing.offered[0])
             if changing.offered
-            else f"aws eks describe-addon-versions --addon-name vpc-cni --kubernetes-version {version} --output table",
+            else f"aws eks describe-addon-versions{changing.region} --addon-name vpc-cni --kubernetes-version {version}",
         )

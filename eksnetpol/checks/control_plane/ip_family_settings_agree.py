@@ -13,6 +13,8 @@ from eksnetpol.model.findings import Evidence, Finding, Severity, Unknown
 from eksnetpol.model.snapshot import Unread
 
 DEFAULTS = {"ENABLE_IPv4": "true", "ENABLE_IPv6": "false"}
+LOOK = "kubectl get service kubernetes -n default -o jsonpath='{.spec.clusterIP}'"
+"""Its address is of the cluster's family."""
 
 
 @check(
@@ -36,7 +38,7 @@ def ip_family_settings_agree(
         return
     on = {name: cni.env_is(name, "true", default=default) for name, default in DEFAULTS.items()}
     agent = None if cni.agent is None else "ipv6" if is_true(cni.args.get("enable-ipv6", "false")) else "ipv4"
-    said = f"ENABLE_IPv4={str(on['ENABLE_IPv4']).lower()}, ENABLE_IPv6={str(on['ENABLE_IPv6']).lower()}"
+    said = ", ".join(f"{name}={str(on[name]).lower()}{'' if variable(cni.cni, name) else ' (by default)'}" for name in DEFAULTS)
     known = "unknown" if isinstance(ip_family, Unread) else ip_family
     yield Evidence(f"cluster {known}, {said}, agent {agent or 'absent'}")
     if isinstance(ip_family, Unread):
@@ -46,7 +48,7 @@ def ip_family_settings_agree(
             subject=AWS_NODE,
             message=f"the VPC CNI is told {said}; exactly one of them must be true",
             remedy=f"Set the cluster's family alone, {changing.place}.",
-            command=_command(changing, "env.ENABLE_IPv6", str(known == "ipv6").lower()),
+            command=LOOK if isinstance(ip_family, Unread) else changing.set_family(ip_family),
         )
         return
     cni_family = "ipv6" if on["ENABLE_IPv6"] else "ipv4"
@@ -56,7 +58,7 @@ def ip_family_settings_agree(
             subject=AWS_NODE,
             message=f"the cluster is {wanted}, the VPC CNI is told {said}",
             remedy=f"Set ENABLE_IPv4 and ENABLE_IPv6 to the cluster's family, {changing.place}.",
-            command=_command(changing, "env.ENABLE_IPv6", str(wanted == "ipv6").lower()),
+            command=changing.set_family(wanted),
         )
     if agent is not None and agent != wanted:
         whose = "VPC CNI" if isinstance(ip_family, Unread) else "cluster"
@@ -64,10 +66,7 @@ def ip_family_settings_agree(
             subject=AWS_NODE,
             message=f"the {whose} is {wanted}, the agent runs for {agent} (--enable-ipv6): it enforces no rule of this family",
             remedy=f"Set the agent's enableIpv6 to {str(wanted == 'ipv6').lower()}, {changing.place}.",
-            command=_command(changing, "nodeAgent.enableIpv6", str(wanted == "ipv6").lower()),
+            command=changing.restore()
+            if changing.manager is Manager.ADDON
+            else changing.set("nodeAgent.enableIpv6", str(wanted == "ipv6").lower()),
         )
-
-
-def _command(changing: Changing, path: str, value: str) -> str:
-    # The add-on has no key for the family: EKS sets it, so what differs was changed by hand and is put back.
-    return changing.restore() if changing.manager is Manager.ADDON else changing.set(path, value)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CONFIGURE, check
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.snapshot import Target
 from eksnetpol.model.versions import KubernetesVersion
@@ -18,7 +19,7 @@ from eksnetpol.model.versions import KubernetesVersion
     sources=(CONFIGURE,),
 )
 def kubernetes_version_supports_policy(
-    kubernetes_version: KubernetesVersion, releases: Matrix, target: Target
+    kubernetes_version: KubernetesVersion, releases: Matrix, target: Target, changing: Changing
 ) -> Iterator[Finding | Evidence]:
     """
     The controller that turns NetworkPolicies into PolicyEndpoints runs inside the EKS control plane from Kubernetes 1.25 on. On
@@ -27,9 +28,10 @@ def kubernetes_version_supports_policy(
     yield Evidence(f"Kubernetes {kubernetes_version}")
     least = releases.minimum.kubernetes
     if kubernetes_version < least:
+        following = KubernetesVersion(kubernetes_version.major, kubernetes_version.minor + 1)
         yield Finding(
             subject=Subject("Cluster", target.title),
             message=f"the control plane runs Kubernetes {kubernetes_version}; network policies need {least} or later",
             remedy="Upgrade the control plane, one minor version at a time, then its nodes and add-ons.",
-            command=f"aws eks update-cluster-version --name {target.title} --kubernetes-version {least}",
+            command=changing.aws_cluster("update-cluster-version", "--kubernetes-version", str(following)),
         )

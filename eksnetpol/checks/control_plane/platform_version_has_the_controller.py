@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import Target, Unread
@@ -19,7 +20,7 @@ from eksnetpol.model.versions import KubernetesVersion, PlatformVersion
     sources=(CONFIGURE,),
 )
 def platform_version_has_the_controller(
-    kubernetes_version: KubernetesVersion, cluster: Cluster | Unread, releases: Matrix, target: Target
+    kubernetes_version: KubernetesVersion, cluster: Cluster | Unread, releases: Matrix, target: Target, changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     The policy controller came to the EKS control plane with platform versions 1.25/eks.7, 1.26/eks.6 and 1.27/eks.5. On an older
@@ -47,5 +48,5 @@ def platform_version_has_the_controller(
             subject=subject,
             message=f"platform version {platform} of Kubernetes {kubernetes_version} lacks the policy controller; {least} has it",
             remedy="EKS rolls platform versions forward by itself; if this one stays behind, upgrade the control plane.",
-            command=f"aws eks update-cluster-version --name {cluster.name} --kubernetes-version {following}",
+            command=changing.aws_cluster("update-cluster-version", "--kubernetes-version", str(following)),
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
 from eksnetpol.facts.agent_logging import AgentLogging
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.eks import LogStreams
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import Unread
@@ -19,7 +21,7 @@ from eksnetpol.model.snapshot import Unread
     intents=frozenset({Intent.ENABLE, Intent.UPGRADE}),
 )
 def cloudwatch_receives_verdicts(
-    agent_logging: AgentLogging | None, log_streams: LogStreams | Unread
+    agent_logging: AgentLogging | None, log_streams: LogStreams | Unread, changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Each agent writes a stream aws-network-policy-agent-audit-… of its own into /aws/eks/CLUSTER/cluster. Where there is none
@@ -39,6 +41,6 @@ def cloudwatch_receives_verdicts(
         subject=Subject("LogGroup", log_streams.group),
         message=f"log group {log_streams.group} {state}",
         remedy="See the permissions of the aws-node role and the way to CloudWatch; look in /aws/k8s-cluster/cluster too.",
-        command=f"aws logs describe-log-streams --log-group-name {log_streams.group}"
+        command=f"aws logs describe-log-streams{changing.region} --log-group-name {shlex.quote(log_streams.group)}"
         " --log-stream-name-prefix aws-network-policy-agent-audit-",
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import BEST_PRACTICES, check
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 
 LOG_TYPE = "controllerManager"
+SWITCHED_ON = '{"clusterLogging":[{"types":["controllerManager"],"enabled":true}]}'
 
 
 @check(
@@ -17,7 +19,7 @@ LOG_TYPE = "controllerManager"
     docs=BEST_PRACTICES,
     sources=(BEST_PRACTICES,),
 )
-def controller_logs_are_kept(cluster: Cluster) -> Iterator[Finding | Evidence]:
+def controller_logs_are_kept(cluster: Cluster, changing: Changing) -> Iterator[Finding | Evidence]:
     """
     The policy controller runs inside the EKS control plane and writes neither events nor conditions. When a NetworkPolicy gets no
     PolicyEndpoint, its log is the only witness, and it is kept only with the control-plane log type controllerManager.
@@ -29,6 +31,5 @@ def controller_logs_are_kept(cluster: Cluster) -> Iterator[Finding | Evidence]:
             subject=Subject("Cluster", cluster.name),
             message=f"control-plane logs of type {LOG_TYPE} are off: what the policy controller does cannot be seen",
             remedy="Switch them on, at least while you roll policies out.",
-            command=f"aws eks update-cluster-config --name {cluster.name} "
-            f'--logging \'{{"clusterLogging":[{{"types":["{LOG_TYPE}"],"enabled":true}}]}}\'',
+            command=changing.aws_cluster("update-cluster-config", "--logging", SWITCHED_ON),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import NotApplicable, check
 from eksnetpol.checks.words import listed
 from eksnetpol.facts.agent_logging import AgentLogging
+from eksnetpol.facts.changing import Changing
 from eksnetpol.model.eks import Cluster, VpcEndpoint
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import Unread
@@ -21,7 +22,7 @@ PRIVATE = "https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.htm
     sources=(PRIVATE,),
 )
 def private_clusters_reach_cloudwatch(
-    cluster: Cluster, agent_logging: AgentLogging | None, vpc_endpoints: tuple[VpcEndpoint, ...] | Unread
+    cluster: Cluster, agent_logging: AgentLogging | None, vpc_endpoints: tuple[VpcEndpoint, ...] | Unread, changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     A cluster whose API endpoint is private is often one without a way to the internet. The agent then needs an interface endpoint
@@ -42,5 +43,5 @@ def private_clusters_reach_cloudwatch(
             subject=subject,
             message="the VPC has no endpoint for CloudWatch Logs, and the agent is told to send there",
             remedy="Create an interface endpoint for com.amazonaws.REGION.logs, unless a NAT gateway leads out.",
-            command="aws ec2 describe-vpc-endpoints --query 'VpcEndpoints[].ServiceName'",
+            command=f"aws ec2 describe-vpc-endpoints{changing.region} --query 'VpcEndpoints[].ServiceName'",
         )
