@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eksnetpol.facts.configuration import is_true
 from eksnetpol.facts.declare import fact
 from eksnetpol.facts.vpc_cni import VpcCni
 
@@ -29,7 +30,7 @@ def agent_logging(vpc_cni: VpcCni | None) -> AgentLogging | None:
         return None
     args = vpc_cni.args
     return AgentLogging(
-        events=args.get("enable-policy-event-logs", "false").lower() == "true",
-        cloudwatch=args.get("enable-cloudwatch-logs", "false").lower() == "true",
+        events=is_true(args.get("enable-policy-event-logs")),
+        cloudwatch=is_true(args.get("enable-cloudwatch-logs")),
         level=args.get("log-level", "").lower(),
     )

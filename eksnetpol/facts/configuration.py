@@ -130,3 +130,8 @@ def variable(container: Container, name: str) -> EnvVar | None:
 def is_true(text: str | None) -> bool:
     """Say whether Go's ``strconv.ParseBool``, which reads the agent's flags, takes *text* for true."""
     return text in {"1", "t", "T", "true", "TRUE", "True"}
+
+
+def is_false(text: str | None) -> bool:
+    """Say whether Go's ``strconv.ParseBool`` takes *text* for false; what is neither is an error to it."""
+    return text in {"0", "f", "F", "false", "FALSE", "False"}

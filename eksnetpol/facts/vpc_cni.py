@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from eksnetpol.facts.configuration import is_false, is_true
 from eksnetpol.facts.declare import fact
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.kubernetes import ConfigMap, Container, Workload
@@ -38,8 +39,15 @@ class VpcCni:
     args: Mapping[str, str]
 
     def env_is(self, name: str, value: str, *, default: str = "") -> bool:
-        """Say whether a variable of the CNI has *value*, compared as the CNI does: without regard to case."""
-        return self.env.get(name, default).strip().lower() == value
+        """Say whether a variable of the CNI has *value*, read as the CNI does.
+
+        Switches go through Go's ``strconv.ParseBool``, and what that cannot read counts as the default
+        (aws/amazon-vpc-cni-k8s, utils/utils.go); words are compared without regard to case.
+        """
+        text = self.env.get(name, default)
+        if value not in {"true", "false"}:
+            return text.strip().lower() == value
+        return is_true(text if is_true(text) or is_false(text) else default) is (value == "true")
 
     @property
     def mode(self) -> str | None:
@@ -54,7 +62,7 @@ class VpcCni:
     @property
     def agent_is_on(self) -> bool:
         """True when the agent is told to enforce."""
-        return self.args.get(AGENT_FLAG, "false").lower() == "true"
+        return is_true(self.args.get(AGENT_FLAG))
 
 
 @fact
@@ -74,14 +82,17 @@ def vpc_cni(daemonsets: tuple[Workload, ...], source: SourceKind) -> VpcCni | Un
 
 
 def flags_of(args: tuple[str, ...]) -> dict[str, str]:
-    """Return command-line flags by name: ``--a=b``, ``--a b`` and a bare ``--a`` (which means true)."""
+    """Return command-line flags by name: ``--a=b``, ``--a b`` and a bare ``--a`` (which means true).
+
+    A switch takes no second word: ``--enable-network-policy false`` is true to the agent's flag library (spf13/pflag).
+    """
     flags: dict[str, str] = {}
     pending = ""
     for arg in args:
         if arg.startswith("-"):
             name, given, value = arg.lstrip("-").partition("=")
             flags[name] = value if given else "true"
-            pending = "" if given else name
+            pending = "" if given or name.startswith("enable-") else name
         elif pending:
             flags[pending] = arg
             pending = ""

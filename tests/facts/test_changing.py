@@ -90,6 +90,39 @@ def test_a_manifest_is_patched_where_the_flag_is_and_nowhere_else(path: str, val
     assert flags_of(tuple(args)) == flags_of(before) | {flag: expected}
 
 
+@pytest.mark.parametrize(
+    ("args", "on"),
+    [
+        (["--enable-network-policy=true"], True),
+        (["--enable-network-policy=1"], True),
+        (["--enable-network-policy=T"], True),
+        (["--enable-network-policy", "false"], True),
+        (["--enable-network-policy=false"], False),
+        (["--enable-network-policy=0"], False),
+        (["--log-level", "info"], False),
+    ],
+)
+def test_a_switch_is_read_as_the_agent_reads_it(args: list[str], on: bool) -> None:
+    containers = [{"name": "aws-node", "image": "x:v1.20.5"}, {"name": "aws-eks-nodeagent", "image": "y:v1.2.7", "args": args}]
+    meta = {"name": "aws-node", "namespace": "kube-system"}
+    how = changing(
+        {"daemonsets": [{"metadata": meta, "spec": {"template": {"spec": {"containers": containers}}}}], "addon": None}
+    )
+    assert how.cni is not None
+    assert how.cni.agent_is_on is on
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "on"),
+    [("true", "false", True), ("1", "false", True), ("F", "true", False), ("yes", "true", True), ("", "false", False)],
+)
+def test_a_variable_is_read_as_the_cni_reads_it(text: str, default: str, on: bool) -> None:
+    how = changing({"aws_node": {"env": {"X": text}}, "addon": None})
+    assert how.cni is not None
+    assert how.cni.env_is("X", "true", default=default) is on
+    assert how.cni.env_is("X", "false", default=default) is not on
+
+
 def test_a_flag_and_its_value_in_two_words_are_left_to_an_editor() -> None:
     containers = [
         {"name": "aws-node", "image": "x:v1.20.5"},
