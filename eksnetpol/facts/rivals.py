@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eksnetpol.engines.engine import Presence
+from eksnetpol.engines.engine import Life, Presence
 from eksnetpol.engines.placement import admits, is_confined, may_run_on
 from eksnetpol.facts.declare import fact
 from eksnetpol.facts.platform import NodeKinds
@@ -45,12 +45,15 @@ def _place(presence: Presence, kinds: NodeKinds | Unread) -> Rival:
     agent = presence.workload
     if agent is None:
         return Rival(presence, Ground.SHARED, 0)
-    if not isinstance(kinds, Unread):
+    if isinstance(kinds, NodeKinds):
         policed = sum(may_run_on(agent, node) for node in (*kinds.linux_ec2, *kinds.auto))
         if policed:
             return Rival(presence, Ground.SHARED, policed)
         if any(may_run_on(agent, node) for node in kinds.hybrid):
             return Rival(presence, Ground.APART, 0)
+        if presence.life is Life.PARTIAL:
+            # It goes to none of the nodes there are; what its selector means does not matter.
+            return Rival(presence, Ground.SHARED, 0)
     if not is_confined(agent) or admits(agent, _LINUX):
         return Rival(presence, Ground.SHARED, 0)
     # Nothing is known of nodes with labels of the user's own; a plain hybrid node would do where it is asked for by EKS's label.

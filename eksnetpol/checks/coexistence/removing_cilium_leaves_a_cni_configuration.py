@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import NotApplicable, check
-from eksnetpol.engines.engine import Life, Presence
+from eksnetpol.engines.engine import Life
+from eksnetpol.facts.rivals import Ground, Rival
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import ConfigMap
 
@@ -20,14 +21,18 @@ KEY = "cni-exclusive"
     intents=frozenset({Intent.MIGRATE}),
 )
 def removing_cilium_leaves_a_cni_configuration(
-    engines: tuple[Presence, ...], configmaps: tuple[ConfigMap, ...]
+    rivals: tuple[Rival, ...], configmaps: tuple[ConfigMap, ...]
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     With cni-exclusive, which is the default, Cilium renames every other file in /etc/cni/net.d to *.cilium_bak, the VPC CNI's own
-    among them. When Cilium goes, the node has no CNI configuration at all and becomes NotReady.
+    among them. When Cilium goes, the node has no CNI configuration at all and becomes NotReady. A Cilium that keeps to hybrid nodes
+    is their only CNI and stays.
     """
-    if not any(p.name == "cilium" and p.life is not Life.RESIDUE for p in engines):
+    found = next((r for r in rivals if r.presence.name == "cilium" and r.presence.life is not Life.RESIDUE), None)
+    if found is None:
         raise NotApplicable("Cilium is not there")
+    if found.ground is Ground.APART:
+        raise NotApplicable("Cilium keeps to hybrid nodes, and must stay there")
     config = next((c for c in configmaps if c.metadata.name == "cilium-config"), None)
     if config is None:
         yield Unknown(Subject("ConfigMap", "cilium-config"), "it was not found, so cni-exclusive is not known")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import NotApplicable, check
 from eksnetpol.engines.engine import Life, Presence
 from eksnetpol.facts.changing import Changing
+from eksnetpol.facts.rivals import Ground, Rival
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import ConfigMap, CustomObject, Workload
 from eksnetpol.model.snapshot import Unread
@@ -27,7 +28,7 @@ OFF = {"", "false", "disabled", "probe", "partial"}
     intents=frozenset({Intent.MIGRATE}),
 )
 def services_outlive_the_other_engine(
-    engines: tuple[Presence, ...],
+    rivals: tuple[Rival, ...],
     daemonsets: tuple[Workload, ...],
     configmaps: tuple[ConfigMap, ...] | Unread,
     engine_settings: tuple[CustomObject, ...] | Unread,
@@ -37,9 +38,10 @@ def services_outlive_the_other_engine(
     Cilium (kube-proxy-replacement), Calico (eBPF data plane) and kube-router (run-service-proxy) can stand in for kube-proxy.
     Where one does and kube-proxy runs nowhere, every Service stops with the engine: kube-proxy must be back, on each node, first.
     """
-    there = {p.name: p for p in engines if p.life is not Life.RESIDUE}
+    working = [r.presence for r in rivals if r.presence.life is not Life.RESIDUE and r.ground is not Ground.APART]
+    there = {p.name: p for p in working}
     if not there:
-        raise NotApplicable("no other engine is there")
+        raise NotApplicable("no other engine is on the nodes of the VPC CNI")
     proxy = next((d for d in daemonsets if d.name == "kube-proxy"), None)
     runs = proxy is not None and (proxy.status.desired_number_scheduled > 0 or proxy.status.observed_generation == 0)
     yield Evidence("kube-proxy runs" if runs else "kube-proxy runs nowhere")
