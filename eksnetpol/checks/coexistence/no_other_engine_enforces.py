@@ -18,7 +18,7 @@ from eksnetpol.model.snapshot import Unread, Why
     severity=Severity.BLOCKER,
     docs=LIMIT,
     sources=(LIMIT, "https://docs.tigera.io/calico/latest/getting-started/kubernetes/managed-public-cloud/eks"),
-    intents=frozenset({Intent.ENABLE, Intent.UPGRADE}),
+    intents=frozenset({Intent.ENABLE}),
 )
 def no_other_engine_enforces(
     rivals: tuple[Rival, ...], deployments: tuple[Workload, ...] | Unread
