@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.checks.declare import ENFORCING, TROUBLESHOOT, check
+from eksnetpol.checks.declare import ENFORCING, TROUBLESHOOT, NotApplicable, check
 from eksnetpol.checks.words import by_namespace, count
 from eksnetpol.facts.branch_interfaces import BranchInterfaces
 from eksnetpol.facts.changing import Changing
 from eksnetpol.model.findings import Finding, Severity, Subject, Unknown
-from eksnetpol.model.snapshot import Unread
+from eksnetpol.model.snapshot import Unread, Why
 from eksnetpol.model.versions import Release
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.universe import Classes, Universe, set_of
@@ -34,6 +34,8 @@ def probes_reach_isolated_pods(
     """
     universe = isolation.universe
     if isinstance(agent_release, Unread):
+        if agent_release.why is Why.ABSENT:
+            raise NotApplicable(agent_release.reason)
         if _probed(universe, isolation.ingress):
             yield Unknown(Subject("DaemonSet", "aws-node", "kube-system"), f"whether probes pass: {agent_release.reason}")
     elif agent_release.base < LEAST_AGENT:
