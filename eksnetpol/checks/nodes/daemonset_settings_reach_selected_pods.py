@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.checks.declare import AUTO_MODE, NotApplicable, check
+from eksnetpol.checks.declare import AUTO_MODE, ENFORCING, NotApplicable, check
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.coverage import Coverage
 from eksnetpol.facts.platform import NodeKinds
@@ -16,6 +16,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity
     severity=Severity.ADVICE,
     docs=AUTO_MODE,
     sources=(AUTO_MODE,),
+    intents=ENFORCING,
 )
 def daemonset_settings_reach_selected_pods(coverage: Coverage, node_kinds: NodeKinds) -> Iterator[Finding | Evidence]:
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.checks.declare import LIMIT, check
+from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.coverage import Coverage
 from eksnetpol.facts.platform import NodeKinds
@@ -16,6 +16,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity
     severity=Severity.WARNING,
     docs=LIMIT,
     sources=(LIMIT,),
+    intents=ENFORCING,
 )
 def selected_pods_run_off_fargate(coverage: Coverage, node_kinds: NodeKinds) -> Iterator[Finding | Evidence]:
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.checks.declare import LIMIT, check
+from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.coverage import Coverage
 from eksnetpol.facts.platform import NodeKinds
@@ -19,6 +19,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity
         LIMIT,
         "awsdocs/amazon-eks-user-guide#906",
     ),
+    intents=ENFORCING,
 )
 def selected_pods_run_off_hybrid_nodes(coverage: Coverage, node_kinds: NodeKinds) -> Iterator[Finding | Evidence]:
     """
