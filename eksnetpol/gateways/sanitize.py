@@ -165,10 +165,14 @@ def container(found: k8s.Container, openness: Openness = _CLOSED) -> k8s.Contain
     """
     if openness is _CLOSED:
         return replace(found, env=(), args=()) if found.env or found.args else found
-    env = tuple(
-        e if e.name in openness.env or e.name.startswith(openness.env_prefixes) else k8s.EnvVar(e.name) for e in found.env
-    )
-    return replace(found, env=env, args=found.args if openness.args else ())
+    return replace(found, env=tuple(_variable(e, openness) for e in found.env), args=found.args if openness.args else ())
+
+
+def _variable(found: k8s.EnvVar, openness: Openness) -> k8s.EnvVar:
+    if found.value_from is not None or not (found.name in openness.env or found.name.startswith(openness.env_prefixes)):
+        return k8s.EnvVar(found.name)
+    # The API server leaves an empty value out, which is no value from elsewhere: ipamd exits for an empty mode.
+    return k8s.EnvVar(found.name, found.value or "")
 
 
 def workload(kind: str) -> Callable[[k8s.Workload], k8s.Workload]:

@@ -69,6 +69,17 @@ def test_the_agents_daemonset_keeps_what_its_settings_are() -> None:
     assert found.metadata.annotations == {"meta.helm.sh/release-name": "cni", "waive.eksnetpol.io/some-check": "because"}
 
 
+def test_an_empty_value_is_told_from_one_that_comes_from_elsewhere() -> None:
+    mode = {"name": "NETWORK_POLICY_ENFORCING_MODE"}
+    referred = {**mode, "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "mode"}}}
+    for variable, value in ((mode, ""), (referred, None)):
+        document = workload("aws-node")
+        document["spec"]["template"]["spec"]["containers"][0]["env"] = [variable]
+        (found,) = read(document)
+        assert values(found) == {"NETWORK_POLICY_ENFORCING_MODE": value}
+        assert found.containers[0].env[0].value_from is None
+
+
 def test_calico_keeps_its_own_settings_and_no_arguments() -> None:
     (found,) = read(workload("calico-node", "calico-node"))
     assert values(found)["FELIX_INTERFACEPREFIX"] == "eni"

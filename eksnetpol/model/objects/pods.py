@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -25,10 +26,14 @@ class ContainerPort(ApiObject, frozen=True):
 
 
 class EnvVar(ApiObject, frozen=True):
-    """An environment variable. ``value`` is None where it comes from elsewhere or was not let through."""
+    """An environment variable. ``value`` is None where it comes from elsewhere or was not let through.
+
+    ``value_from`` is where it comes from, as read; it leaves with no snapshot.
+    """
 
     name: str
     value: str | None = None
+    value_from: dict[str, Any] | None = None
 
 
 class VolumeMount(ApiObject, frozen=True):
