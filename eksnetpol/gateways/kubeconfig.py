@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import logging
 import os
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from eksnetpol.errors import Unauthenticated, UnreadableInput, UsageError
 from eksnetpol.gateways.faults import one_line
 from eksnetpol.gateways.guard import Identity
 from eksnetpol.gateways.kubernetes_http import Credentials
+from eksnetpol.gateways.tls import with_own_contexts
 
 _CONNECTIONS = 16
 
@@ -128,24 +128,7 @@ def pool_of(configuration: Any) -> Any:
 
     configuration.connection_pool_maxsize = _CONNECTIONS
     pool = RESTClientObject(configuration).pool_manager
-    if configuration.verify_ssl:
-        pool.connection_pool_kw["ssl_context"] = lenient_context()
-    return pool
-
-
-def lenient_context(ca: str = "") -> ssl.SSLContext:
-    """Return a TLS context that verifies chain and host name, trusting *ca* (PEM) if given.
-
-    It does without the strictness that Python 3.13 added: the CA of an EKS cluster has no Authority Key Identifier, which RFC
-    5280 allows a self-signed one (kubernetes-client/python#2394).
-    """
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    context = create_urllib3_context()
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if ca:
-        context.load_verify_locations(cadata=ca)
-    return context
+    return with_own_contexts(pool) if configuration.verify_ssl else pool
 
 
 def _authorization(configuration: Any) -> dict[str, str]:

@@ -18,12 +18,12 @@ from eksnetpol.gateways.kubeconfig import (
     Context,
     KubeconfigCredentials,
     default_file,
-    lenient_context,
     pool_of,
     read_context,
 )
 from eksnetpol.gateways.kubernetes import KubernetesApi
 from eksnetpol.gateways.kubernetes_http import ApiServer, Credentials
+from eksnetpol.gateways.tls import lenient_context, with_own_contexts
 from eksnetpol.interfaces import AwsGateway, KubernetesGateway
 from eksnetpol.model import eks
 from eksnetpol.model.snapshot import NOT_ASKED, Seen, Target, Unread, Why
@@ -245,13 +245,14 @@ def _pool(cluster: eks.Cluster) -> Any:
 
     import urllib3
 
+    ca = _ca(cluster)
     try:
-        context = lenient_context(_ca(cluster))
+        lenient_context().load_verify_locations(cadata=ca)
     except ssl.SSLError as error:
         raise UnreadableInput("DescribeCluster", f"the certificate authority of {cluster.name} is no certificate") from error
-    known: dict[str, Any] = {"maxsize": 16, "cert_reqs": "CERT_REQUIRED", "ssl_context": context}
+    known: dict[str, Any] = {"maxsize": 16, "cert_reqs": "CERT_REQUIRED", "ca_cert_data": ca}
     proxy = urllib.request.getproxies().get("https")
     host = urlsplit(cluster.endpoint).hostname or ""
     if proxy and not urllib.request.proxy_bypass(host):
-        return urllib3.ProxyManager(proxy, **known)
-    return urllib3.PoolManager(**known)
+        return with_own_contexts(urllib3.ProxyManager(proxy, **known))
+    return with_own_contexts(urllib3.PoolManager(**known))

@@ -110,9 +110,9 @@ def page(items: list[Any] | None, following: str = "", remaining: int | None = N
 
 def kubernetes_at(url: str, *, ca: Authority | None = None, waits: list[float] | None = None, **more: Any) -> KubernetesApi:
     """Return a gateway to *url* that writes down how long it would have waited."""
-    from eksnetpol.gateways.kubeconfig import lenient_context
+    from eksnetpol.gateways.tls import with_own_contexts
 
-    tls: dict[str, Any] = {"ssl_context": lenient_context(ca.pem), "cert_reqs": "CERT_REQUIRED"} if ca else {}
+    tls: dict[str, Any] = {"ca_cert_data": ca.pem, "cert_reqs": "CERT_REQUIRED"} if ca else {}
     slept = waits if waits is not None else []
     options = {"credentials": Credentials(), "sleep": slept.append, "timeout": 2.0, **more}
-    return KubernetesApi(ApiServer(url, urllib3.PoolManager(**tls), **options))
+    return KubernetesApi(ApiServer(url, with_own_contexts(urllib3.PoolManager(**tls)), **options))
