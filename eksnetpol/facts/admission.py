@@ -26,7 +26,7 @@ from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.model.snapshot import Unread
 
-GROUP, RESOURCE, KIND = "networking.k8s.aws", "policyendpoints", "PolicyEndpoint"
+GROUP, VERSION, RESOURCE, KIND = "networking.k8s.aws", "v1alpha1", "policyendpoints", "PolicyEndpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def _places(namespaces: tuple[Namespace, ...] | Unread, policies: tuple[NetworkP
 def _reaches(rules: Iterable[WebhookRule]) -> bool:
     return any(
         {"*", GROUP} & set(r.api_groups)
+        # The API server takes no rule without versions; one that has none is of a file, or of a snapshot without them.
+        and (not r.api_versions or {"*", VERSION} & set(r.api_versions))
         and {"*", "*/*", RESOURCE} & set(r.resources)
         and {"*", "CREATE", "UPDATE"} & set(r.operations)
         and r.scope in {"", "*", "Namespaced"}
@@ -114,6 +116,9 @@ def _of_policies(
         for binding in denying.get(policy.metadata.name, ()):
             own, narrowed = policy.spec.match_constraints, binding.spec.match_resources
             if not _constrains(own) or (narrowed.resource_rules and not _reaches(narrowed.resource_rules)):
+                continue
+            # As for webhooks: what wants a label passes a PolicyEndpoint by.
+            if not all(m.object_selector.matches({}) for m in (own, narrowed)):
                 continue
             verdicts = [_exempt(m.namespace_selector, places) for m in (own, narrowed)]
             if True in verdicts or _reaches(narrowed.exclude_resource_rules):

@@ -119,6 +119,7 @@ class WebhookRule(ApiObject, frozen=True):
     """What a webhook or an admission policy is asked about."""
 
     api_groups: tuple[str, ...] = ()
+    api_versions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     scope: str = ""
@@ -150,6 +151,7 @@ class MatchConstraints(ApiObject, frozen=True):
     resource_rules: tuple[WebhookRule, ...] = ()
     exclude_resource_rules: tuple[WebhookRule, ...] = ()
     namespace_selector: LabelSelector = LabelSelector()
+    object_selector: LabelSelector = LabelSelector()
 
 
 class AdmissionPolicySpec(ApiObject, frozen=True):
