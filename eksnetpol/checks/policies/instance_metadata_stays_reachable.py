@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.words import by_namespace, count, listed
 from eksnetpol.facts.credentials import AccountPods, Source
+from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.eks import Instance
 from eksnetpol.model.findings import Evidence, Finding, Severity
 from eksnetpol.model.snapshot import Unread
@@ -16,26 +17,30 @@ from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.reach import EgressBlocks, reach
 
 PORT = 80
+V4_EGRESS = "ENABLE_V4_EGRESS"
 
 
 @check(
     title="pods with no role but the node's reach the instance metadata",
     severity=Severity.WARNING,
     docs=LIMIT,
-    sources=(LIMIT, "aws/amazon-vpc-cni-k8s#2592", "aws/aws-network-policy-agent#120"),
+    sources=(LIMIT, "aws/amazon-vpc-cni-k8s#2592", "aws/aws-network-policy-agent#120", "aws/containers-roadmap#2440"),
     intents=ENFORCING,
 )
 def instance_metadata_stays_reachable(
     isolation: Isolation, egress_blocks: EgressBlocks, account_pods: AccountPods, ip_family: str,
-    instances: tuple[Instance, ...] | Unread
+    instances: tuple[Instance, ...] | Unread, vpc_cni: VpcCni | Unread | None
 ) -> Iterator[Finding | Evidence]:
     """
     A pod without a role of its own (IRSA, EKS Pod Identity) can use that of its node, which the instance metadata service hands
     out at 169.254.169.254, or fd00:ec2::254. Egress policies take that away like any other address, unless an ipBlock allows it.
-    Many pods never ask for credentials, and want this closed: then waive it, with a reason.
+    Many pods never ask for credentials, and want this closed: then waive it, with a reason. Pods of an IPv6 cluster with
+    ENABLE_V4_EGRESS, which is the default, reach 169.254.169.254 whatever policies say.
     """
     if not isinstance(instances, Unread) and instances and not any(_hands_out(i) for i in instances):
         raise NotApplicable("no instance hands its metadata to pods: it is off, or the hop limit is 1")
+    if ip_family == "ipv6" and isinstance(vpc_cni, VpcCni) and not vpc_cni.env_is(V4_EGRESS, "false", default="true"):
+        raise NotApplicable(f"{V4_EGRESS} is on: IPv4 egress, which no policy holds for, leads to {IMDS[0]}")
     address = IMDS[ip_family == "ipv6"]
     needed = account_pods.of(Source.NODE) & isolation.egress
     universe = isolation.universe
