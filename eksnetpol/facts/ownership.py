@@ -40,6 +40,67 @@ STOCK_FLAGS: Mapping[str, str] = {
 """The agent's arguments as the manifests ship them (aws/amazon-vpc-cni-k8s, config/master/aws-k8s-cni.yaml). The switch and the
 family are left out: the one is what enabling sets, the other EKS sets itself."""
 
+STOCK_VARIABLES: Mapping[str, str] = {
+    "ADDITIONAL_ENI_TAGS": "{}",
+    "AWS_VPC_CNI_NODE_PORT_SUPPORT": "true",
+    "AWS_VPC_ENI_MTU": "9001",
+    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "false",
+    "AWS_VPC_K8S_CNI_EXTERNALSNAT": "false",
+    "AWS_VPC_K8S_CNI_LOGLEVEL": "DEBUG",
+    "AWS_VPC_K8S_CNI_LOG_FILE": "/host/var/log/aws-routed-eni/ipamd.log",
+    "AWS_VPC_K8S_CNI_RANDOMIZESNAT": "prng",
+    "AWS_VPC_K8S_CNI_VETHPREFIX": "eni",
+    "AWS_VPC_K8S_PLUGIN_LOG_FILE": "/var/log/aws-routed-eni/plugin.log",
+    "AWS_VPC_K8S_PLUGIN_LOG_LEVEL": "DEBUG",
+    "DISABLE_INTROSPECTION": "false",
+    "DISABLE_METRICS": "false",
+    "DISABLE_NETWORK_RESOURCE_PROVISIONING": "false",
+    "ENABLE_IMDS_ONLY_MODE": "false",
+    "ENABLE_MULTI_NIC": "false",
+    "ENABLE_POD_ENI": "false",
+    "ENABLE_PREFIX_DELEGATION": "false",
+    "ENABLE_SUBNET_DISCOVERY": "true",
+    "NETWORK_POLICY_ENFORCING_MODE": "standard",
+    "WARM_ENI_TARGET": "1",
+    "WARM_PREFIX_TARGET": "1",
+}
+"""The CNI's variables as the manifests ship them: with these values an update that overwrites changes nothing."""
+
+OWN_VARIABLES = frozenset({"ENABLE_IPv4", "ENABLE_IPv6", "MY_NODE_NAME", "MY_POD_NAME", "VPC_CNI_VERSION"})
+"""Variables that every release or EKS sets by itself, whatever their value."""
+
+STOCK_DATA: Mapping[str, str] = {
+    "enable-windows-ipam": "false",
+    "enable-windows-prefix-delegation": "false",
+    "warm-prefix-target": "0",
+    "warm-ip-target": "1",
+    "minimum-ip-target": "3",
+    "branch-eni-cooldown": "60",
+}
+"""The ConfigMap's keys as the manifests ship them."""
+
+DEFAULTED = frozenset(
+    {
+        "f:apiVersion",
+        "f:dnsPolicy",
+        "f:failureThreshold",
+        "f:hostPort",
+        "f:periodSeconds",
+        "f:protocol",
+        "f:resources",
+        "f:restartPolicy",
+        "f:schedulerName",
+        "f:securityContext",
+        "f:serviceAccount",
+        "f:successThreshold",
+        "f:terminationMessagePath",
+        "f:terminationMessagePolicy",
+        "f:type",
+    }
+)
+"""Fields the API server fills in and no manifest says. Whoever created the DaemonSet without server-side apply is recorded as
+their owner; after EKS has adopted it they are nobody's custom setting, and overwriting leaves them as they are."""
+
 CONFIGMAP_VALUES: Mapping[str, str] = {"enable-windows-ipam": "enableWindowsIpam"}
 """Key in the ConfigMap -> key in the configuration values."""
 
@@ -117,10 +178,12 @@ def _of_aws_node(cni: VpcCni, custom: Mapping[Path, tuple[str, ...]]) -> Iterato
             yield from _flags(cni, managers)
         elif container == CNI_CONTAINER and len(rest) > 3 and rest[2] == "f:env":  # noqa: PLR2004 - container, env, name
             name = _named(rest[3])
-            if name not in seen:
+            value = cni.env.get(name)
+            stock = name in OWN_VARIABLES or (value is not None and STOCK_VARIABLES.get(name) == value)
+            if name not in seen and not stock:
                 seen.add(name)
-                yield CustomField(name, managers, f"env.{name}", cni.env.get(name))
-        else:
+                yield CustomField(name, managers, f"env.{name}", value)
+        elif rest[-1] not in DEFAULTED:
             yield CustomField(".".join(_plain(part) for part in rest), managers)
 
 
@@ -143,10 +206,15 @@ def _of_configmap(configmaps: tuple[ConfigMap, ...] | Unread) -> tuple[CustomFie
     owners = _owners(found.metadata.managed_fields)
     if owners is None:
         return Unread("who owns the fields of the ConfigMap amazon-vpc-cni is not recorded in what was read", Why.UNREADABLE)
+    custom = (
+        (_plain(path[1]), managers)
+        for path, managers in sorted(_custom(owners).items())
+        if path[0] == "f:data" and len(path) > 1
+    )
     return tuple(
         CustomField(name, managers, CONFIGMAP_VALUES.get(name, ""))
-        for path, managers in sorted(_custom(owners).items())
-        if path[0] == "f:data" and len(path) > 1 and (name := _plain(path[1])) != CONTROLLER_KEY
+        for name, managers in custom
+        if name != CONTROLLER_KEY and (name not in STOCK_DATA or found.data.get(name) != STOCK_DATA[name])
     )
 
 
