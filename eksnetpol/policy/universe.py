@@ -8,7 +8,8 @@ operation, and a selector is answered by and-ing rows of an inverted index.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -17,6 +18,9 @@ from eksnetpol.model.selectors import LabelSelector, Operator, Requirement
 
 Classes = int
 """A set of classes: bit *i* is class *i*."""
+
+Label = tuple[str, str]
+"""A label's key and value."""
 
 TERMINAL = frozenset({"Succeeded", "Failed"})
 """Phases of pods that will not run again."""
@@ -58,13 +62,30 @@ class Universe:
 
     classes: tuple[PodClass, ...]
     in_namespace: Mapping[str, Classes]
-    with_label: Mapping[str, Mapping[str, Classes]]
-    with_key: Mapping[str, Classes]
+    labelled: Mapping[Label, Sequence[int]]
     namespace_labels: Mapping[str, Mapping[str, str]]
     everything: Classes
     on_host_network: Classes
     terminal: Classes
     _answers: dict[_Asked, Classes] = field(default_factory=dict, compare=False, repr=False)
+    _labels: dict[Label | str, Classes] = field(default_factory=dict, compare=False, repr=False)
+
+    def with_label(self, key: str, value: str) -> Classes:
+        """Return the classes that have a label."""
+        # Most labels of a cluster (hashes, names of pods) are asked for by nobody, so sets are made when they are.
+        label = (key, value)
+        known = self._labels.get(label)
+        if known is None:
+            known = self._labels[label] = set_of(self.labelled.get(label, ()))
+        return known
+
+    def with_key(self, key: str) -> Classes:
+        """Return the classes that have a label *key*, whatever its value."""
+        known = self._labels.get(key)
+        if known is None:
+            found = (indexes for (own, _), indexes in self.labelled.items() if own == key)
+            known = self._labels[key] = set_of(chain.from_iterable(found))
+        return known
 
     def members(self, classes: Classes) -> Iterator[PodClass]:
         """Yield the classes of a set, lowest index first."""
@@ -78,7 +99,7 @@ class Universe:
     def select(self, selector: LabelSelector, within: Classes) -> Classes:
         """Return the classes of *within* whose labels satisfy *selector*."""
         for key, value in selector.match_labels.items():
-            within &= self.with_label.get(key, {}).get(value, 0)
+            within &= self.with_label(key, value)
             if not within:
                 return 0
         for requirement in selector.match_expressions:
@@ -104,19 +125,18 @@ class Universe:
         return self._answers[key]
 
     def _satisfying(self, requirement: Requirement) -> Classes:
-        by_value = self.with_label.get(requirement.key, {})
         listed = 0
         for value in requirement.values:
-            listed |= by_value.get(value, 0)
+            listed |= self.with_label(requirement.key, value)
         match requirement.operator:
             case Operator.IN:
                 return listed
             case Operator.NOT_IN:
                 return self.everything & ~listed
             case Operator.EXISTS:
-                return self.with_key.get(requirement.key, 0)
+                return self.with_key(requirement.key)
             case Operator.DOES_NOT_EXIST:
-                return self.everything & ~self.with_key.get(requirement.key, 0)
+                return self.everything & ~self.with_key(requirement.key)
 
 
 def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
@@ -126,13 +146,20 @@ def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
     is known from files only. A namespace that is not among *namespaces* has that label alone.
     """
     groups: dict[_Alike, list[Pod]] = {}
+    group: list[Pod] = []
+    last: Pod | None = None
     for pod in pods:
+        # Lists come by name, so that most pods are like the one before: to compare is cheaper than to hash.
+        if last is not None and _are_alike(pod, last):
+            group.append(pod)
+            continue
+        last = pod
         meta, spec = pod.metadata, pod.spec
         owners = meta.owner_references
         owner = (owners[0].uid or owners[0].name) if owners else ""
         key = (
             meta.namespace,
-            # One copy and one hash instead of three of each: this line is met once per pod.
+            # One copy and one hash instead of three of each.
             b"\0".join((meta.labels, spec.containers, spec.init_containers)),
             spec.service_account_name,
             spec.automount_service_account_token is not False,
@@ -140,13 +167,27 @@ def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
             owner,
             pod.status.phase in TERMINAL,
         )
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [pod]
-        else:
-            group.append(pod)
+        group = groups.setdefault(key, [])
+        group.append(pod)
     classes = tuple(_class(i, key, tuple(members)) for i, (key, members) in enumerate(groups.items()))
     return _index(classes, namespaces)
+
+
+def _are_alike(one: Pod, other: Pod) -> bool:
+    """Say whether two pods are surely of one class."""
+    left, right = one.metadata, other.metadata
+    mine, yours = one.spec, other.spec
+    return (
+        left.labels == right.labels
+        and left.owner_references == right.owner_references
+        and left.namespace == right.namespace
+        and mine.containers == yours.containers
+        and mine.init_containers == yours.init_containers
+        and mine.service_account_name == yours.service_account_name
+        and mine.automount_service_account_token is yours.automount_service_account_token
+        and mine.host_network is yours.host_network
+        and one.status.phase == other.status.phase
+    )
 
 
 def _class(index: int, alike: _Alike, pods: tuple[Pod, ...]) -> PodClass:
@@ -169,11 +210,11 @@ def _class(index: int, alike: _Alike, pods: tuple[Pod, ...]) -> PodClass:
 
 def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Universe:
     in_namespace: dict[str, list[int]] = {}
-    with_label: dict[str, dict[str, list[int]]] = {}
+    labelled: defaultdict[Label, list[int]] = defaultdict(list)
     for c in classes:
         in_namespace.setdefault(c.namespace, []).append(c.index)
-        for key, value in c.labels.items():
-            with_label.setdefault(key, {}).setdefault(value, []).append(c.index)
+        for label in c.labels.items():
+            labelled[label].append(c.index)
     labels = {name: {"kubernetes.io/metadata.name": name} for name in in_namespace}
     for namespace in namespaces:
         own = {"kubernetes.io/metadata.name": namespace.name}
@@ -181,8 +222,7 @@ def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Un
     return Universe(
         classes=classes,
         in_namespace={name: set_of(indexes) for name, indexes in in_namespace.items()},
-        with_label={key: {v: set_of(i) for v, i in values.items()} for key, values in with_label.items()},
-        with_key={key: set_of(chain.from_iterable(values.values())) for key, values in with_label.items()},
+        labelled=dict(labelled),
         namespace_labels=labels,
         everything=(1 << len(classes)) - 1,
         on_host_network=set_of(c.index for c in classes if c.host_network),

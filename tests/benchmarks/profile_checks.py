@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eksnetpol.checks.catalog import catalog
@@ -18,6 +18,7 @@ from eksnetpol.checks.judge import judge
 from eksnetpol.checks.run import Answer, run
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.declare import catalog as facts
+from eksnetpol.gateways.collector_pause import collector_paused
 from eksnetpol.gateways.snapshot_file import load
 from eksnetpol.model.findings import Intent
 from eksnetpol.model.settings import Settings
@@ -72,20 +73,21 @@ def main(words: list[str] | None = None) -> None:
         to_run, left_out = choose(catalog(), settings, intent)
     with parts.of("loading the snapshot"):
         snapshot = load(asked.snapshot)
-    lookup = Lookup(snapshot)
-    answers: list[Answer] = []
-    for check in to_run:
-        for wanted in check.inputs:
-            if wanted.name in facts():
-                work_out(lookup, wanted.name, of_facts)
-        with of_checks.of(check.id):
-            answers += run((check,), snapshot, lookup)
-    with parts.of("judging"):
-        report = judge((*answers, *left_out), settings, snapshot, intent=intent)
-    render_as: Callable[[str], str] = lambda name: render(report, name, width=80, color=False, verbose=False)  # noqa: E731
-    for name in ("json", "text"):
-        with parts.of(f"rendering {name}"):
-            render_as(name)
+    # The command does the same.
+    with collector_paused():
+        lookup = Lookup(snapshot)
+        answers: list[Answer] = []
+        for check in to_run:
+            for wanted in check.inputs:
+                if wanted.name in facts():
+                    work_out(lookup, wanted.name, of_facts)
+            with of_checks.of(check.id):
+                answers += run((check,), snapshot, lookup)
+        with parts.of("judging"):
+            report = judge((*answers, *left_out), settings, snapshot, intent=intent)
+        for name in ("json", "text"):
+            with parts.of(f"rendering {name}"):
+                render(report, name, width=80, color=False, verbose=False)
     parts.write("parts", 0)
     of_facts.write("facts", asked.least)
     of_checks.write("checks", asked.least)
