@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -27,10 +29,15 @@ def main() -> NoReturn:
             # A name that the terminal's encoding cannot show is no reason to fail.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     code = run(sys.argv[1:], program())
-    if code == INTERRUPTED:
-        # Threads that wait for an answer would keep the process until they have it.
-        os._exit(code)
-    sys.exit(code)
+    if code != INTERRUPTED:
+        atexit._run_exitfuncs()  # noqa: SLF001 - there is no other name for what the interpreter does at its end
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
+    # An interrupted process would still wait for threads that wait for an answer; any other would take apart what it has read,
+    # object by object, which lasts as long as the checks.
+    os._exit(code)
 
 
 def program() -> str:

@@ -29,11 +29,20 @@ there is nothing to look at: no --cluster, --snapshot or --manifests was given, 
 NO_CLUSTER = "no --cluster NAME --region REGION was given, and there is no kubeconfig; give either, or --kubeconfig FILE"
 
 
+_last: list[ClusterSnapshot] = []
+# Held until the process ends, which is sooner when nothing is taken apart before.
+
+
 def look(config: Config, terminal: Terminal) -> ClusterSnapshot:
     """Return what there is to see at the one place that *config* means.
 
     Raises `UsageError` when it means none or several, and what the place itself raises.
     """
+    _last[:] = [_look(config, terminal)]
+    return _last[0]
+
+
+def _look(config: Config, terminal: Terminal) -> ClusterSnapshot:
     settings = config.settings
     match source(config):
         case "--snapshot":

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 
 from eksnetpol.model.kubernetes import Container, Namespace, Pod
 from eksnetpol.model.selectors import LabelSelector, Operator, Requirement
@@ -232,12 +232,15 @@ def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Un
 
 def indexes_of(classes: Classes) -> Iterator[int]:
     """Yield the indexes of a set, lowest first."""
-    # Byte by byte: taking the lowest bit off a large integer again and again would copy it each time.
-    for at, byte in enumerate(classes.to_bytes((classes.bit_length() + 7) >> 3, "little")):
-        if byte:
-            base = at << 3
-            for bit in _BITS[byte]:
-                yield base + bit
+    # Byte by byte: taking the lowest bit off a large integer again and again would copy it each time. Sets of one namespace lie
+    # close together, so what is empty before them is cut off first.
+    held = classes.to_bytes((classes.bit_length() + 7) >> 3, "little")
+    full = held.lstrip(b"\0")
+    first = len(held) - len(full)
+    for at in compress(range(len(full)), full):
+        base = (first + at) << 3
+        for bit in _BITS[full[at]]:
+            yield base + bit
 
 
 _BITS = tuple(tuple(i for i in range(8) if byte >> i & 1) for byte in range(256))

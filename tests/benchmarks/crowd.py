@@ -132,7 +132,7 @@ def _own_label(app: App) -> dict[str, str]:
 
 
 def pods(dice: random.Random, crowd: list[App], nodes: int) -> Iterator[k8s.Pod]:
-    """Yield the pods of all of *crowd*, those of different workloads and nodes mingled as an API server lists them by name."""
+    """Yield the pods of all of *crowd*, those of one workload together, on any of *nodes* nodes."""
     wire = msgspec.json.Decoder(k8s.Pod)
     encode = msgspec.json.encode
     count = 0

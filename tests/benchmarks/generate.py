@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -18,6 +20,8 @@ from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from tests.benchmarks import crowd, ground, rulebook
+
+T = TypeVar("T", k8s.Pod, k8s.Service, pol.NetworkPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +60,22 @@ def generate(size: Size, seed: int = 1) -> ClusterSnapshot:
         pod_identities=Seen(tuple(crowd.associations(apps))),
         nodes=Seen(tuple(ground.nodes(size.nodes))),
         namespaces=Seen((*(n for n in ground.seen(base.namespaces) if n.name != "boutique"), *map(_namespace, names))),
-        pods=Seen((*system, *of_apps)),
+        pods=Seen(_in_order([*system, *of_apps])),
         agent_pods=Seen(tuple(ground.agent_pods(size.nodes))),
         daemonsets=Seen(tuple(ground.daemonsets(size.nodes))),
         deployments=Seen((*ground.kept(base.deployments), *(w for w in workloads if w.kind == "Deployment"))),
         statefulsets=Seen(tuple(w for w in workloads if w.kind == "StatefulSet")),
         jobs=Seen(tuple(w for w in workloads if w.kind == "Job")),
         service_accounts=Seen((*ground.kept(base.service_accounts), *crowd.accounts(apps))),
-        services=Seen((*own, *crowd.services(size.services - len(own), apps))),
-        network_policies=Seen(policies),
+        services=Seen(_in_order([*own, *crowd.services(size.services - len(own), apps)])),
+        network_policies=Seen(_in_order(policies)),
         policy_endpoints=Seen(tuple(rulebook.endpoints(policies, _endpoints(apps, of_apps)))),
     )
+
+
+def _in_order(things: Iterable[T]) -> tuple[T, ...]:
+    """Sort *things* as an API server lists them."""
+    return tuple(sorted(things, key=lambda thing: (thing.metadata.namespace, thing.metadata.name)))
 
 
 def _endpoints(apps: list[crowd.App], pods: list[k8s.Pod]) -> dict[str, list[pol.PodEndpoint]]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import few, listed, workloads
-from eksnetpol.facts.coverage import owner_of
 from eksnetpol.model.findings import Finding, Severity, Subject
 from eksnetpol.policy.identities import Identities, Identity
 from eksnetpol.policy.isolation import Isolation
@@ -45,7 +44,7 @@ def identities_are_unshared(isolation: Isolation, identities: Identities) -> Ite
                 command=f"kubectl get pods -n {namespace} --show-labels | grep '^{prefix}-'",
                 evidence=few(str(o) for o in owners),
             )
-        elif len({str(owner_of(c.example)) for c in members}) > 1:
+        elif len(owners) > 1:
             yield Finding(
                 subject=_who(owners, prefix, namespace),
                 message=f"different workloads have pods named {prefix}-*, which are one to the agent",
