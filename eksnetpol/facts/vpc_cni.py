@@ -212,4 +212,5 @@ def install(addon: Addon | Unread | None, vpc_cni: VpcCni | None) -> Install:
         return Install(Manager.HELM, f"aws-node belongs to the Helm release {release or 'named in its labels'}")
     if isinstance(addon, Unread) and any(f.manager == "eks" for f in meta.managed_fields):
         return Install(Manager.ADDON, "field manager eks owns aws-node; the add-on itself could not be asked")
-    return Install(Manager.MANIFEST, "EKS knows no add-on, and no Helm label is on aws-node")
+    asked = f"EKS described no add-on ({addon.reason})" if isinstance(addon, Unread) else "EKS knows no add-on"
+    return Install(Manager.MANIFEST, f"{asked}, and no Helm label is on aws-node")

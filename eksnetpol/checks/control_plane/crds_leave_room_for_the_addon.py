@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import NotApplicable, check
 from eksnetpol.checks.words import listed
 from eksnetpol.facts.changing import Changing
+from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import CustomResourceDefinition
+from eksnetpol.model.snapshot import Unread
 
 CRD = "policyendpoints.networking.k8s.aws"
 ADDON_MANAGER = "eks"
+VALUES = "file://values.json"
 
 
 @check(
@@ -23,7 +26,7 @@ ADDON_MANAGER = "eks"
     intents=frozenset({Intent.ENABLE}),
 )
 def crds_leave_room_for_the_addon(
-    addon: Addon | None, crds: tuple[CustomResourceDefinition, ...], changing: Changing
+    addon: Addon | None, vpc_cni: VpcCni | Unread | None, crds: tuple[CustomResourceDefinition, ...], changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     The control plane installs the PolicyEndpoint CRD by itself on newer clusters. Where the VPC CNI is not yet a managed add-on,
@@ -31,6 +34,8 @@ def crds_leave_room_for_the_addon(
     """
     if addon is not None:
         raise NotApplicable("EKS manages the VPC CNI already")
+    if vpc_cni is None:
+        raise NotApplicable("there is no aws-node that an add-on would adopt")
     crd = next((c for c in crds if c.name == CRD), None)
     if crd is None:
         yield Evidence(f"there is no CRD {CRD}")
@@ -46,6 +51,11 @@ def crds_leave_room_for_the_addon(
         yield Finding(
             subject=subject,
             message=f"the versions of the CRD belong to {listed(owners)}: creating the add-on vpc-cni without OVERWRITE fails",
-            remedy="Where you make the VPC CNI a managed add-on, let it overwrite.",
-            command=changing.aws("create-addon", "--addon-name", "vpc-cni", "--resolve-conflicts", "OVERWRITE"),
+            remedy=(
+                "Nothing has to be done while the VPC CNI stays as it is. Where you make it a managed add-on, let it overwrite, "
+                "and give it your settings as configuration values: adoption resets the rest to EKS's defaults."
+            ),
+            command=changing.aws(
+                "create-addon", "--addon-name", "vpc-cni", "--configuration-values", VALUES, "--resolve-conflicts", "OVERWRITE"
+            ),
         )

@@ -21,7 +21,7 @@ from eksnetpol.model.snapshot import Unread
     sources=(LIMIT,),
 )
 def vpc_cni_is_installed(
-    vpc_cni: VpcCni | None, cluster: Cluster | Unread, engines: tuple[Presence, ...] | Unread, changing: Changing
+    vpc_cni: VpcCni | None, cluster: Cluster | Unread, engines: tuple[Presence, ...], changing: Changing
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Network policy on EKS is a part of the VPC CNI: its agent is a container of the DaemonSet aws-node. With another CNI there is
@@ -36,8 +36,8 @@ def vpc_cni_is_installed(
         return
     if cluster.has_auto_mode:
         raise NotApplicable("nodes of EKS Auto Mode have the VPC CNI and its agent built in")
-    known = () if isinstance(engines, Unread) else engines
-    other = next((e for e in known if e.mode is Mode.FULL_CNI and e.life is Life.LIVE), None)
+    live = {e.mode: e for e in engines if e.life is Life.LIVE}
+    other = live.get(Mode.FULL_CNI)
     if other is not None:
         yield Finding(
             subject=AWS_NODE,
@@ -46,9 +46,14 @@ def vpc_cni_is_installed(
             command="eksnetpol preflight --for migrate",
         )
         return
+    unsure = live.get(Mode.UNKNOWN)
     yield Finding(
         subject=AWS_NODE,
         message="there is no DaemonSet kube-system/aws-node with a container aws-node; network policy is part of the VPC CNI",
-        remedy="Install the add-on vpc-cni.",
-        command=changing.aws("create-addon", "--addon-name", "vpc-cni", "--resolve-conflicts", "OVERWRITE"),
+        remedy="Install the add-on vpc-cni."
+        if unsure is None
+        else f"See whether {unsure.title} connects the pods: two CNIs must not meet on a node. If it does not, install vpc-cni.",
+        command=changing.aws("create-addon", "--addon-name", "vpc-cni", "--resolve-conflicts", "OVERWRITE")
+        if unsure is None
+        else "kubectl get daemonsets -A",
     )

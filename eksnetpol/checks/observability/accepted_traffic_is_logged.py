@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.checks.parts import ENFORCING
 from eksnetpol.facts.agent_logging import AgentLogging
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.vpc_cni import DAEMONSET, NAMESPACE
@@ -19,6 +20,7 @@ from eksnetpol.model.versions import Release
     severity=Severity.ADVICE,
     docs=TROUBLESHOOT,
     sources=("aws/aws-network-policy-agent#409",),
+    intents=ENFORCING,
 )
 def accepted_traffic_is_logged(
     agent_logging: AgentLogging | None, agent_release: Release | Unread, releases: Matrix, changing: Changing

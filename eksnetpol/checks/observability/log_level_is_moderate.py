@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import CNI_README, NotApplicable, check
+from eksnetpol.checks.parts import ENFORCING
 from eksnetpol.facts.agent_logging import AgentLogging
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.vpc_cni import DAEMONSET, NAMESPACE
@@ -19,6 +20,7 @@ from eksnetpol.model.versions import Release
     severity=Severity.ADVICE,
     docs=CNI_README,
     sources=("https://github.com/aws/amazon-vpc-cni-k8s/blob/master/charts/aws-vpc-cni/values.yaml",),
+    intents=ENFORCING,
 )
 def log_level_is_moderate(
     agent_logging: AgentLogging | None, agent_release: Release | Unread, releases: Matrix, changing: Changing

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.checks.parts import ENFORCING
 from eksnetpol.checks.words import listed
 from eksnetpol.facts.agent_logging import AgentLogging
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
@@ -22,6 +23,7 @@ _PATH = re.compile(r"^\s*-?\s*[\"']?path[\"']?\s*[:=\s]\s*(\S.*)$", re.IGNORECAS
     severity=Severity.ADVICE,
     docs=TROUBLESHOOT,
     sources=(TROUBLESHOOT,),
+    intents=ENFORCING,
 )
 def node_logs_are_shipped(agent_logging: AgentLogging | None, configmaps: tuple[ConfigMap, ...]) -> Iterator[Finding | Evidence]:
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.checks.parts import ENFORCING
 from eksnetpol.facts.agent_logging import AgentLogging
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.vpc_cni import DAEMONSET, NAMESPACE
@@ -16,6 +17,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
     severity=Severity.ADVICE,
     docs=TROUBLESHOOT,
     sources=(TROUBLESHOOT, "aws/aws-network-policy-agent#47"),
+    intents=ENFORCING,
 )
 def verdicts_are_logged(agent_logging: AgentLogging | None, changing: Changing) -> Iterator[Finding | Evidence]:
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
+from eksnetpol.checks.parts import ENFORCING
 from eksnetpol.checks.words import count
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
@@ -37,6 +38,7 @@ LOOK = (
         "aws/amazon-vpc-cni-k8s#589",
         "cilium/cilium#23159",
     ),
+    intents=ENFORCING,
 )
 def node_state_was_looked_at(node_kinds: NodeKinds, source: SourceKind) -> Iterator[Finding | Evidence]:
     """

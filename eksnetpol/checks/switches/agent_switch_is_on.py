@@ -37,7 +37,7 @@ def agent_switch_is_on(
     if cni.agent is None:
         yield Finding(
             subject=AWS_NODE,
-            message="the controller is switched on, but aws-node has no agent container: no node enforces PolicyEndpoints",
+            message="the controller is switched on, but aws-node has no agent container: no EC2 node enforces PolicyEndpoints",
             remedy=f"Bring the agent back: nodeAgent.enabled=true {changing.place}, or the manifest's own container.",
             command=changing.restore(),
         )
@@ -46,7 +46,7 @@ def agent_switch_is_on(
     seen = "is not set" if said is None else f"is {said!r}"
     yield Finding(
         subject=AWS_NODE,
-        message=f"the controller is switched on, but --{AGENT_FLAG} {seen}: PolicyEndpoints appear, no node enforces them",
+        message=f"the controller is switched on, but --{AGENT_FLAG} {seen}: PolicyEndpoints appear, no EC2 node enforces them",
         remedy=f'Set both switches together: enableNetworkPolicy to "true", {changing.place}.',
         command=changing.enable(changing.set("enableNetworkPolicy", "true")),
     )

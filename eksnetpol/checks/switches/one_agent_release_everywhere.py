@@ -41,7 +41,7 @@ def one_agent_release_everywhere(
         yield Unknown(AWS_NODE, "no aws-node pod says which image of the agent it runs")
         return
     digests = {digest for _, digest in builds}
-    yield Evidence(f"{len(digests)} builds of the agent on {sum(map(len, builds.values()))} nodes")
+    yield Evidence(f"{count(len(digests), 'build')} of the agent on {count(sum(map(len, builds.values())), 'node')}")
     names = {tag for digest in digests for tag in tags[digest] if tag}
     per_machine = len(builds) == len({machine for machine, _ in builds})
     # One digest per architecture is one release where the tag is one too: an image has a build for each.
