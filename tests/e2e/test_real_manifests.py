@@ -59,7 +59,8 @@ def result(said: Json, check: str) -> Json:
 
 
 def put(plane: ControlPlane, path: Path) -> list[Json]:
-    documents = [d for d in yaml.safe_load_all(path.read_text()) if d]
+    read = [d for d in yaml.safe_load_all(path.read_text()) if d]
+    documents = [d for one in read for d in (one["items"] if one["kind"] == "List" else [one])]
     for part in ([d for d in documents if d["kind"] in FIRST], [d for d in documents if d["kind"] not in FIRST]):
         if part:
             plane.apply(*part)
