@@ -128,7 +128,8 @@ def redact(file: str, to: str, salt_file: str | None, **flags: Any) -> None:
     """Write the snapshot FILE anew to TO, with everything renamed that tells whose it is; - is stdin, or stdout.
 
     Names, accounts, addresses and images of your own become others, the same one everywhere, so that every check still gives
-    the same answer on it. What every EKS cluster has keeps its name.
+    the same answer on it. What every EKS cluster has keeps its name, and so does a word that says nothing of whose it is, such
+    as web, api or legacy: look through the file before you share it.
     """
     from eksnetpol.cli.look import in_words
     from eksnetpol.cli.progress import busy

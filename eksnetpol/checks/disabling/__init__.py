@@ -1,0 +1,1 @@
+"""What has to be gone before network policy is switched off."""
