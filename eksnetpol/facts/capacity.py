@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.facts import matrix, platform, policing, vpc_cni  # noqa: F401 - what is asked for below must be declared first
 from eksnetpol.facts.declare import fact
+from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import Release
 from eksnetpol.policy.capacity import World
@@ -53,6 +54,7 @@ def crowds(
     isolation: Isolation | Unread,
     identities: Identities | Unread,
     declared_ports: DeclaredPorts | Unread,
+    services: tuple[Service, ...] | Unread,
     ip_family: str | Unread,
     room: Room,
 ) -> tuple[Crowded, ...]:
@@ -64,4 +66,5 @@ def crowds(
     above = min(PLENTY, room.sure)
     if isinstance(isolation, Unread) or isinstance(identities, Unread) or isinstance(declared_ports, Unread):
         return crowded_alone(rules, family, above)
-    return crowded(rules, isolation, identities, World(isolation.universe, declared_ports), family, above)
+    known = () if isinstance(services, Unread) else services
+    return crowded(rules, isolation, identities, World(isolation.universe, declared_ports, known), family, above)

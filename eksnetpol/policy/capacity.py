@@ -3,8 +3,8 @@
 As the agent compiles them (aws/aws-network-policy-agent, pkg/fwruleprocessor): for each identity and direction, the rules of all
 policies that select one of its pods come together. Every peer is a CIDR; pods are their addresses. Entries of one CIDR are
 united; a CIDR takes over the entries of each wider one that contains its first address, unless an ``except`` of that one holds
-it; a host takes part only as receiver. Addresses of Services are not counted apart: they take as many entries as the pods behind
-them, or fewer.
+it; a host takes part only as receiver. Addresses of Services have entries of their own in egress. They are looked at where a
+block holds them and not everything: elsewhere they take as many entries as the pods behind them, or fewer.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.policies import PolicyPort
 from eksnetpol.policy.addresses import Network, holds, parse_cidr
 from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.rules import Direction, Entry, Rule, entries_of, entry, names_of, peer_classes
+from eksnetpol.policy.service_entries import opened_services
 from eksnetpol.policy.universe import Classes, Universe
 
 Entries = frozenset[Entry]
@@ -34,10 +36,11 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The pods that peers mean and the ports they declare."""
+    """The pods that peers mean, the ports they declare, and the Services before them."""
 
     universe: Universe
     ports: DeclaredPorts
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,6 +55,7 @@ class Pile:
     excepts: dict[Network, set[Network]] = field(default_factory=dict)
     peers: list[tuple[Classes, Entries]] = field(default_factory=list)
     strangers: list[tuple[str, Entries]] = field(default_factory=list)
+    leading: list[Rule] = field(default_factory=list)
 
     def add(self, rule: Rule, selected: Classes) -> None:
         """Add *rule*, whose policy selects *selected*."""
@@ -59,6 +63,8 @@ class Pile:
         if rule.direction is Direction.INGRESS:
             # Names are looked up on the pods that the policy selects, and what is found holds for all of them and every peer.
             plain, named = plain | self._meant(named, selected), ()
+        elif rule.peers:
+            self.leading.append(rule)
         if plain:
             for cidr, excepts in _blocks_of(rule):
                 self._add_block(cidr, excepts, plain)
@@ -106,6 +112,7 @@ class Pile:
         search = _Search(self, compiled, self.world.universe, above, best)
         search.pods()
         search.nodes()
+        search.services(self.world)
         return search.best
 
     def _compiled(self) -> dict[Network, Entries]:
@@ -174,6 +181,27 @@ class _Search:
                 at.setdefault(address, set()).update(own)
         for address, entries in at.items():
             self._among(frozenset(entries), [(address, f"node {address}")])
+
+    def services(self, world: World) -> None:
+        """Look at Services that some block holds: their entries are the rules' ports as the Service offers them."""
+        narrow = [n for n in self.compiled if n.prefixlen]
+        # A port of a rule becomes one port of a Service at most.
+        asked = {port for rule in self.pile.leading for port in rule.ports or (None,)}
+        most = len(asked) + len(frozenset[Entry]().union(*self.compiled.values()))
+        if not narrow or not asked or most <= max(self.above, self.best.entries):
+            return
+        hosts = ((s, parse_cidr(s.spec.cluster_ip)) for s in world.services)
+        held = {
+            (s.namespace, s.name): s
+            for s, h in hosts
+            if h is not None and any(h.version == n.version and holds(n, int(h.network_address)) for n in narrow)
+        }
+        at: dict[tuple[str, str], set[Entry]] = {}
+        for rule in self.pile.leading:
+            for service, entries in opened_services(rule, held.values(), world.universe, world.ports):
+                at.setdefault((service.namespace, service.name), set()).update(entries)
+        for key, own in at.items():
+            self._among(frozenset(own), [(held[key].spec.cluster_ip, f"service {key[0]}/{key[1]}")])
 
     def _addresses(self, classes: Classes) -> Iterator[tuple[str, str]]:
         for pod_class in self.universe.members(classes):

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from eksnetpol.gateways.pods import PodReducer, WirePod
-from eksnetpol.model.kubernetes import Namespace
+from eksnetpol.model.kubernetes import Namespace, Service
 from eksnetpol.model.policies import NetworkPolicy, PolicyEndpoint
 from eksnetpol.policy.declared import DeclaredPorts, index_ports
 from eksnetpol.policy.isolation import Isolation, Subjects, isolate
 from eksnetpol.policy.rules import Direction, Entry, Rule, entries_of, entry, lay_out, names_of, peer_classes
+from eksnetpol.policy.service_entries import opened_services
 from eksnetpol.policy.universe import Classes, Universe, build
 
 RECORDED = Path(__file__).parents[1] / "data" / "policyendpoints"
@@ -125,3 +126,25 @@ def test_egress_leads_to_the_pods_that_the_controller_resolved(subjects: Subject
     endpoint = written[subjects.policy.namespace, subjects.policy.name]
     # Addresses of Services stand beside those of the pods behind them.
     assert mine == {e.cidr for e in endpoint.spec.egress} & recorded
+
+
+def services() -> list[Service]:
+    return msgspec.convert([i for i in items("cluster") if i["kind"] == "Service"], list[Service])
+
+
+@pytest.mark.parametrize("subjects", world()[0].subjects, ids=names(world()[0].subjects))
+def test_egress_opens_the_services_that_the_controller_opened(subjects: Subjects) -> None:
+    isolation, written = world()
+    universe, ports = isolation.universe, index_ports(isolation.universe)
+    rules = [r for r in lay_out([subjects.policy]).everything if r.direction is Direction.EGRESS]
+    opened = [found for rule in rules for found in opened_services(rule, services(), universe, ports)]
+    addresses_of_services = {s.spec.cluster_ip for s in services()}
+    endpoint = written[subjects.policy.namespace, subjects.policy.name]
+    theirs = {(e.cidr, entries_of(e.ports)) for e in endpoint.spec.egress if e.cidr in addresses_of_services}
+    assert {(service.spec.cluster_ip, entries) for service, entries in opened} == theirs
+
+
+def test_the_recording_holds_addresses_of_services() -> None:
+    _, written = world()
+    addresses_of_services = {s.spec.cluster_ip for s in services()} - {"None"}
+    assert [e.cidr for p in written.values() for e in p.spec.egress if e.cidr in addresses_of_services]
