@@ -31,6 +31,7 @@ _UNAUTHENTICATED = re.compile(
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown")
 _MISSING = re.compile(r"NotFound|NoSuchEntity")
 _LONGEST = 400
+_FIRST_WORDS = 120
 _SERVER_ERROR = 500
 _FORBIDDEN = 403
 
@@ -56,11 +57,18 @@ def aws_fault(error: Exception, action: str) -> EksNetpolError:
     if isinstance(error, (boto.ConnectionError, boto.HTTPClientError)):
         return Unreachable(f"{action} got no answer: {one_line(error)}; check the network, proxy and --endpoint-url")
     if isinstance(error, (ResponseParserError, boto.UnknownServiceError)):
-        return UnreadableInput(action, f"the answer makes no sense: {one_line(error)}")
+        return UnreadableInput(action, f"the answer is not one of AWS's, perhaps a proxy's: {_beginning(str(error))}")
     # What is left of botocore's errors is about finding and renewing credentials.
     return Unauthenticated(
         f"{action}: no usable AWS credentials: {one_line(error)}; sign in (aws sso login) or choose a --profile"
     )
+
+
+def _beginning(complaint: str) -> str:
+    """Return the first words of the body that botocore could not parse and quotes in its complaint, without markup."""
+    _, quoted, body = complaint.partition("b'")
+    text = re.sub(r"<[^>]*>|\\[nrt]", " ", body.rstrip("'")) if quoted else complaint
+    return one_line(text)[:_FIRST_WORDS]
 
 
 def _refusal(response: Mapping[str, Any], action: str) -> EksNetpolError:

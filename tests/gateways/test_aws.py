@@ -10,7 +10,16 @@ from typing import Any
 import boto3
 import pytest
 
-from eksnetpol.errors import Denied, EksNetpolError, NotFound, TransientError, Unauthenticated, Unreachable, UsageError
+from eksnetpol.errors import (
+    Denied,
+    EksNetpolError,
+    NotFound,
+    TransientError,
+    Unauthenticated,
+    Unreachable,
+    UnreadableInput,
+    UsageError,
+)
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.aws_door import AwsDoor
 from eksnetpol.gateways.aws_session import client_maker, make_session
@@ -269,3 +278,13 @@ def test_a_simulation_that_is_denied_names_the_permission(iam_says: Callable[[An
         iam_says(Answer(403, body)).simulate("arn:aws:iam::123456789012:role/cni", ("a:b",), ("*",))
     assert caught.value.permission == "iam:SimulatePrincipalPolicy"
     assert "request id r-1" in str(caught.value)
+
+
+def test_a_page_of_a_proxy_is_quoted_without_its_markup(iam_says: Callable[[Answer], Aws]) -> None:
+    page = b"<!doctype html>\n<title>Corporate proxy</title>\n<h1>Sign in first</h1>\n" + b"<p>more</p>" * 50
+    with pytest.raises(UnreadableInput) as caught:
+        iam_says(Answer(200, page)).simulate("arn:aws:iam::123456789012:role/cni", ("a:b",), ("*",))
+    said = str(caught.value)
+    assert "perhaps a proxy's: Corporate proxy Sign in first" in said
+    assert "<" not in said
+    assert len(said) < 250

@@ -105,12 +105,11 @@ def eks_side(described: Scenario, plane: ControlPlane, ec2: Ec2) -> Eks:
         },
     )
     name = cluster["name"]
-    role = cluster["roleArn"].replace(":role/", ":role/nodes-of-")
     return one_cluster(
         cluster,
         addon=None if parts["addon"] is None else eks_addon(cluster, **parts["addon"]),
         offered=tuple(parts["addonVersions"]),
-        nodegroups=tuple({"clusterName": name, "status": "ACTIVE", "nodeRole": role, **g} for g in parts.get("nodegroups", ())),
+        nodegroups=tuple({"clusterName": name, "status": "ACTIVE", **g} for g in parts.get("nodegroups", ())),
         fargate_profiles=tuple({"clusterName": name, "status": "ACTIVE", **p} for p in parts.get("fargateProfiles", ())),
         pod_identities=tuple(parts.get("podIdentityAssociations", ())),
     )
