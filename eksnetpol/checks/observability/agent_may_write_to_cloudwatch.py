@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
 from eksnetpol.facts.agent_logging import AgentLogging
@@ -34,12 +34,17 @@ def agent_may_write_to_cloudwatch(
     if isinstance(log_permissions, Unread):
         yield Unknown(Subject("Role", "aws-node"), log_permissions.reason)
         return
-    role = next((a.role_arn for a in log_permissions), "aws-node")
+    if not log_permissions:
+        yield Unknown(Subject("Role", "aws-node"), "IAM was asked about no role")
+    for role in dict.fromkeys(a.role_arn for a in log_permissions):
+        yield from _judge(role, {a.action: a.allowed for a in log_permissions if a.role_arn == role})
+
+
+def _judge(role: str, allowed: Mapping[str, bool]) -> Iterator[Finding | Unknown | Evidence]:
     subject = Subject("Role", role.rsplit("/", 1)[-1])
-    allowed = {a.action: a.allowed for a in log_permissions}
     denied = [action for action in NEEDED if allowed.get(action) is False]
     unsaid = [action for action in NEEDED if action not in allowed]
-    yield Evidence(f"{len(NEEDED) - len(denied) - len(unsaid)} of {len(NEEDED)} actions allowed")
+    yield Evidence(f"{subject.name}: {len(NEEDED) - len(denied) - len(unsaid)} of {len(NEEDED)} actions allowed")
     if denied:
         stops = any(action in AT_START for action in denied)
         yield Finding(

@@ -32,14 +32,15 @@ def ipv6_pods_have_no_ipv4_egress(
         raise NotApplicable("there is no aws-node DaemonSet")
     if ip_family != "ipv6":
         raise NotApplicable(f"this is an {ip_family.replace('ip', 'IP')} cluster")
-    value = vpc_cni.env.get(VARIABLE, "true")
-    yield Evidence(f"{VARIABLE} {value}")
+    value = vpc_cni.env.get(VARIABLE)
+    seen = f"{VARIABLE} is {value}" if value else f"{VARIABLE} is not set, so it is true"
+    yield Evidence(seen)
     if vpc_cni.env_is(VARIABLE, "false", default="true") or not isolation.egress:
         return
     pods = isolation.universe.count_pods(isolation.egress)
     yield Finding(
         subject=Subject("DaemonSet", DAEMONSET, NAMESPACE),
-        message=f"{VARIABLE} is {value}: IPv4 egress of {count(pods, 'egress-isolated pod')} goes around every policy",
+        message=f"{seen}: IPv4 egress of {count(pods, 'egress-isolated pod')} goes around every policy",
         remedy=f"Set {VARIABLE} to false where pods can do without IPv4; it takes effect in pods made afterwards.",
         command=changing.set(f"env.{VARIABLE}", "false"),
     )
