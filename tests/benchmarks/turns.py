@@ -92,7 +92,7 @@ def head(title: str) -> None:
 
 def say_runs(runs: Mapping[str, Sequence[Run]]) -> None:
     """Write the medians that the ratios come from."""
-    sys.stdout.write(f"\n{"":52}{"wall':>9}{'cpu':>9}{'peak':>10}\n")
+    sys.stdout.write(f"\n{'':52}{'wall':>9}{'cpu':>9}{'peak':>10}\n")
     for name, each in runs.items():
         wall, cpu = (statistics.median(values) for values in ([r.wall for r in each], [r.cpu for r in each]))
         sys.stdout.write(f"{name:52}{wall:8.3f}s{cpu:8.3f}s{max(r.peak for r in each):6.0f} MiB\n")
