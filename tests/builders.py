@@ -207,7 +207,7 @@ def aws_node(short: Json) -> Json:
     mounts = {"run-dir": "/var/run/aws-node", **short.pop("cni_mounts", {})}
     agent_mounts = {"bpf-pin-path": "/sys/fs/bpf", "run-dir": "/var/run/aws-node", **short.pop("agent_mounts", {})}
     volumes = {"bpf-pin-path": "/sys/fs/bpf", "run-dir": "/var/run/aws-node", **short.pop("host_paths", {})}
-    containers = [
+    containers: list[Json] = [
         {
             "name": "aws-node",
             "image": _image(cni, "amazon-k8s-cni"),

@@ -25,8 +25,8 @@ def removing_cilium_leaves_a_cni_configuration(
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     With cni-exclusive, which is the default, Cilium renames every other file in /etc/cni/net.d to *.cilium_bak, the VPC CNI's own
-    among them. When Cilium goes, the node has no CNI configuration at all and becomes NotReady. A Cilium that keeps to hybrid nodes
-    is their only CNI and stays.
+    among them. When Cilium goes, the node has no CNI configuration at all and becomes NotReady. A Cilium that keeps to hybrid
+    nodes is their only CNI and stays.
     """
     found = next((r for r in rivals if r.presence.name == "cilium" and r.presence.life is not Life.RESIDUE), None)
     if found is None:

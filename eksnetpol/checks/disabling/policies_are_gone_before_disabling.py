@@ -36,7 +36,11 @@ def policies_are_gone_before_disabling(
     its namespace, hangs for ever, and pods keep the rules that were in force. AWS's order is: delete the policies while the
     controller runs, wait until their PolicyEndpoints are gone, then switch off. Save them first: they are somebody's intent.
     """
-    everything = (*network_policies, *application_policies, *cluster_policies)
+    everything: tuple[NetworkPolicy | ClusterNetworkPolicy, ...] = (
+        *network_policies,
+        *application_policies,
+        *cluster_policies,
+    )
     if switches.both_off and not any(FINALIZERS.intersection(p.metadata.finalizers) for p in everything):
         raise NotApplicable("network policy is switched off, and its controller holds no policy")
     yield Evidence(count(len(everything), "policy", "policies"))
