@@ -24,6 +24,9 @@ CNI_README = "https://github.com/aws/amazon-vpc-cni-k8s/blob/master/README.md"
 AGENT_README = "https://github.com/aws/aws-network-policy-agent/blob/main/README.md"
 
 ALL_INTENTS = frozenset(Intent)
+
+BEFORE_POLICY = frozenset({Intent.ENABLE, Intent.MIGRATE})
+"""Intents after which the cluster enforces where it did not: what they need is no reason against upgrading towards it."""
 ENFORCING = ALL_INTENTS - {Intent.DISABLE}
 """Whenever policies are enforced afterwards."""
 

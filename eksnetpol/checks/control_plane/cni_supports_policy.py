@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import LIMIT, check
+from eksnetpol.checks.declare import BEFORE_POLICY, LIMIT, check
 from eksnetpol.checks.parts import AWS_NODE, installed
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.vpc_cni import VpcCni
@@ -19,6 +19,7 @@ from eksnetpol.model.versions import Release
     severity=Severity.BLOCKER,
     docs=LIMIT,
     sources=(LIMIT, "aws/amazon-vpc-cni-k8s#2539"),
+    intents=BEFORE_POLICY,
 )
 def cni_supports_policy(
     vpc_cni: VpcCni | None, cni_release: Release | Unread, releases: Matrix, changing: Changing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import CONFIGURE, check
+from eksnetpol.checks.declare import BEFORE_POLICY, CONFIGURE, check
 from eksnetpol.facts.changing import Changing
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.snapshot import Target
@@ -17,6 +17,7 @@ from eksnetpol.model.versions import KubernetesVersion
     severity=Severity.BLOCKER,
     docs=CONFIGURE,
     sources=(CONFIGURE,),
+    intents=BEFORE_POLICY,
 )
 def kubernetes_version_supports_policy(
     kubernetes_version: KubernetesVersion, releases: Matrix, target: Target, changing: Changing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
+from eksnetpol.checks.declare import BEFORE_POLICY, CONFIGURE, NotApplicable, check
 from eksnetpol.facts.changing import Changing
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
@@ -18,6 +18,7 @@ from eksnetpol.model.versions import KubernetesVersion, PlatformVersion
     severity=Severity.BLOCKER,
     docs=CONFIGURE,
     sources=(CONFIGURE,),
+    intents=BEFORE_POLICY,
 )
 def platform_version_has_the_controller(
     kubernetes_version: KubernetesVersion, cluster: Cluster | Unread, releases: Matrix, target: Target, changing: Changing

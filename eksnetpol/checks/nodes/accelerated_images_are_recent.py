@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
+from eksnetpol.checks.declare import BEFORE_POLICY, CONFIGURE, NotApplicable, check
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.platform import NodeKinds, kernel_of, release_date_of
 from eksnetpol.model.eks import Nodegroup
-from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
+from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import Unread
 
 FIRST_WITH_KERNEL = 20231116
@@ -23,7 +23,7 @@ ACCELERATED_AL2 = "AL2_x86_64_GPU"
     severity=Severity.BLOCKER,
     docs=CONFIGURE,
     sources=(CONFIGURE, "aws/aws-network-policy-agent#74", "aws/aws-network-policy-agent#89"),
-    intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
+    intents=BEFORE_POLICY,
 )
 def accelerated_images_are_recent(
     nodegroups: tuple[Nodegroup, ...], node_kinds: NodeKinds | Unread, releases: Matrix, changing: Changing

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import CONFIGURE, check
+from eksnetpol.checks.declare import BEFORE_POLICY, CONFIGURE, check
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds, release_date_of
 from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, Switch, Switches
 from eksnetpol.model.eks import Nodegroup
-from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
+from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import AgentPod, Node
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import KubernetesVersion, Release
@@ -28,7 +28,7 @@ _BOTTLEROCKET = re.compile(r"Bottlerocket OS (\d+\.\d+\.\d+)")
     severity=Severity.BLOCKER,
     docs=CONFIGURE,
     sources=(CONFIGURE, "https://github.com/aws/aws-network-policy-agent/blob/main/README.md"),
-    intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
+    intents=BEFORE_POLICY,
 )
 def images_mount_the_bpf_filesystem(
     node_kinds: NodeKinds,

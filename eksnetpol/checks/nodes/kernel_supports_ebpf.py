@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.assets.releases import Matrix
-from eksnetpol.checks.declare import CONFIGURE, check
+from eksnetpol.checks.declare import BEFORE_POLICY, CONFIGURE, check
 from eksnetpol.checks.words import count, listed
 from eksnetpol.facts.node_groups import fold
 from eksnetpol.facts.platform import NodeKinds, kernel_of
-from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Unknown
+from eksnetpol.model.findings import Evidence, Finding, Severity, Unknown
 
 
 @check(
@@ -17,7 +17,7 @@ from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Unknow
     severity=Severity.BLOCKER,
     docs=CONFIGURE,
     sources=(CONFIGURE, "aws/aws-network-policy-agent#249"),
-    intents=frozenset({Intent.ENABLE, Intent.UPGRADE, Intent.MIGRATE}),
+    intents=BEFORE_POLICY,
 )
 def kernel_supports_ebpf(node_kinds: NodeKinds, releases: Matrix) -> Iterator[Finding | Unknown | Evidence]:
     """
