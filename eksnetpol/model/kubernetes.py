@@ -41,6 +41,7 @@ from eksnetpol.model.objects.machinery import (
 from eksnetpol.model.objects.metadata import (
     ApiObject,
     ManagedField,
+    Named,
     ObjectMeta,
     OwnerReference,
     PodMeta,
@@ -134,6 +135,7 @@ __all__ = [
     "KindCount",
     "ManagedField",
     "MatchConstraints",
+    "Named",
     "Namespace",
     "NamespaceSpec",
     "NamespaceStatus",

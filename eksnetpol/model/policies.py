@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from eksnetpol.model.kubernetes import ApiObject, ObjectMeta
+from eksnetpol.model.kubernetes import ApiObject, Named, ObjectMeta
 from eksnetpol.model.selectors import LabelSelector
 
 
@@ -69,21 +69,10 @@ class NetworkPolicySpec(ApiObject, frozen=True):
     policy_types: tuple[str, ...] = ()
 
 
-class NetworkPolicy(ApiObject, frozen=True):
+class NetworkPolicy(Named, frozen=True):
     """A NetworkPolicy of ``networking.k8s.io/v1`` or an ApplicationNetworkPolicy of ``networking.k8s.aws/v1alpha1``."""
 
-    metadata: ObjectMeta
     spec: NetworkPolicySpec = NetworkPolicySpec()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-        return self.metadata.namespace
 
     @property
     def isolates_ingress(self) -> bool:

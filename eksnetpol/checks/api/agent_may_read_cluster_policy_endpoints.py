@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from eksnetpol.assets.releases import Matrix
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
 from eksnetpol.checks.parts import agent_of
-from eksnetpol.facts.agent_rights import AGENT, GROUP, ROLE, AgentRights
+from eksnetpol.checks.rights import read_rights
+from eksnetpol.facts.agent_rights import ROLE, AgentRights
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.model.versions import Release
 
 RESOURCE = "clusterpolicyendpoints"
-VERBS = ("get", "list", "watch")
 
 
 @check(
@@ -42,17 +42,4 @@ def agent_may_read_cluster_policy_endpoints(
     since = releases.feature["cluster-endpoints"].agent
     if since is None or agent_release.base < since:
         raise NotApplicable(f"agent {agent_release} knows no ClusterPolicyEndpoints")
-    answers = {verb: agent_rights.may(verb, RESOURCE) for verb in VERBS}
-    yield Evidence(f"agent {agent_release} may {', '.join(v for v, a in answers.items() if a) or 'do nothing with'} {RESOURCE}")
-    denied = [verb for verb, answer in answers.items() if answer is False]
-    unsaid = [verb for verb, answer in answers.items() if answer is None]
-    subject = Subject("ClusterRole", ROLE)
-    if denied:
-        yield Finding(
-            subject=subject,
-            message=f"aws-node may not {', '.join(denied)} {RESOURCE}.{GROUP}, which agent {agent_release} reads",
-            remedy="Take the ClusterRole from the same release as the image.",
-            command=f"kubectl auth can-i list {RESOURCE}.{GROUP} --as={AGENT}",
-        )
-    elif unsaid:
-        yield Unknown(subject, f"ClusterRole {ROLE} does not say {', '.join(unsaid)} {RESOURCE}; another role may")
+    yield from read_rights(agent_rights, RESOURCE, f", which agent {agent_release} reads")

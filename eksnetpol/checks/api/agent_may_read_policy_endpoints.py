@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import TROUBLESHOOT, NotApplicable, check
-from eksnetpol.facts.agent_rights import AGENT, GROUP, ROLE, AgentRights
+from eksnetpol.checks.rights import read_rights
+from eksnetpol.facts.agent_rights import AgentRights
 from eksnetpol.facts.vpc_cni import VpcCni
-from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject, Unknown
+from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Unknown
 from eksnetpol.model.snapshot import Unread
 
 RESOURCE = "policyendpoints"
-VERBS = ("get", "list", "watch")
 
 
 @check(
@@ -31,17 +31,4 @@ def agent_may_read_policy_endpoints(
     """
     if vpc_cni is None or (not isinstance(vpc_cni, Unread) and vpc_cni.agent is None):
         raise NotApplicable("aws-node has no network policy agent; its update brings the permission too")
-    answers = {verb: agent_rights.may(verb, RESOURCE) for verb in VERBS}
-    yield Evidence(f"may {', '.join(v for v, a in answers.items() if a) or 'do nothing with'} {RESOURCE}")
-    denied = [verb for verb, answer in answers.items() if answer is False]
-    unsaid = [verb for verb, answer in answers.items() if answer is None]
-    subject = Subject("ClusterRole", ROLE)
-    if denied:
-        yield Finding(
-            subject=subject,
-            message=f"aws-node may not {', '.join(denied)} {RESOURCE}.{GROUP}: the agent gets no rules",
-            remedy="Take the ClusterRole from the same release as the image.",
-            command=f"kubectl auth can-i list {RESOURCE}.{GROUP} --as={AGENT}",
-        )
-    elif unsaid:
-        yield Unknown(subject, f"ClusterRole {ROLE} does not say {', '.join(unsaid)} {RESOURCE}; another role may")
+    yield from read_rights(agent_rights, RESOURCE, ": the agent gets no rules")

@@ -61,3 +61,19 @@ class PodMeta(ApiObject, frozen=True):
     owner_references: tuple[OwnerReference, ...] = ()
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
+
+
+class Named(ApiObject, frozen=True):
+    """An object that is spoken of by its name."""
+
+    metadata: ObjectMeta
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """Its namespace, empty for what belongs to the whole cluster."""
+        return self.metadata.namespace

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from eksnetpol.model.objects.metadata import ApiObject, ObjectMeta
+from eksnetpol.model.objects.metadata import ApiObject, Named
 
 
 class NodeInfo(ApiObject, frozen=True):
@@ -52,17 +52,11 @@ class NodeStatus(ApiObject, frozen=True):
     addresses: tuple[NodeAddress, ...] = ()
 
 
-class Node(ApiObject, frozen=True):
+class Node(Named, frozen=True):
     """A node."""
 
-    metadata: ObjectMeta
     spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.metadata.name
 
 
 class NamespaceStatus(ApiObject, frozen=True):
@@ -78,14 +72,8 @@ class NamespaceSpec(ApiObject, frozen=True):
     finalizers: tuple[str, ...] = ()
 
 
-class Namespace(ApiObject, frozen=True):
+class Namespace(Named, frozen=True):
     """A namespace."""
 
-    metadata: ObjectMeta
     spec: NamespaceSpec = NamespaceSpec()
     status: NamespaceStatus = NamespaceStatus()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.metadata.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eksnetpol.model.objects.metadata import ApiObject, ObjectMeta
+from eksnetpol.model.objects.metadata import ApiObject, Named, ObjectMeta
 
 
 class ServicePort(ApiObject, frozen=True):
@@ -31,21 +31,10 @@ class ServiceSpec(ApiObject, frozen=True):
     load_balancer_class: str = ""
 
 
-class Service(ApiObject, frozen=True):
+class Service(Named, frozen=True):
     """A Service."""
 
-    metadata: ObjectMeta
     spec: ServiceSpec = ServiceSpec()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-        return self.metadata.namespace
 
     @property
     def is_headless(self) -> bool:

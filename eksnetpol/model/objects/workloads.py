@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from eksnetpol.model.objects.metadata import ApiObject, ObjectMeta
+from eksnetpol.model.objects.metadata import ApiObject, Named, ObjectMeta
 from eksnetpol.model.objects.pods import Container
 from eksnetpol.model.selectors import LabelSelector
 
@@ -73,23 +73,12 @@ class WorkloadStatus(ApiObject, frozen=True):
     ready_replicas: int = 0
 
 
-class Workload(ApiObject, frozen=True):
+class Workload(Named, frozen=True):
     """A DaemonSet, Deployment, StatefulSet, ReplicaSet or Job. ``kind`` is filled at the door: lists do not carry it."""
 
-    metadata: ObjectMeta
     kind: str = ""
     spec: WorkloadSpec = WorkloadSpec()
     status: WorkloadStatus = WorkloadStatus()
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.metadata.name
-
-    @property
-    def namespace(self) -> str:
-        """Its namespace."""
-        return self.metadata.namespace
 
     @property
     def containers(self) -> tuple[Container, ...]:
