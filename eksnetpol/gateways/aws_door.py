@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eksnetpol.errors import EksNetpolError
+from eksnetpol.gateways import decoding
 from eksnetpol.gateways.faults import aws_fault, unreadable
 from eksnetpol.gateways.pace import TokenBucket
 from eksnetpol.gateways.permits import iam_is_declared
@@ -98,7 +99,7 @@ class translated:  # noqa: N801 - reads as a word: with translated("eks:Describe
 def convert(answer: object, kind: type[T], action: str) -> T:
     """Return a part of an answer as *kind*; raise `UnreadableInput` when it is none. Members nobody reads are dropped."""
     try:
-        return msgspec.convert(answer, kind)
+        return decoding.convert(answer, kind)
     except msgspec.ValidationError as error:
         raise unreadable(error, action, "AWS") from error
 

@@ -98,10 +98,13 @@ class _Status(msgspec.Struct):
     reason: str = ""
 
 
+_STATUS = msgspec.json.Decoder(_Status)
+
+
 def status_of(body: bytes) -> tuple[str, str]:
     """Return message and reason of a Status object; of anything else its first words, and no reason."""
     try:
-        status = msgspec.json.decode(body, type=_Status)
+        status = _STATUS.decode(body)
     except msgspec.MsgspecError:
         return one_line(body[:_LONGEST].decode("utf-8", "replace")), ""
     return one_line(status.message), status.reason

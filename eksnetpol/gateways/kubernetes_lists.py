@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from eksnetpol.gateways.collector_pause import collector_paused
+from eksnetpol.gateways.decoding import decoder
 from eksnetpol.gateways.faults import unreadable
 from eksnetpol.gateways.kubernetes_http import COMPRESSED, METADATA_ONLY, ApiServer, PageExpired, expired_twice
 from eksnetpol.gateways.permits import RbacPermission
@@ -82,11 +82,6 @@ class Named(msgspec.Struct):
     metadata: Meta
 
 
-@lru_cache(maxsize=256)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
-
-
 def decode(body: bytes, kind: type[T], asked: str, server: str) -> T:
     """Return *body* as *kind*; raise `UnreadableInput` when it is none.
 
@@ -95,11 +90,11 @@ def decode(body: bytes, kind: type[T], asked: str, server: str) -> T:
     """
     wanted: Any = kind
     try:
-        value: T = _decoder(wanted).decode(body)
+        value: T = decoder(wanted).decode(body)
     except msgspec.ValidationError:
         try:
             again = msgspec.json.encode(_without_nulls(msgspec.json.decode(body)))
-            value = _decoder(wanted).decode(again)
+            value = decoder(wanted).decode(again)
         except msgspec.MsgspecError as error:
             raise unreadable(error, asked, server) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -189,7 +184,7 @@ def _continue(body: bytes, asked: str, server: str) -> str:
     cut = body.find(b',"items":', 0, _HEAD)
     if cut > 0:
         try:
-            return _decoder(_Head).decode(body[:cut] + b"}").metadata.continue_  # type: ignore[no-any-return]
+            return decoder(_Head).decode(body[:cut] + b"}").metadata.continue_  # type: ignore[no-any-return]
         except msgspec.MsgspecError:
             pass
     return decode(body, _Head, asked, server).metadata.continue_
