@@ -17,10 +17,6 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-counted = count
-"""The same, by the name other checks know it by."""
-
-
 def few(names: Iterable[str], most: int = FEW) -> tuple[str, ...]:
     """Return the first *most* different names, and how many are left unsaid."""
     distinct = tuple(dict.fromkeys(names))
