@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.checks.declare import NotApplicable, check
+from eksnetpol.checks.words import listed
 from eksnetpol.model.findings import Evidence, Severity, Subject, Unknown
 from eksnetpol.model.snapshot import SourceKind, UnreadSection, Why
 
@@ -18,7 +19,7 @@ from eksnetpol.model.snapshot import SourceKind, UnreadSection, Why
 def every_section_could_be_read(unread: tuple[UnreadSection, ...], source: SourceKind) -> Iterator[Unknown | Evidence]:
     """
     A check that may not see what it is about cannot pass. Each refused permission is named here once, with what it is for, so
-    that it can be granted; the checks that need it are unknown until then.
+    that it can be granted, and so is what did not answer or made no sense; the checks that need it are unknown until then.
     """
     if source is SourceKind.MANIFESTS:
         raise NotApplicable("files need no permission")
@@ -32,3 +33,9 @@ def every_section_could_be_read(unread: tuple[UnreadSection, ...], source: Sourc
             f"{section.name} could not be read: {section.unread.reason}; {grant}"
             "`eksnetpol permissions show preflight` prints the least IAM policy and RBAC",
         )
+    failed: dict[str, list[str]] = {}
+    for section in unread:
+        if section.unread.why in {Why.UNREACHABLE, Why.UNREADABLE}:
+            failed.setdefault(section.unread.reason, []).append(section.name)
+    for reason, names in failed.items():
+        yield Unknown(Subject("Section", names[0]), f"{listed(names)} could not be read: {reason}")
