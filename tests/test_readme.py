@@ -27,9 +27,10 @@ def test_the_example_is_what_the_command_prints() -> None:
         [sys.executable, "-m", "eksnetpol", *words, "--width", "88"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1, done.stderr
-    printed = done.stdout.splitlines()
+    # How many checks there are changes with every new one; what they say does not.
+    printed = [re.sub(r"\d+", "N", line) for line in done.stdout.splitlines()]
     assert len(shown) > 5
-    assert [line for line in shown if line not in printed] == []
+    assert [line for line in shown if re.sub(r"\d+", "N", line) not in printed] == []
 
 
 def test_the_configuration_is_one_the_tool_takes(tmp_path: Path) -> None:
