@@ -31,29 +31,22 @@ CONSTRAINTS = Resource("*", "constraints.gatekeeper.sh", "v1beta1")
 SERVICE_MONITORS = Resource("servicemonitors", "monitoring.coreos.com")
 POD_MONITORS = Resource("podmonitors", "monitoring.coreos.com")
 
+_CALICO = (
+    "globalnetworkpolicies",
+    "globalnetworksets",
+    "hostendpoints",
+    "networkpolicies",
+    "networksets",
+    "stagedglobalnetworkpolicies",
+    "stagedkubernetesnetworkpolicies",
+    "stagednetworkpolicies",
+    "tiers",
+)
+# Calico serves the same kinds as its own objects and, through its API server, under the shorter group.
+
 FOREIGN: Mapping[str, tuple[str, ...]] = {
-    "crd.projectcalico.org": (
-        "globalnetworkpolicies",
-        "globalnetworksets",
-        "hostendpoints",
-        "networkpolicies",
-        "networksets",
-        "stagedglobalnetworkpolicies",
-        "stagedkubernetesnetworkpolicies",
-        "stagednetworkpolicies",
-        "tiers",
-    ),
-    "projectcalico.org": (
-        "globalnetworkpolicies",
-        "globalnetworksets",
-        "hostendpoints",
-        "networkpolicies",
-        "networksets",
-        "stagedglobalnetworkpolicies",
-        "stagedkubernetesnetworkpolicies",
-        "stagednetworkpolicies",
-        "tiers",
-    ),
+    "crd.projectcalico.org": _CALICO,
+    "projectcalico.org": _CALICO,
     "cilium.io": (
         "ciliumcidrgroups",
         "ciliumclusterwideenvoyconfigs",

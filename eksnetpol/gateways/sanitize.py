@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.simulation.configuration_schema import CONFIGURABLE_ENV
 
 ANNOTATIONS: Mapping[str, str] = {
     "vpc.amazonaws.com/pod-eni": "the pod has a branch interface of its own: security groups for pods",
@@ -51,58 +52,19 @@ PRESENCE_ONLY: Mapping[str, str] = {
 }
 """Annotations of which only the key comes through."""
 
-_AWS_NODE_ENV = frozenset(
-    {
-        "ADDITIONAL_ENI_TAGS",
-        "ANNOTATE_POD_IP",
-        "AWS_EC2_ENDPOINT",
-        "AWS_EXTERNAL_SERVICE_CIDRS",
-        "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
-        "AWS_VPC_CNI_NODE_PORT_SUPPORT",
-        "AWS_VPC_ENI_MTU",
-        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
-        "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
-        "AWS_VPC_K8S_CNI_EXTERNALSNAT",
-        "AWS_VPC_K8S_CNI_LOGLEVEL",
-        "AWS_VPC_K8S_CNI_LOG_FILE",
-        "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
-        "AWS_VPC_K8S_CNI_VETHPREFIX",
-        "AWS_VPC_K8S_PLUGIN_LOG_FILE",
-        "AWS_VPC_K8S_PLUGIN_LOG_LEVEL",
-        "CLUSTER_ENDPOINT",
-        "CLUSTER_NAME",
-        "DISABLE_INTROSPECTION",
-        "DISABLE_LEAKED_ENI_CLEANUP",
-        "DISABLE_METRICS",
-        "DISABLE_NETWORK_RESOURCE_PROVISIONING",
-        "DISABLE_POD_V6",
-        "DISABLE_TCP_EARLY_DEMUX",
-        "ENABLE_BANDWIDTH_PLUGIN",
-        "ENABLE_IMDS_ONLY_MODE",
-        "ENABLE_IPv4",
-        "ENABLE_IPv6",
-        "ENABLE_MULTI_NIC",
-        "ENABLE_POD_ENI",
-        "ENABLE_PREFIX_DELEGATION",
-        "ENABLE_SUBNET_DISCOVERY",
-        "ENABLE_V4_EGRESS",
-        "ENABLE_V6_EGRESS",
-        "ENI_CONFIG_ANNOTATION_DEF",
-        "ENI_CONFIG_LABEL_DEF",
-        "INTROSPECTION_BIND_ADDRESS",
-        "IP_COOLDOWN_PERIOD",
-        "MAX_ENI",
-        "MINIMUM_IP_TARGET",
-        "NETWORK_POLICY_ENFORCING_MODE",
-        "POD_MTU",
-        "POD_SECURITY_GROUP_ENFORCING_MODE",
-        "VPC_CNI_VERSION",
-        "VPC_ID",
-        "WARM_ENI_TARGET",
-        "WARM_IP_TARGET",
-        "WARM_PREFIX_TARGET",
-    }
-)
+_AWS_NODE_ENV = CONFIGURABLE_ENV | {
+    "CLUSTER_NAME",
+    "DISABLE_TCP_EARLY_DEMUX",
+    "ENABLE_IMDS_ONLY_MODE",
+    "ENABLE_IPv4",
+    "ENABLE_IPv6",
+    "ENABLE_MULTI_NIC",
+    "ENABLE_SUBNET_DISCOVERY",
+    "NETWORK_POLICY_ENFORCING_MODE",
+    "POD_MTU",
+    "VPC_CNI_VERSION",
+    "VPC_ID",
+}
 
 
 class Openness(msgspec.Struct, frozen=True):

@@ -16,45 +16,48 @@ Json = dict[str, Any]
 
 _BOOLEAN = {"type": "string", "format": "boolean"}
 _INTEGER = {"type": "string", "format": "integer"}
-_ENV = [
-    "ADDITIONAL_ENI_TAGS",
-    "ANNOTATE_POD_IP",
-    "AWS_EC2_ENDPOINT",
-    "AWS_EXTERNAL_SERVICE_CIDRS",
-    "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
-    "AWS_VPC_CNI_NODE_PORT_SUPPORT",
-    "AWS_VPC_ENI_MTU",
-    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
-    "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
-    "AWS_VPC_K8S_CNI_EXTERNALSNAT",
-    "AWS_VPC_K8S_CNI_LOGLEVEL",
-    "AWS_VPC_K8S_CNI_LOG_FILE",
-    "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
-    "AWS_VPC_K8S_CNI_VETHPREFIX",
-    "AWS_VPC_K8S_PLUGIN_LOG_FILE",
-    "AWS_VPC_K8S_PLUGIN_LOG_LEVEL",
-    "CLUSTER_ENDPOINT",
-    "DISABLE_INTROSPECTION",
-    "DISABLE_LEAKED_ENI_CLEANUP",
-    "DISABLE_METRICS",
-    "DISABLE_NETWORK_RESOURCE_PROVISIONING",
-    "DISABLE_POD_V6",
-    "ENABLE_BANDWIDTH_PLUGIN",
-    "ENABLE_POD_ENI",
-    "ENABLE_PREFIX_DELEGATION",
-    "ENABLE_V4_EGRESS",
-    "ENABLE_V6_EGRESS",
-    "ENI_CONFIG_ANNOTATION_DEF",
-    "ENI_CONFIG_LABEL_DEF",
-    "INTROSPECTION_BIND_ADDRESS",
-    "IP_COOLDOWN_PERIOD",
-    "MAX_ENI",
-    "MINIMUM_IP_TARGET",
-    "POD_SECURITY_GROUP_ENFORCING_MODE",
-    "WARM_ENI_TARGET",
-    "WARM_IP_TARGET",
-    "WARM_PREFIX_TARGET",
-]
+CONFIGURABLE_ENV = frozenset(
+    {
+        "ADDITIONAL_ENI_TAGS",
+        "ANNOTATE_POD_IP",
+        "AWS_EC2_ENDPOINT",
+        "AWS_EXTERNAL_SERVICE_CIDRS",
+        "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
+        "AWS_VPC_CNI_NODE_PORT_SUPPORT",
+        "AWS_VPC_ENI_MTU",
+        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+        "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
+        "AWS_VPC_K8S_CNI_EXTERNALSNAT",
+        "AWS_VPC_K8S_CNI_LOGLEVEL",
+        "AWS_VPC_K8S_CNI_LOG_FILE",
+        "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
+        "AWS_VPC_K8S_CNI_VETHPREFIX",
+        "AWS_VPC_K8S_PLUGIN_LOG_FILE",
+        "AWS_VPC_K8S_PLUGIN_LOG_LEVEL",
+        "CLUSTER_ENDPOINT",
+        "DISABLE_INTROSPECTION",
+        "DISABLE_LEAKED_ENI_CLEANUP",
+        "DISABLE_METRICS",
+        "DISABLE_NETWORK_RESOURCE_PROVISIONING",
+        "DISABLE_POD_V6",
+        "ENABLE_BANDWIDTH_PLUGIN",
+        "ENABLE_POD_ENI",
+        "ENABLE_PREFIX_DELEGATION",
+        "ENABLE_V4_EGRESS",
+        "ENABLE_V6_EGRESS",
+        "ENI_CONFIG_ANNOTATION_DEF",
+        "ENI_CONFIG_LABEL_DEF",
+        "INTROSPECTION_BIND_ADDRESS",
+        "IP_COOLDOWN_PERIOD",
+        "MAX_ENI",
+        "MINIMUM_IP_TARGET",
+        "POD_SECURITY_GROUP_ENFORCING_MODE",
+        "WARM_ENI_TARGET",
+        "WARM_IP_TARGET",
+        "WARM_PREFIX_TARGET",
+    }
+)
+"""Variables of the CNI that the add-on's configuration has had since its first schema."""
 
 
 def _closed(properties: Json) -> Json:
@@ -64,7 +67,7 @@ def _closed(properties: Json) -> Json:
 def configuration_schema(release: Release) -> Json:
     """Return the schema of *release*, with the keys that release is known to have."""
     base = release.base
-    env: Json = {name: {"type": "string"} for name in _ENV}
+    env: Json = {name: {"type": "string"} for name in sorted(CONFIGURABLE_ENV)}
     agent: Json = {"enableCloudWatchLogs": _BOOLEAN}
     if base >= Release(1, 15, 1):
         agent |= {"enablePolicyEventLogs": _BOOLEAN, "healthProbeBindAddr": _INTEGER, "metricsBindAddr": _INTEGER}
