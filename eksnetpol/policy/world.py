@@ -1,0 +1,95 @@
+"""What an engine thinks about: the objects of one snapshot that decide what may flow.
+
+`World.of` makes it of a snapshot. Sections that could not be read are empty here and named in ``unread``, so that whoever speaks
+of an answer can say what it was made without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from eksnetpol.model.findings import Subject
+from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
+from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, UnreadSection, Why
+from eksnetpol.policy.addresses import family_of
+
+_NEEDED = (
+    "pods",
+    "namespaces",
+    "services",
+    "nodes",
+    "network_policies",
+    "application_policies",
+    "cluster_policies",
+    "policy_endpoints",
+    "cluster_policy_endpoints",
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Objects, as they were read. ``admin_policies`` are those of ``policy.networking.k8s.io``, of all its kinds."""
+
+    pods: tuple[Pod, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    services: tuple[Service, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    network_policies: tuple[NetworkPolicy, ...] = ()
+    application_policies: tuple[NetworkPolicy, ...] = ()
+    cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
+    admin_policies: tuple[Any, ...] = ()
+    policy_endpoints: tuple[PolicyEndpoint, ...] = ()
+    cluster_policy_endpoints: tuple[PolicyEndpoint, ...] = ()
+    source: SourceKind = SourceKind.LIVE
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    unread: tuple[UnreadSection, ...] = ()
+    family: str = ""
+    """``ipv4`` or ``ipv6``; empty where nothing tells."""
+
+    @classmethod
+    def of(cls, snapshot: ClusterSnapshot) -> World:
+        """Return what *snapshot* holds of it."""
+        found: dict[str, Any] = {}
+        unread: list[UnreadSection] = []
+        for name in (*_NEEDED, "admin_policies"):
+            section = getattr(snapshot, name, None)
+            if isinstance(section, Seen):
+                found[name] = section.value
+            elif section is not None and section.why not in {Why.NOT_IN_FILES, Why.NOT_ASKED}:
+                unread.append(UnreadSection(name, section))
+        return cls(
+            **found,
+            source=snapshot.source,
+            origins=snapshot.origins,
+            unread=tuple(unread),
+            family=_family(snapshot),
+        )
+
+    @cached_property
+    def service_by_name(self) -> Mapping[tuple[str, str], Service]:
+        """Services by namespace and name."""
+        return {(s.namespace, s.name): s for s in self.services}
+
+    def origin(self, subject: Subject) -> Origin | None:
+        """Return the file and line that *subject* was read from, where it came from a file."""
+        return self.origins.get(str(subject))
+
+
+def _family(snapshot: ClusterSnapshot) -> str:
+    if isinstance(snapshot.cluster, Seen) and snapshot.cluster.value.kubernetes_network_config.ip_family:
+        return snapshot.cluster.value.kubernetes_network_config.ip_family
+    services = snapshot.services.value if isinstance(snapshot.services, Seen) else ()
+    pods = snapshot.pods.value if isinstance(snapshot.pods, Seen) else ()
+    return _first(s.spec.cluster_ip for s in services) or _first(p.status.pod_ip for p in pods)
+
+
+def _first(addresses: Iterable[str]) -> str:
+    for address in addresses:
+        family = family_of(address) if address and address != "None" else None
+        if family:
+            return family
+    return ""
