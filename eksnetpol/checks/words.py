@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from eksnetpol.facts.coverage import owner_of
 from eksnetpol.model.findings import Subject
+from eksnetpol.policy.owners import owner_of
 from eksnetpol.policy.universe import Classes, PodClass, Universe
 
 FEW = 5

@@ -170,7 +170,7 @@ def build(pods: Iterable[Pod], namespaces: Iterable[Namespace]) -> Universe:
         group = groups.setdefault(key, [])
         group.append(pod)
     classes = tuple(_class(i, key, tuple(members)) for i, (key, members) in enumerate(groups.items()))
-    return _index(classes, namespaces)
+    return index_classes(classes, namespaces)
 
 
 def _are_alike(one: Pod, other: Pod) -> bool:
@@ -208,7 +208,8 @@ def _class(index: int, alike: _Alike, pods: tuple[Pod, ...]) -> PodClass:
     )
 
 
-def _index(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Universe:
+def index_classes(classes: tuple[PodClass, ...], namespaces: Iterable[Namespace]) -> Universe:
+    """Index *classes*, which must bear their places as indexes; namespaces as for `build`."""
     in_namespace: dict[str, list[int]] = {}
     labelled: defaultdict[Label, list[int]] = defaultdict(list)
     for c in classes:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
 from eksnetpol.checks.parts import installed
 from eksnetpol.checks.words import count, listed
-from eksnetpol.facts.coverage import owner_of
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.owners import owner_of
 from eksnetpol.policy.universe import Classes
 
 FIRST = "kube-system"

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from eksnetpol.checks.declare import CONFIGURE, check
 from eksnetpol.checks.words import count, few
-from eksnetpol.facts.coverage import owner_of
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import Switches
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject
 from eksnetpol.model.kubernetes import Pod
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.owners import owner_of
 from eksnetpol.policy.universe import PodClass
 
 UNPOLICED = {"fargate", "windows", "hybrid"}
