@@ -12,6 +12,7 @@ import msgspec
 
 from eksnetpol.errors import UnreadableInput
 from eksnetpol.gateways.yaml_reader import as_utf8, documents, line_of
+from eksnetpol.model.nulls import without_nulls
 
 T = TypeVar("T")
 
@@ -118,15 +119,6 @@ class Found:
         where = path.removeprefix("$").removeprefix(".")
         words = ": ".join(part for part in (self.title, where, f"{what[:1].lower()}{what[1:]}") if part)
         return UnreadableInput(self.place(steps), words + ("; put it in quotes" if quoted else ""))
-
-
-def without_nulls(value: Any) -> Any:
-    """Return *value* as the API server takes it: a null member is absent, a null element an empty object."""
-    if isinstance(value, dict):
-        return {key: without_nulls(member) for key, member in value.items() if member is not None}
-    if isinstance(value, list):
-        return [{} if member is None else without_nulls(member) for member in value]
-    return value
 
 
 def objects(data: bytes, file: str, *, any_file: bool = False) -> list[Found] | None:
