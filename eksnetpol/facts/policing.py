@@ -9,8 +9,8 @@ from eksnetpol.model.snapshot import Unread, Why
 from eksnetpol.policy.declared import DeclaredPorts, index_ports
 from eksnetpol.policy.identities import Identities, identify
 from eksnetpol.policy.isolation import Isolation, isolate
-from eksnetpol.policy.reach import EgressBlocks, gather
-from eksnetpol.policy.rules import Rules, lay_out
+from eksnetpol.policy.reach import Blocks, gather
+from eksnetpol.policy.rules import Direction, Rules, lay_out
 from eksnetpol.policy.universe import Universe, build
 
 
@@ -53,9 +53,15 @@ def isolation(
 
 
 @fact
-def egress_blocks(rules: Rules, isolation: Isolation) -> EgressBlocks:
+def egress_blocks(rules: Rules, isolation: Isolation) -> Blocks:
     """The blocks that egress rules lead to, equal ones together."""
     return gather(rules, isolation)
+
+
+@fact
+def ingress_blocks(rules: Rules, isolation: Isolation) -> Blocks:
+    """The blocks that ingress rules let in, equal ones together."""
+    return gather(rules, isolation, Direction.INGRESS)
 
 
 def _or_none(policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:

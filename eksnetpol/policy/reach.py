@@ -47,7 +47,7 @@ class _Level:
 
 
 class Block(NamedTuple):
-    """A block of egress rules with its exceptions, and what they let through there."""
+    """A block of rules with its exceptions, and what they let through there."""
 
     cidr: str
     excepts: tuple[str, ...]
@@ -55,31 +55,37 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class EgressBlocks:
-    """All blocks of egress rules: for each the pods that policies with it select, and the rules where it has exceptions."""
+class Blocks:
+    """All blocks of the rules of one direction: for each the pods that policies with it select, and the rules where it has
+    exceptions.
+    """
 
     selected: Mapping[Block, Classes]
     exceptions: Mapping[Block, tuple[tuple[Rule, Classes], ...]]
+    direction: Direction = Direction.EGRESS
 
 
-def gather(rules: Rules, isolation: Isolation) -> EgressBlocks:
-    """Put equal blocks of all egress rules together: a cluster has few different ones."""
+def gather(rules: Rules, isolation: Isolation, direction: Direction = Direction.EGRESS) -> Blocks:
+    """Put equal blocks of all rules of a direction together: a cluster has few different ones."""
     selected: dict[Block, Classes] = {}
     exceptions: dict[Block, list[tuple[Rule, Classes]]] = {}
     everywhere = ((rule, cidr, ()) for rule in rules.without_peers for cidr in _ALL)
     named = ((rule, block.cidr, block.except_) for rule, block in rules.blocks())
     for rule, cidr, excepts in chain(everywhere, named):
-        if rule.direction is Direction.EGRESS:
+        if rule.direction is direction:
             block = Block(cidr, excepts, rule.ports)
             classes = isolation.subjects[rule.at].selected
             selected[block] = selected.get(block, 0) | classes
             if excepts:
                 exceptions.setdefault(block, []).append((rule, classes))
-    return EgressBlocks(selected, {block: tuple(found) for block, found in exceptions.items()})
+    return Blocks(selected, {block: tuple(found) for block, found in exceptions.items()}, direction)
 
 
-def reach(blocks: EgressBlocks, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
-    """Work out who may send *protocol* to *port* of *address*, which is no pod's; for all classes at once."""
+def reach(blocks: Blocks, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
+    """Work out who may send *protocol* to *port* of *address*, which is no pod's; for all classes at once.
+
+    With blocks of ingress rules: who may get it from there, on their own *port*.
+    """
     host = parse_cidr(address)
     if host is None:
         message = f"{address!r} is no address"
@@ -99,12 +105,12 @@ def reach(blocks: EgressBlocks, isolation: Isolation, address: str, protocol: st
         allowed |= here & passed
         excepted |= here & level.denied & ~level.ruled
         decided |= here
-    isolated = isolation.egress
+    isolated = isolation.egress if blocks.direction is Direction.EGRESS else isolation.ingress
     return Reach(allowed & isolated, isolated & ~allowed, excepted & isolated, exceptions)
 
 
 def _levels(
-    blocks: EgressBlocks, host: Network, protocol: str, port: int
+    blocks: Blocks, host: Network, protocol: str, port: int
 ) -> tuple[dict[int, _Level], tuple[tuple[Rule, Classes], ...]]:
     levels: dict[int, _Level] = {}
     exceptions: list[tuple[Rule, Classes]] = []

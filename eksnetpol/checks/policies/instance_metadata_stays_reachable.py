@@ -14,7 +14,7 @@ from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.addresses import IMDS
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.reach import EgressBlocks, reach
+from eksnetpol.policy.reach import Blocks, reach
 
 PORT = 80
 V4_EGRESS = "ENABLE_V4_EGRESS"
@@ -28,7 +28,7 @@ V4_EGRESS = "ENABLE_V4_EGRESS"
     intents=ENFORCING,
 )
 def instance_metadata_stays_reachable(
-    isolation: Isolation, egress_blocks: EgressBlocks, account_pods: AccountPods, ip_family: str,
+    isolation: Isolation, egress_blocks: Blocks, account_pods: AccountPods, ip_family: str,
     instances: tuple[Instance, ...] | Unread, vpc_cni: VpcCni | Unread | None
 ) -> Iterator[Finding | Evidence]:
     """

@@ -11,7 +11,7 @@ from eksnetpol.model.findings import Evidence, Finding, Severity
 from eksnetpol.policy.addresses import POD_IDENTITY_AGENT
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.reach import EgressBlocks, reach
+from eksnetpol.policy.reach import Blocks, reach
 
 PORT = 80
 
@@ -24,7 +24,7 @@ PORT = 80
     intents=ENFORCING,
 )
 def pod_identity_agent_stays_reachable(
-    isolation: Isolation, egress_blocks: EgressBlocks, account_pods: AccountPods, ip_family: str
+    isolation: Isolation, egress_blocks: Blocks, account_pods: AccountPods, ip_family: str
 ) -> Iterator[Finding | Evidence]:
     """
     EKS Pod Identity hands out credentials by an agent on each node, at 169.254.170.23 or fd00:ec2::23, TCP port 80. It is on the
