@@ -12,6 +12,7 @@ from typing import Protocol
 from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
+from eksnetpol.model.admin_policies import AdminPolicy
 
 Crds = tuple[k8s.CustomResourceDefinition, ...]
 """The kinds that the API server knows: they decide which custom kinds are asked for, and at which version."""
@@ -196,6 +197,9 @@ class KubernetesGateway(Protocol):
 
     def cluster_policies(self, crds: Crds) -> tuple[pol.ClusterNetworkPolicy, ...]:
         """Return all ClusterNetworkPolicies of ``networking.k8s.aws``."""
+
+    def admin_policies(self, crds: Crds) -> tuple[AdminPolicy, ...]:
+        """Return all policies of ``policy.networking.k8s.io``."""
 
     def policy_endpoints(self, crds: Crds) -> tuple[pol.PolicyEndpoint, ...]:
         """Return all PolicyEndpoints."""

@@ -130,6 +130,19 @@ def policy(short: Json) -> Json:
     return _finished(short, {"metadata": meta(short), "spec": spec})
 
 
+def admin_policy(short: Json) -> Json:
+    """A policy of ``policy.networking.k8s.io``: ``{name, kind, tier, priority, subject, ingress, egress}``."""
+    if "metadata" in short:
+        return short
+    kind = short.get("kind", "ClusterNetworkPolicy")
+    short = {"subject": {"namespaces": {}}, "tier": "Baseline" if kind.startswith("Base") else "Admin", **short}
+    short.pop("kind", None)
+    spec = {key: short.pop(key) for key in ("tier", "priority", "subject", "ingress", "egress") if key in short}
+    version = "v1alpha2" if kind == "ClusterNetworkPolicy" else "v1alpha1"
+    head = {"kind": kind, "apiVersion": f"policy.networking.k8s.io/{version}"}
+    return _finished(short, {**head, "metadata": meta(short), "spec": spec})
+
+
 def service(short: Json) -> Json:
     """``{name, namespace, selector, ports: [80 | {port, targetPort, name}], ip, type}``."""
     if "metadata" in short:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
 
+from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
@@ -46,6 +47,7 @@ _KINDS: Mapping[str, str] = {
     "network_policies": "networkpolicy",
     "application_policies": "applicationnetworkpolicy",
     "cluster_policies": "clusternetworkpolicy",
+    "admin_policies": "",
     "policy_endpoints": "policyendpoint",
     "cluster_policy_endpoints": "clusterpolicyendpoint",
     "security_group_policies": "",
@@ -185,7 +187,8 @@ def _annotations(snapshot: ClusterSnapshot) -> Iterator[tuple[str, str, str]]:
             for key, text in annotations.items():
                 if key.startswith(ANNOTATION):
                     meta = thing.metadata
-                    subject = Subject(kind or thing.kind, meta.name, meta.namespace)
+                    own = thing.title if isinstance(thing, AdminPolicy) else ""
+                    subject = Subject(own or kind or thing.kind, meta.name, meta.namespace)
                     yield str(subject), key.removeprefix(ANNOTATION), text
 
 

@@ -9,8 +9,10 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from eksnetpol.gateways.kubernetes_lists import Resource
-from eksnetpol.gateways.sanitize import plain
+from eksnetpol.gateways.sanitize import managed, plain
+from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.admin_policies import AdminPolicy
 
 Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -19,6 +21,9 @@ APPLICATION_POLICIES = Resource("applicationnetworkpolicies", AWS, "v1alpha1")
 CLUSTER_POLICIES = Resource("clusternetworkpolicies", AWS, "v1alpha1")
 POLICY_ENDPOINTS = Resource("policyendpoints", AWS, "v1alpha1")
 CLUSTER_POLICY_ENDPOINTS = Resource("clusterpolicyendpoints", AWS, "v1alpha1")
+ADMIN_POLICIES = Resource("adminnetworkpolicies", admin_policies.GROUP, "v1alpha1")
+BASELINE_ADMIN_POLICIES = Resource("baselineadminnetworkpolicies", admin_policies.GROUP, "v1alpha1")
+UPSTREAM_CLUSTER_POLICIES = Resource("clusternetworkpolicies", admin_policies.GROUP, "v1alpha2")
 SECURITY_GROUP_POLICIES = Resource("securitygrouppolicies", "vpcresources.k8s.aws", "v1beta1")
 ENI_CONFIGS = Resource("eniconfigs", "crd.k8s.amazonaws.com", "v1alpha1")
 NETWORK_ATTACHMENTS = Resource("network-attachment-definitions", "k8s.cni.cncf.io")
@@ -57,9 +62,9 @@ FOREIGN: Mapping[str, tuple[str, ...]] = {
         "ciliumnetworkpolicies",
     ),
     "crd.antrea.io": ("clustergroups", "clusternetworkpolicies", "egresses", "groups", "networkpolicies", "tiers"),
-    "policy.networking.k8s.io": ("adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"),
+    admin_policies.GROUP: ("adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"),
 }
-"""Kinds of other engines that say what may flow, by group: only counted, their content decides nothing here."""
+"""Kinds that say what may flow, but not to the VPC CNI, by group. All are counted; only those of the last group are read too."""
 
 FOREIGN_KINDS: tuple[Resource, ...] = tuple(Resource(plural, group) for group, plurals in FOREIGN.items() for plural in plurals)
 
@@ -112,6 +117,20 @@ def custom(kind: str, resource: Resource, shape: Shape) -> Callable[[k8s.CustomO
         force_setattr(found, "api_version", f"{resource.group}/{resource.version}")
         force_setattr(found, "spec", shape(found.spec))
         force_setattr(found, "status", only("conditions")(found.status))
+        return found
+
+    return clean
+
+
+def admin_policy(kind: str, resource: Resource) -> Callable[[AdminPolicy], AdminPolicy]:
+    """Return what makes of a decoded policy one that may leave, with what lists do not carry, and its tier."""
+
+    def clean(found: AdminPolicy) -> AdminPolicy:
+        managed(found)
+        force_setattr(found, "kind", kind)
+        force_setattr(found, "api_version", f"{resource.group}/{resource.version}")
+        if kind in admin_policies.TIERS:
+            force_setattr(found, "spec", replace(found.spec, tier=admin_policies.TIERS[kind]))
         return found
 
     return clean

@@ -16,6 +16,7 @@ from eksnetpol.gateways.permits import needs
 from eksnetpol.interfaces import Crds
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
+from eksnetpol.model.admin_policies import AdminPolicy
 
 EXAMPLES = 5
 
@@ -34,6 +35,16 @@ class CustomKinds:
     def cluster_policies(self, crds: Crds) -> tuple[pol.ClusterNetworkPolicy, ...]:
         """Return all ClusterNetworkPolicies of ``networking.k8s.aws``."""
         return self._typed(crds, custom.CLUSTER_POLICIES, pol.ClusterNetworkPolicy)
+
+    @needs(custom.ADMIN_POLICIES.list, custom.BASELINE_ADMIN_POLICIES.list, custom.UPSTREAM_CLUSTER_POLICIES.list)
+    def admin_policies(self, crds: Crds) -> tuple[AdminPolicy, ...]:
+        """Return all policies of ``policy.networking.k8s.io``."""
+        return tuple(
+            item
+            for wanted in (custom.ADMIN_POLICIES, custom.BASELINE_ADMIN_POLICIES, custom.UPSTREAM_CLUSTER_POLICIES)
+            for found in served(crds, wanted)
+            for item in self._list(found.resource, AdminPolicy, custom.admin_policy(found.kind, found.resource))
+        )
 
     @needs(custom.POLICY_ENDPOINTS.list)
     def policy_endpoints(self, crds: Crds) -> tuple[pol.PolicyEndpoint, ...]:

@@ -18,6 +18,7 @@ from eksnetpol.gateways.kubernetes_custom import EXAMPLES
 from eksnetpol.gateways.manifest_kinds import foreign_plural, reading_of
 from eksnetpol.gateways.manifest_objects import Found, objects
 from eksnetpol.gateways.manifest_pods import SUFFIXES, Pods
+from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import KindCount
 from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Origin, Seen, SourceKind, Unread, Why
@@ -153,7 +154,7 @@ class _Gathered:
         plural = foreign_plural(found)
         if (found.group, found.kind) == ("", "Pod"):
             pod = self._pods.add(found)
-            self._came(found, pod.namespace, pod.name)
+            self._came(found, Subject("Pod", pod.name, pod.namespace))
         elif reading is not None:
             thing = reading.read(found)
             if thing is None:
@@ -162,12 +163,12 @@ class _Gathered:
                 meta = thing.metadata
                 section = self._sections.setdefault(reading.section, {})
                 section[found.kind, meta.namespace, meta.name] = thing
-                self._came(found, meta.namespace, meta.name)
-        elif plural:
+                self._came(found, Subject(_title(thing, found), meta.name, meta.namespace))
+        elif not plural and (found.group, found.kind) not in SUFFIXES:
+            self._unread[found.kind] += 1
+        if plural:
             names = self._foreign.setdefault((found.group, found.kind, plural), [])
             names.append("/".join(p for p in (found.namespace, found.name) if p))
-        elif (found.group, found.kind) not in SUFFIXES:
-            self._unread[found.kind] += 1
         if (found.group, found.kind) in SUFFIXES:
             made = self._pods.add_template(found)
             if made is not None:
@@ -195,10 +196,13 @@ class _Gathered:
         }
         return ClusterSnapshot(taken_at=datetime.now(UTC), source=SourceKind.MANIFESTS, origins=self._origins, **sections)
 
-    def _came(self, found: Found, namespace: str, name: str) -> None:
-        subject = str(Subject(found.kind, name, namespace))
+    def _came(self, found: Found, subject: Subject) -> None:
         origin = Origin(found.file, found.line)
-        before = self._origins.get(subject)
+        before = self._origins.get(str(subject))
         if before is not None and before != origin:
             self._again.append(f"{subject} ({before.file}:{before.line} and {origin.file}:{origin.line})")
-        self._origins[subject] = origin
+        self._origins[str(subject)] = origin
+
+
+def _title(thing: Any, found: Found) -> str:
+    return thing.title if isinstance(thing, AdminPolicy) else found.kind

@@ -14,6 +14,7 @@ from eksnetpol.gateways import custom, sanitize
 from eksnetpol.gateways.kubernetes import ROLES, WireCrd, WireCronJob, WireRevision, crd_of, revision_of, workload_of
 from eksnetpol.gateways.kubernetes_lists import Resource
 from eksnetpol.gateways.manifest_objects import Found
+from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 
@@ -179,6 +180,9 @@ def reading_of(found: Found) -> Reading | None:
     key = (found.group, found.kind)
     if key in STANDARD:
         return STANDARD[key]
+    if found.group == admin_policies.GROUP and found.kind in admin_policies.KINDS:
+        clean: Clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
+        return Reading("admin_policies", admin_policies.AdminPolicy, clean, namespaced=False)
     section, shape, namespaced = OF_OTHERS.get(key, ("", custom.nothing, False))
     if found.group == custom.CONSTRAINTS.group:
         section, shape = "admission_engines", _CONSTRAINT

@@ -87,8 +87,8 @@ _SAME_NAME = """
     webhooks admission_policies admission_bindings api_services
 """
 _CUSTOM = """
-    policy_endpoints application_policies cluster_policies cluster_policy_endpoints security_group_policies eni_configs
-    network_attachments node_classes engine_settings admission_engines scrapers foreign_kinds
+    policy_endpoints application_policies cluster_policies admin_policies cluster_policy_endpoints security_group_policies
+    eni_configs network_attachments node_classes engine_settings admission_engines scrapers foreign_kinds
 """
 
 

@@ -16,6 +16,7 @@ import msgspec
 from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
+from eksnetpol.model.admin_policies import AdminPolicy
 
 T = TypeVar("T")
 
@@ -138,10 +139,11 @@ class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     admission_bindings: Seen[tuple[k8s.AdmissionPolicyBinding, ...]] | Unread = NOT_ASKED
     api_services: Seen[tuple[k8s.ApiService, ...]] | Unread = NOT_ASKED
 
-    # Policies, of the standard kind and of AWS's own
+    # Policies, of the standard kinds and of AWS's own
     network_policies: Seen[tuple[pol.NetworkPolicy, ...]] | Unread = NOT_ASKED
     application_policies: Seen[tuple[pol.NetworkPolicy, ...]] | Unread = NOT_ASKED
     cluster_policies: Seen[tuple[pol.ClusterNetworkPolicy, ...]] | Unread = NOT_ASKED
+    admin_policies: Seen[tuple[AdminPolicy, ...]] | Unread = NOT_ASKED
     policy_endpoints: Seen[tuple[pol.PolicyEndpoint, ...]] | Unread = NOT_ASKED
     cluster_policy_endpoints: Seen[tuple[pol.PolicyEndpoint, ...]] | Unread = NOT_ASKED
 

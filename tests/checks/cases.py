@@ -38,6 +38,7 @@ SHORT: dict[str, Callable[[Any], Json]] = {
     "namespaces": builders.namespace,
     "network_policies": builders.policy,
     "application_policies": builders.policy,
+    "admin_policies": builders.admin_policy,
     "services": builders.service,
     "daemonsets": lambda s: builders.workload(s, "DaemonSet"),
     "deployments": lambda s: builders.workload(s, "Deployment"),

@@ -188,8 +188,12 @@ def test_kinds_are_told_apart_by_group() -> None:
             {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "s"}},
         )
     )
-    assert seen_sections(snapshot) == {"cluster_policies", "foreign_kinds"}
+    assert seen_sections(snapshot) == {"cluster_policies", "admin_policies", "foreign_kinds"}
     assert [p.spec.priority for p in value(snapshot, "cluster_policies")] == [10]
+    assert [(p.kind, p.api_version) for p in value(snapshot, "admin_policies")] == [
+        ("ClusterNetworkPolicy", "policy.networking.k8s.io/v1alpha2")
+    ]
+    assert {"clusternetworkpolicy/a", "clusternetworkpolicy.policy.networking.k8s.io/a"} <= set(snapshot.origins)
     assert [(k.group, k.plural, k.count, k.examples) for k in value(snapshot, "foreign_kinds")] == [
         ("cilium.io", "ciliumnetworkpolicies", 1, ("shop/b",)),
         ("crd.antrea.io", "egresses", 1, ("e",)),

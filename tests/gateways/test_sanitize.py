@@ -198,6 +198,36 @@ def test_a_kind_is_asked_for_at_a_version_that_is_served() -> None:
     assert at(("v1alpha1", False, True)) == []
 
 
+def test_admin_policies_of_all_kinds_come_with_kind_and_tier() -> None:
+    group, served = "policy.networking.k8s.io", ("v1alpha1", True, True)
+    known = crds(
+        crd("adminnetworkpolicies", group, "AdminNetworkPolicy", served),
+        crd("baselineadminnetworkpolicies", group, "BaselineAdminNetworkPolicy", served),
+        crd("clusternetworkpolicies", group, "ClusterNetworkPolicy", ("v1alpha2", True, True)),
+    )
+    rule = {"name": "r", "action": "Deny", "from": [{"namespaces": {}}]}
+    spec = {"subject": {"namespaces": {}}, "ingress": [rule], "priority": 4}
+
+    def script(request: Request) -> Answer:
+        name = request.path.rsplit("/", 1)[-1]
+        tier = {"tier": "Baseline"} if name.startswith("cluster") else {}
+        return page([{"metadata": {"name": "default", "annotations": {"a": SECRET}}, "spec": spec | tier}])
+
+    with scripted(script) as server:
+        found = kubernetes_at(server.url).admin_policies(known)
+    assert [(p.title, p.api_version.partition("/")[2], p.spec.tier) for p in found] == [
+        ("AdminNetworkPolicy", "v1alpha1", "Admin"),
+        ("BaselineAdminNetworkPolicy", "v1alpha1", "Baseline"),
+        ("ClusterNetworkPolicy.policy.networking.k8s.io", "v1alpha2", "Baseline"),
+    ]
+    assert all(p.spec.ingress[0].action == "Deny" and not p.metadata.annotations for p in found)
+    assert [r.path for r in server.seen] == [
+        f"/apis/{group}/v1alpha1/adminnetworkpolicies",
+        f"/apis/{group}/v1alpha1/baselineadminnetworkpolicies",
+        f"/apis/{group}/v1alpha2/clusternetworkpolicies",
+    ]
+
+
 def test_a_star_stands_for_every_kind_of_its_group() -> None:
     known = crds(
         crd("k8sb", "constraints.gatekeeper.sh", "K8sB", ("v1beta1", True, True)),

@@ -70,5 +70,5 @@ def test_a_peer_without_any_member_is_not_everybody() -> None:
 
 
 def test_what_is_misshapen_is_named() -> None:
-    with pytest.raises(ValueError, match=r"^ClusterNetworkPolicy guard: invalid enum value 'Log' - at `spec.egress\[0\].action`$"):
+    with pytest.raises(ValueError, match=r"^ClusterNetworkPolicy guard: invalid .* 'Log' - at `spec.egress\[0\].action`$"):
         read_cluster_policy(policy(egress=[{"action": "Log", "to": []}]))

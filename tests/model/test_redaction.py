@@ -15,11 +15,13 @@ from eksnetpol.checks.catalog import catalog
 from eksnetpol.checks.run import run
 from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.pseudonyms import Pseudonyms
 from eksnetpol.model.redaction import redact
 from eksnetpol.model.redaction_words import PATTERN, WORDS
 from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, Target, Unread
 from eksnetpol.policy.identity import prefix_of
+from tests import builders
 from tests.benchmarks.generate import Size, generate
 from tests.checks.cases import case
 from tests.strategies import snapshots
@@ -228,6 +230,40 @@ def test_settings_keep_their_keys_and_lose_their_values() -> None:
     assert set(new["env"]) == {"ADDITIONAL_ENI_TAGS", "VPC_ID"}
     assert re.fullmatch(r"vpc-(?!0123456789abcdef0)[0-9a-f]{17}", new["env"]["VPC_ID"])
     assert not re.search("acme|shop", seen.value.configuration_values)
+
+
+def test_rules_of_admin_policies_are_renamed_as_everywhere_and_keep_what_they_do() -> None:
+    written = builders.admin_policy(
+        {
+            "name": "isolate-payments",
+            "kind": "AdminNetworkPolicy",
+            "priority": 7,
+            "subject": {"pods": {"namespaceSelector": {"matchLabels": {"tenant": "acme"}}, "podSelector": {}}},
+            "ingress": [{"name": "from-acme", "action": "Allow", "from": [{"namespaces": {"matchLabels": {"tenant": "acme"}}}]}],
+            "egress": [
+                {
+                    "action": "Deny",
+                    "to": [{"networks": ["10.20.0.0/16"]}, {"domainNames": ["*.acme.example"]}],
+                    "ports": [{"namedPort": "ledger"}, {"portNumber": {"port": 53, "protocol": "UDP"}}],
+                }
+            ],
+        }
+    )
+    policy = msgspec.convert(written, AdminPolicy)
+    inside = k8s.Pod(k8s.PodMeta("a", "shop"), status=k8s.PodStatus(pod_ip="10.20.3.4"))
+    redacted = redact(ClusterSnapshot(admin_policies=Seen((policy,)), pods=Seen((inside,))), salt=SALT)
+    assert isinstance(redacted.admin_policies, Seen)
+    assert isinstance(redacted.pods, Seen)
+    (found,), (pod,) = redacted.admin_policies.value, redacted.pods.value
+    assert not re.search(r"acme|payments|10\.20\.|ledger", msgspec.json.encode(found).decode())
+    assert (found.title, found.api_version) == (policy.title, policy.api_version)
+    assert found.spec.subject.pods is not None
+    assert found.spec.ingress[0].peers[0].namespaces == found.spec.subject.pods.namespace_selector
+    assert ipaddress.ip_address(pod.status.pod_ip) in ipaddress.ip_network(found.spec.egress[0].peers[0].networks[0])
+    ports = found.spec.egress[0].matches
+    assert ports is not None
+    assert str(ports[1]) == "53/UDP"
+    assert [r.action for r in (*found.spec.ingress, *found.spec.egress)] == ["Allow", "Deny"]
 
 
 def test_half_a_word_of_a_fargate_pattern_becomes_the_namespaces_it_means() -> None:

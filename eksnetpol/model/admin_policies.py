@@ -1,0 +1,31 @@
+"""Policies of ``policy.networking.k8s.io``: what Kubernetes itself offers for whole clusters. The VPC CNI enforces none of them.
+
+AdminNetworkPolicy and BaselineAdminNetworkPolicy (v1alpha1) were followed by ClusterNetworkPolicy (v1alpha2), which says both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eksnetpol.model.cluster_rules import ClusterRules
+from eksnetpol.model.objects.metadata import Named
+
+GROUP = "policy.networking.k8s.io"
+
+TIERS: Mapping[str, str] = {"AdminNetworkPolicy": "Admin", "BaselineAdminNetworkPolicy": "Baseline"}
+"""Kinds that do not write their tier, since each is one."""
+
+KINDS = (*TIERS, "ClusterNetworkPolicy")
+
+
+class AdminPolicy(Named, frozen=True):
+    """One of them, of any of the three kinds."""
+
+    kind: str = ""
+    api_version: str = ""
+    spec: ClusterRules = ClusterRules()
+
+    @property
+    def title(self) -> str:
+        """The kind findings name. That of ClusterNetworkPolicies has its group, since ``networking.k8s.aws`` has them too."""
+        return self.kind if self.kind in TIERS else f"{self.kind}.{GROUP}"
