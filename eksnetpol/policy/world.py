@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
@@ -41,7 +42,7 @@ class World:
     network_policies: tuple[NetworkPolicy, ...] = ()
     application_policies: tuple[NetworkPolicy, ...] = ()
     cluster_policies: tuple[ClusterNetworkPolicy, ...] = ()
-    admin_policies: tuple[Any, ...] = ()
+    admin_policies: tuple[AdminPolicy, ...] = ()
     policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     cluster_policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     source: SourceKind = SourceKind.LIVE
