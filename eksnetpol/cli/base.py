@@ -32,17 +32,21 @@ HELP = ["-h", "--help"]
 
 
 class Option(click.Option):
-    """An option that a variable can give: ``--fail-on`` is ``EKSNETPOL_FAIL_ON``. ``group`` is its heading in --help."""
+    """An option that a variable can give: ``--fail-on`` is ``EKSNETPOL_FAIL_ON``. ``group`` is its heading in --help.
 
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
-        self.group = group
+    ``table`` is the table of ``eksnetpol.toml`` that it stands in, where it has one of its own. ``setting`` is its name there
+    and in the variable, where the same flag of another command means something else.
+    """
+
+    def __init__(self, *args: Any, group: str = "Options", table: str = "", setting: str = "", **kwargs: Any) -> None:
+        self.group, self.table, self.setting = group, table, setting
         super().__init__(*args, **kwargs)
         self.envvar = ENV_PREFIX + self.key.replace("-", "_").upper()
 
     @property
     def key(self) -> str:
         """The long name without dashes: the option's line in ``eksnetpol.toml``."""
-        return max(self.opts, key=len).lstrip("-")
+        return self.setting or max(self.opts, key=len).lstrip("-")
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Return what stands in brackets after the help: the range of a number speaks for itself when it is left."""

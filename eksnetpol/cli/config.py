@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FIELDS = {"for": "intent", "output": "outputs", "as": "as_user"}
 _PATHS = ("snapshot", "manifests", "baseline")
+_TABLES = ("target", "policy")
 _OF_THE_RUN = frozenset({"config", "show-config", "debug"})
 
 
@@ -101,7 +102,7 @@ def merge(ctx: click.Context) -> Config:
     base, file = settings_file.read(ctx.params.get("config"))
     said = {key: Said(Level.FILE, str(file)) for key in _set(base)}
     over: dict[str, Any] = {}
-    target: dict[str, Any] = {}
+    tables: dict[str, dict[str, Any]] = {table: {} for table in _TABLES}
     if file:
         over |= {name: _beside(file, getattr(base, name)) for name in _PATHS if getattr(base, name)}
     for param in ctx.command.params:
@@ -111,12 +112,20 @@ def merge(ctx: click.Context) -> Config:
         if origin is None:
             continue
         value = ctx.params[param.name]
-        if param.group == LIVE:
-            target[param.key] = value
+        field = _FIELDS.get(param.key, param.key.replace("-", "_"))
+        if _table(param):
+            tables[_table(param)][param.key] = value
+        elif field in base.__struct_fields__:
+            over[field] = _plain(value, param)
         else:
-            over[_FIELDS.get(param.key, param.key.replace("-", "_"))] = _plain(value, param)
+            # A question's own word, which no file could answer for every run.
+            continue
         said[_key(param)] = origin
-    return Config(base.merged(over | {"target": target}), said, file)
+    return Config(base.merged(over | tables), said, file)
+
+
+def _table(param: Option) -> str:
+    return "target" if param.group == LIVE else param.table
 
 
 def _origin(ctx: click.Context, param: Option) -> Said | None:
@@ -131,7 +140,7 @@ def _origin(ctx: click.Context, param: Option) -> Said | None:
 
 def _key(param: Option) -> str:
     key = "outputs" if param.key == "output" else param.key
-    return f"target.{key}" if param.group == LIVE else key
+    return f"{_table(param)}.{key}" if _table(param) else key
 
 
 def _plain(value: Any, param: Option) -> Any:
@@ -154,8 +163,9 @@ def _set(settings: Settings) -> list[str]:
     import msgspec
 
     given = msgspec.to_builtins(settings)
-    own = [key for key in given if key not in {"target", "waivers", "severity"}]
-    return [*own, *(f"target.{key}" for key in given.get("target", {})), *(k for k in ("waivers", "severity") if given.get(k))]
+    own = [key for key in given if key not in {*_TABLES, "waivers", "severity"}]
+    inner = [f"{table}.{key}" for table in _TABLES for key in given.get(table, {})]
+    return [*own, *inner, *(k for k in ("waivers", "severity") if given.get(k))]
 
 
 def _rows(settings: Settings, said: Mapping[str, Said]) -> Any:
@@ -165,12 +175,12 @@ def _rows(settings: Settings, said: Mapping[str, Said]) -> Any:
     later: list[tuple[str, str, str]] = []
     for field in msgspec.structs.fields(settings):
         key, value = field.encode_name, getattr(settings, field.name)
-        if key == "target":
+        if key in _TABLES:
             for inner in msgspec.structs.fields(value):
                 part = getattr(value, inner.name)
                 if part is not None:
-                    origin = said.get(f"target.{inner.encode_name}", Said(Level.DEFAULT, "default")).words
-                    later.append(("[target]", f"{inner.encode_name} = {_toml(part)}", origin))
+                    origin = said.get(f"{key}.{inner.encode_name}", Said(Level.DEFAULT, "default")).words
+                    later.append((f"[{key}]", f"{inner.encode_name} = {_toml(part)}", origin))
         elif key == "severity":
             origin = said.get(key, Said(Level.DEFAULT, "default")).words
             later += [("[severity]", f"{check} = {_toml(level)}", origin) for check, level in value.items()]

@@ -22,9 +22,9 @@ _KINDS = {"--snapshot": ("snapshot",), "--manifests": ("manifests",), "a live cl
 
 NOTHING_GIVEN = """\
 there is nothing to look at: no --cluster, --snapshot or --manifests was given, and there is no kubeconfig
-  eksnetpol preflight --cluster NAME --region REGION    a live cluster
-  eksnetpol preflight --snapshot FILE                   what `eksnetpol snapshot save` wrote
-  eksnetpol preflight --manifests DIRECTORY             Kubernetes manifests; - for stdin"""
+  {command} --cluster NAME --region REGION    a live cluster
+  {command} --snapshot FILE                   what `eksnetpol snapshot save` wrote
+  {command} --manifests DIRECTORY             Kubernetes manifests; - for stdin"""
 
 NO_CLUSTER = "no --cluster NAME --region REGION was given, and there is no kubeconfig; give either, or --kubeconfig FILE"
 
@@ -33,16 +33,16 @@ _last: list[ClusterSnapshot] = []
 # Held until the process ends, which is sooner when nothing is taken apart before.
 
 
-def look(config: Config, terminal: Terminal) -> ClusterSnapshot:
-    """Return what there is to see at the one place that *config* means.
+def look(config: Config, terminal: Terminal, command: str = "eksnetpol preflight") -> ClusterSnapshot:
+    """Return what there is to see at the one place that *config* means. *command* is what the person typed to ask.
 
     Raises `UsageError` when it means none or several, and what the place itself raises.
     """
-    _last[:] = [_look(config, terminal)]
+    _last[:] = [_look(config, terminal, command)]
     return _last[0]
 
 
-def _look(config: Config, terminal: Terminal) -> ClusterSnapshot:
+def _look(config: Config, terminal: Terminal, command: str) -> ClusterSnapshot:
     settings = config.settings
     match source(config):
         case "--snapshot":
@@ -62,7 +62,7 @@ def _look(config: Config, terminal: Terminal) -> ClusterSnapshot:
                 terminal.say(f"note: {note}")
             return snapshot
         case _:
-            return look_live(settings, terminal, NOTHING_GIVEN)
+            return look_live(settings, terminal, NOTHING_GIVEN.format(command=command))
 
 
 def source(config: Config) -> str:

@@ -11,6 +11,7 @@ _HERE = "eksnetpol.cli.commands"
 
 COMMANDS = {
     "preflight": (f"{_HERE}.preflight", "Say whether a cluster can enforce network policy with the VPC CNI."),
+    "policy": (f"{_HERE}.policy", "Say what network policies let through, exactly."),
     "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
     "checks": (f"{_HERE}.checks", "List the checks, or explain one."),
     "permissions": (f"{_HERE}.permissions", "Show or check the least permissions a command needs."),

@@ -15,6 +15,7 @@ from eksnetpol.cli.base import Option
 F = TypeVar("F", bound=Callable[..., Any])
 
 LIVE = "Live cluster"
+SOURCE = "Source (exactly one; else the kubeconfig's current context)"
 INTENTS = ("enable", "upgrade", "disable", "migrate")
 THRESHOLDS = ("blocker", "warning", "advice", "never")
 SHELLS = ("bash", "zsh", "fish")
@@ -133,6 +134,30 @@ general = together(
     option("--debug", group="General", is_flag=True, help="Show tracebacks."),
 )
 """Options of every command."""
+
+sources = together(
+    option(
+        "--snapshot",
+        group=SOURCE,
+        metavar="FILE",
+        help="A file that `eksnetpol snapshot save` wrote; - for stdin.",
+    ),
+    option(
+        "--manifests",
+        group=SOURCE,
+        metavar="PATH...",
+        multiple=True,
+        help="Files or directories of manifests; - for stdin. All words up to the next option are paths.",
+    ),
+    option(
+        "--any-file",
+        group=SOURCE,
+        is_flag=True,
+        default=None,
+        help="Leave out files named that hold no Kubernetes objects, as is done in directories.",
+    ),
+)
+"""Options that say what to look at, but for a live cluster. ``--manifests`` is to be greedy."""
 
 target = together(
     option("--cluster", group=LIVE, metavar="NAME", help="Name of the EKS cluster. Without --context, AWS gives the way in."),

@@ -52,6 +52,22 @@ class TargetSettings(_Table, frozen=True):
     request_timeout: Annotated[float, msgspec.Meta(gt=0, description="seconds")] | None = None
 
 
+class PolicySettings(_Table, frozen=True):
+    """How the commands of ``eksnetpol policy`` ask. None means: as the cluster has it, else the newest, standard and IPv4.
+
+    ``diff_fail_on`` is what makes ``policy diff`` end with 1.
+    """
+
+    semantics: Literal["kubernetes", "vpc-cni"] = "vpc-cni"
+    controller_version: str | None = None
+    agent_version: str | None = None
+    mode: Literal["standard", "strict"] | None = None
+    ip_family: Literal["ipv4", "ipv6"] | None = None
+    strict_input: bool = False
+    compare_semantics: bool = False
+    diff_fail_on: Literal["widened", "narrowed", "any", "never"] = "never"
+
+
 class Settings(_Table, frozen=True):
     """All settings of a run, with what holds where nothing is said.
 
@@ -69,6 +85,7 @@ class Settings(_Table, frozen=True):
     severity: dict[str, Severity] = msgspec.field(default_factory=dict)
     waivers: tuple[WaiverSetting, ...] = ()
     target: TargetSettings = TargetSettings()
+    policy: PolicySettings = PolicySettings()
     outputs: tuple[str, ...] = ()
     intent: Intent = msgspec.field(default=Intent.ENABLE, name="for")
     snapshot: str | None = None
@@ -85,10 +102,10 @@ class Settings(_Table, frozen=True):
     def merged(self, over: Mapping[str, Any]) -> Self:
         """Return these settings with those of *over* put in their place.
 
-        *over* has the names of this struct (``target`` is itself a mapping); None and empty collections there mean *not given*,
-        as with flags, and texts are read as what the setting is (``"true"``, ``"a,b"``), as with variables. What is given
-        replaces; only ``target`` and ``severity`` are merged name by name. Raises `UsageError` for a name or a value that
-        means nothing.
+        *over* has the names of this struct (``target`` and ``policy`` are mappings); None and empty collections there mean *not
+        given*, as with flags, and texts are read as what the setting is (``"true"``, ``"a,b"``), as with variables. What is
+        given replaces; only ``target``, ``policy`` and ``severity`` are merged name by name. Raises `UsageError` for a name or a
+        value that means nothing.
         """
         unknown = sorted(set(over) - set(self.__struct_fields__))
         if unknown:
@@ -100,10 +117,10 @@ class Settings(_Table, frozen=True):
             own = getattr(self, name)
             if name == "severity":
                 changed[name] = {**own, **_read(dict(value), dict[str, Severity], name)}
-            elif name == "target":
+            elif isinstance(own, TargetSettings | PolicySettings):
                 given = {key.replace("_", "-"): part for key, part in value.items() if part is not None}
-                target = _read(given, TargetSettings, name)
-                changed[name] = msgspec.structs.replace(own, **_by_field(target))
+                table = _read(given, type(own), name)
+                changed[name] = msgspec.structs.replace(own, **_by_field(table, given))
             else:
                 if isinstance(own, tuple) and isinstance(value, str):
                     value = [part.strip() for part in value.split(",") if part.strip()]  # noqa: PLW2901 - read anew
@@ -114,9 +131,9 @@ class Settings(_Table, frozen=True):
 _TYPES: Mapping[str, Any] = {info.name: info.type for info in msgspec.structs.fields(Settings)}
 
 
-def _by_field(target: TargetSettings) -> dict[str, Any]:
-    pairs = ((name, getattr(target, name)) for name in target.__struct_fields__)
-    return {name: value for name, value in pairs if value is not None}
+def _by_field(table: TargetSettings | PolicySettings, given: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = zip(table.__struct_fields__, table.__struct_encode_fields__, strict=True)
+    return {name: getattr(table, name) for name, key in pairs if key in given}
 
 
 def _read(value: Any, kind: Any, name: str) -> Any:

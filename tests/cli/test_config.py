@@ -71,6 +71,7 @@ def test_every_option_can_stand_in_the_file_and_in_a_variable(monkeypatch: pytes
     assert {name for name in Settings.__struct_fields__ if getattr(in_file, name) == getattr(Settings(), name)} == {
         "severity",
         "waivers",
+        "policy",
     }
 
 

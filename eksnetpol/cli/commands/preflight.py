@@ -9,7 +9,7 @@ import click
 
 from eksnetpol.cli.base import Command
 from eksnetpol.cli.config import Config, configuration, merge
-from eksnetpol.cli.options import INTENTS, THRESHOLDS, CheckId, general, option, target
+from eksnetpol.cli.options import INTENTS, THRESHOLDS, CheckId, general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, Output, OutputType, output_option, settle, write
 from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import UsageError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from eksnetpol.model.findings import Baseline, Report
 
 FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "github", "html")
-SOURCE = "Source (exactly one; else the kubeconfig's current context)"
 JUDGEMENTS = frozenset({1, 3})
 """Exit codes that --exit-zero takes back: what was found, or could not be. A bug or wrong usage is not among them."""
 
@@ -44,26 +43,7 @@ JUDGEMENTS = frozenset({1, 3})
         ("NO_COLOR, COLUMNS", "no colour; the width of text"),
     ),
 )
-@option(
-    "--snapshot",
-    group=SOURCE,
-    metavar="FILE",
-    help="A file that `eksnetpol snapshot save` wrote; - for stdin.",
-)
-@option(
-    "--manifests",
-    group=SOURCE,
-    metavar="PATH...",
-    multiple=True,
-    help="Files or directories of manifests; - for stdin. All words up to the next option are paths.",
-)
-@option(
-    "--any-file",
-    group=SOURCE,
-    is_flag=True,
-    default=None,
-    help="Leave out files named that hold no Kubernetes objects, as is done in directories.",
-)
+@sources
 @target
 @option(
     "--for",

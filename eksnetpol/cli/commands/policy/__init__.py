@@ -1,0 +1,31 @@
+"""``eksnetpol policy``: the list of its commands."""
+
+from __future__ import annotations
+
+import click
+
+from eksnetpol.cli.base import Group
+
+_HERE = "eksnetpol.cli.commands.policy"
+
+COMMANDS: dict[str, tuple[str, str]] = {}
+"""Module and line in --help of each command, in the order they are worth reading."""
+
+
+@click.group(
+    "policy",
+    cls=Group,
+    lazy=COMMANDS,
+    short_help="Say what network policies let through, exactly.",
+    examples=(
+        ("may this one reach that one", "eksnetpol policy reach shop/web shop/api 8080 --manifests k8s/"),
+        ("who may reach whom, as a page to filter", "eksnetpol policy matrix --context shop -o html=matrix.html"),
+        ("what a pull request changes", "eksnetpol policy diff main:k8s/ k8s/ --fail-on widened"),
+    ),
+)
+def command() -> None:
+    """Say what network policies let through, exactly, before or after they are applied.
+
+    Every command looks at a live cluster, a snapshot or manifests, and answers as the VPC CNI enforces, or as the Kubernetes API
+    specifies (--semantics). Nothing is changed.
+    """

@@ -1,0 +1,110 @@
+"""One look for the commands of ``eksnetpol policy``: what there is to think about, and under which assumptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eksnetpol.cli.config import Config
+from eksnetpol.cli.look import look as look_at
+from eksnetpol.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from eksnetpol.facts.declare import Lookup
+    from eksnetpol.model.settings import PolicySettings
+    from eksnetpol.model.snapshot import ClusterSnapshot
+    from eksnetpol.policy.profile import Profile
+    from eksnetpol.policy.world import World
+
+_NEEDED = {"network_policies": "NetworkPolicies", "pods": "pods", "namespaces": "namespaces"}
+
+
+@dataclass(frozen=True)
+class PolicyLook:
+    """What was looked at. ``problems`` are malformed policies that were left out; ``notes`` what the profile assumes."""
+
+    snapshot: ClusterSnapshot
+    world: World
+    profile: Profile
+    problems: tuple[Any, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def look(config: Config, terminal: Terminal) -> PolicyLook:
+    """Return one look at what *config* means, with what it is to mean.
+
+    Says on stderr what could not be read, and at ``-v`` what is assumed. Raises as `cli.look.look` does.
+    """
+    context = click.get_current_context(silent=True)
+    snapshot = look_at(config, terminal, context.command_path if context else "eksnetpol policy")
+    made = looked(snapshot, config.settings.policy)
+    for section in made.world.unread:
+        if section.name in _NEEDED:
+            what = _NEEDED[section.name]
+            terminal.say(f"{what} could not be read, so the answer is made without them: {section.unread.reason}")
+    for note in made.notes:
+        terminal.say(f"note: {note}", level=1)
+    return made
+
+
+def looked(snapshot: ClusterSnapshot, settings: PolicySettings) -> PolicyLook:
+    """Return what *snapshot* amounts to, under *settings*."""
+    from eksnetpol.policy.world import World
+
+    world = World.of(snapshot)
+    profile, notes = profile_of(snapshot, world, settings)
+    return PolicyLook(snapshot, world, profile, (), notes)
+
+
+def profile_of(snapshot: ClusterSnapshot, world: World, settings: PolicySettings) -> tuple[Profile, tuple[str, ...]]:
+    """Return under which meaning questions about *snapshot* are asked, and what of it is assumed.
+
+    What *settings* say goes before what the cluster tells: the agent's release by its image, the mode by the variable of
+    ``aws-node``, the family by the cluster or its addresses.
+    """
+    from eksnetpol.facts.declare import Lookup, catalog
+    from eksnetpol.model.versions import Release
+    from eksnetpol.policy.profile import Profile, Semantics
+
+    catalog()
+    facts = Lookup(snapshot)
+    profile = Profile(
+        semantics=Semantics(settings.semantics), family=settings.ip_family or world.family or "ipv4", mode=_mode(facts, settings)
+    )
+    notes: list[str] = []
+    if settings.controller_version:
+        profile = replace(profile, controller=Release.parse(settings.controller_version))
+    else:
+        notes.append(f"a cluster does not tell its controller's release; {profile.controller} is assumed (--controller-version)")
+    agent = Release.parse(settings.agent_version) if settings.agent_version else _agent(facts)
+    if agent is not None:
+        profile = replace(profile, agent=agent)
+    else:
+        notes.append(f"the agent's release is not known; {profile.agent} is assumed (--agent-version)")
+    if not settings.ip_family and not world.family:
+        notes.append("nothing tells the family of addresses; ipv4 is assumed (--ip-family)")
+    if profile.semantics is Semantics.KUBERNETES:
+        notes = [note for note in notes if "ip-family" in note]
+        if settings.mode == "strict":
+            notes.append("--mode strict means nothing under --semantics kubernetes")
+    return profile, tuple(notes)
+
+
+def _mode(facts: Lookup, settings: PolicySettings) -> Any:
+    from eksnetpol.model.snapshot import Seen
+    from eksnetpol.policy.profile import Mode
+
+    if settings.mode:
+        return Mode(settings.mode)
+    found = facts.get("vpc_cni")
+    strict = isinstance(found, Seen) and found.value is not None and found.value.is_strict
+    return Mode.STRICT if strict else Mode.STANDARD
+
+
+def _agent(facts: Lookup) -> Any:
+    from eksnetpol.model.snapshot import Seen
+
+    found = facts.get("agent_release")
+    return found.value if isinstance(found, Seen) else None
