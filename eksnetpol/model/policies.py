@@ -14,6 +14,22 @@ from eksnetpol.model.kubernetes import ApiObject, Named, ObjectMeta
 from eksnetpol.model.selectors import LabelSelector
 
 
+class _Unwritten(tuple[Any, ...]):
+    """An empty tuple that is told apart from others by its identity."""
+
+    __slots__ = ()
+
+
+EVERYBODY: tuple[Any, ...] = _Unwritten()
+"""What ``from`` and ``to`` are where they are not written: empty, and everybody.
+
+The API server makes an empty list in a NetworkPolicy an absent one. An ApplicationNetworkPolicy keeps it, and it means nobody.
+"""
+
+UNWRITTEN_PROTOCOL = b"TCP".decode()
+"""What ``protocol`` is where it is not written. Equal to any other ``TCP``, and told apart by its identity."""
+
+
 class IPBlock(ApiObject, frozen=True):
     """A CIDR, without some of its parts."""
 
@@ -24,9 +40,14 @@ class IPBlock(ApiObject, frozen=True):
 class PolicyPort(ApiObject, frozen=True):
     """A port of a rule. ``port`` None means every port of the protocol; ``end_port`` makes it a range."""
 
-    protocol: str = "TCP"
+    protocol: str = UNWRITTEN_PROTOCOL
     port: int | str | None = None
     end_port: int | None = None
+
+    @property
+    def says_protocol(self) -> bool:
+        """True when the protocol is written; the API server writes it into NetworkPolicies, not into AWS's own kinds."""
+        return self.protocol is not UNWRITTEN_PROTOCOL
 
     def __str__(self) -> str:
         if self.port is None:
@@ -47,16 +68,16 @@ class PolicyPeer(ApiObject, frozen=True):
 
 
 class IngressRule(ApiObject, frozen=True):
-    """Who may come in. Empty ``peers`` means everybody, empty ``ports`` means every port."""
+    """Who may come in. Empty ``peers`` means everybody (but see `EVERYBODY`), empty ``ports`` means every port."""
 
-    peers: tuple[PolicyPeer, ...] = msgspec.field(default=(), name="from")
+    peers: tuple[PolicyPeer, ...] = msgspec.field(default=EVERYBODY, name="from")
     ports: tuple[PolicyPort, ...] = ()
 
 
 class EgressRule(ApiObject, frozen=True):
-    """Where to. Empty ``peers`` means everywhere, empty ``ports`` means every port."""
+    """Where to. Empty ``peers`` means everywhere (but see `EVERYBODY`), empty ``ports`` means every port."""
 
-    peers: tuple[PolicyPeer, ...] = msgspec.field(default=(), name="to")
+    peers: tuple[PolicyPeer, ...] = msgspec.field(default=EVERYBODY, name="to")
     ports: tuple[PolicyPort, ...] = ()
 
 
