@@ -17,6 +17,7 @@ from eksnetpol.model import kubernetes as k8s
 from eksnetpol.simulation.configuration_schema import CONFIGURABLE_ENV
 
 ANNOTATIONS: Mapping[str, str] = {
+    "vpc.amazonaws.com/pod-ips": "ANNOTATE_POD_IP is at work; the controller falls back on it while the status has no address",
     "vpc.amazonaws.com/pod-eni": "the pod has a branch interface of its own: security groups for pods",
     "k8s.v1.cni.cncf.io/networks": "the pod has further interfaces, which no policy reaches",
     "k8s.amazonaws.com/nicConfig": "the pod asks for an interface per network card",
@@ -46,11 +47,6 @@ ANNOTATION_PREFIXES: Mapping[str, str] = {
     "eksnetpol.io/": "this tool's own notes",
 }
 """Beginnings of annotations that come through, and what their reader learns from them."""
-
-PRESENCE_ONLY: Mapping[str, str] = {
-    "vpc.amazonaws.com/pod-ips": "ANNOTATE_POD_IP is at work; the address itself is in the pod's status",
-}
-"""Annotations of which only the key comes through."""
 
 _AWS_NODE_ENV = CONFIGURABLE_ENV | {
     "CLUSTER_NAME",
@@ -94,9 +90,7 @@ def _comes_through(key: str) -> bool:
 
 def kept_annotations(found: Mapping[str, str]) -> dict[str, str]:
     """Return those of *found* that come through."""
-    kept = {key: value for key, value in found.items() if _comes_through(key)}
-    kept.update((key, "") for key in PRESENCE_ONLY if key in found)
-    return kept
+    return {key: value for key, value in found.items() if _comes_through(key)}
 
 
 def _meta(meta: k8s.ObjectMeta, *, managers: bool = False, fields: bool = False) -> None:

@@ -105,14 +105,14 @@ def test_a_cron_job_shows_the_pods_it_makes() -> None:
 
 
 def test_every_allowed_annotation_says_why() -> None:
-    reasons = [*sanitize.ANNOTATIONS.values(), *sanitize.ANNOTATION_PREFIXES.values(), *sanitize.PRESENCE_ONLY.values()]
+    reasons = [*sanitize.ANNOTATIONS.values(), *sanitize.ANNOTATION_PREFIXES.values()]
     assert all(len(reason.split()) > 3 for reason in reasons)
     assert all(key.endswith(("/", "-")) for key in sanitize.ANNOTATION_PREFIXES)
 
 
-def test_of_some_annotations_only_the_presence_comes_through() -> None:
+def test_the_address_that_the_controller_falls_back_on_comes_through() -> None:
     found = sanitize.kept_annotations({"vpc.amazonaws.com/pod-ips": "10.0.0.1", "example.com/token": SECRET})
-    assert found == {"vpc.amazonaws.com/pod-ips": ""}
+    assert found == {"vpc.amazonaws.com/pod-ips": "10.0.0.1"}
 
 
 def test_configmaps_keep_the_keys_that_are_read() -> None:

@@ -299,3 +299,16 @@ def test_places_are_those_of_the_new_names() -> None:
     assert origin.line == 7
     assert origin.file.endswith(".yaml")
     assert not re.search("acme|shop", origin.file)
+
+
+def test_an_annotated_address_becomes_the_one_that_the_status_gets() -> None:
+    raw = {
+        "metadata": {"name": "web", "namespace": "shop", "annotations": {"vpc.amazonaws.com/pod-ips": "10.42.7.9"}},
+        "status": {"podIP": "10.42.7.9"},
+    }
+    snapshot = ClusterSnapshot(pods=Seen((msgspec.convert(raw, k8s.Pod),)))
+    redacted = redact(snapshot, salt=SALT).pods
+    assert isinstance(redacted, Seen)
+    (pod,) = redacted.value
+    assert pod.status.pod_ip != "10.42.7.9"
+    assert pod.metadata.annotations == {"vpc.amazonaws.com/pod-ips": pod.status.pod_ip}
