@@ -17,6 +17,23 @@ NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where NodeLocal DNSCache commonly listens."""
 
 
+NOT_PUBLIC = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/3",
+    "::/3",
+    "4000::/2",
+    "8000::/1",
+)
+"""Blocks without addresses of the internet, by IANA's registries; what has special uses beside them is too little to matter."""
+
+
 @lru_cache(maxsize=1 << 16)
 def parse_cidr(text: str) -> Network | None:
     """Return *text* as a network (host bits cut off; a bare address is a /32 or /128), None where it is none."""

@@ -66,10 +66,11 @@ class Pods:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """One side of a question: every address of a block; a single address is a /32 or /128."""
+    """One side of a question: every address of a block but those of *without*; a single address is a /32 or /128."""
 
     cidr: str
     title: str
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

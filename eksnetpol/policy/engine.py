@@ -1,0 +1,174 @@
+"""The engine: everything an engine is asked (`answers.Engine`), under Kubernetes semantics and those of the VPC CNI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from eksnetpol.model.kubernetes import Pod, Service
+from eksnetpol.model.selectors import LabelSelector
+from eksnetpol.policy import cluster_policies, grants
+from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.answers import (
+    Answer,
+    Atlas,
+    Decision,
+    Matrix,
+    Partition,
+    Party,
+)
+from eksnetpol.policy.atlas import UNKNOWN, Chart, draw, keys_of
+from eksnetpol.policy.columns import Columns, OpenRule
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
+from eksnetpol.policy.identity import identity_of
+from eksnetpol.policy.pairs import Pairs
+from eksnetpol.policy.profile import Mode, Profile, Semantics
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.sides import Sides, end_of
+from eksnetpol.policy.spots import Block, Spot, compiled, specified
+from eksnetpol.policy.to_services import ServiceEntries
+from eksnetpol.policy.universe import Classes, Universe, build
+from eksnetpol.policy.world import World
+
+
+def build_engine(world: World, profile: Profile, extra: Sequence[Pod] = (), base: Universe | None = None) -> SetEngine:
+    """Return an engine for *world* under *profile*; *extra* pods are thought of as if they ran there too.
+
+    *base* is `universe.build` of the world's pods, where it is at hand already.
+    """
+    if extra:
+        world, base = replace(world, pods=(*world.pods, *extra)), None
+    return SetEngine(world, profile, base or build(world.pods, world.namespaces))
+
+
+class SetEngine:
+    """Thinks in sets of classes. Everything that needs all policies is worked out when it is first asked for."""
+
+    def __init__(self, world: World, profile: Profile, base: Universe) -> None:
+        self._world = world
+        self._profile = profile
+        is_agent = profile.semantics is Semantics.VPC_CNI
+        version = 6 if profile.family == "ipv6" else 4
+        cluster, notes = cluster_policies.read(world, is_agent=is_agent)
+        networks = {*grants.networks_of(world), *cluster_policies.networks(cluster)}
+
+        def name_of(name: str, namespace: str) -> str:
+            return identity_of(name, namespace, profile.agent)
+
+        self.chart: Chart = draw(
+            world, base, _keys(world, cluster_policies.selectors(cluster)), networks, version, name_of if is_agent else None
+        )
+        self._networks = networks
+        self.grants = grants.resolve(world, self.chart, profile)
+        names = grants.index_names(self.chart.ports if is_agent else self.chart.sidecar_ports)
+        self.tiers = cluster_policies.resolve(world, cluster, self.chart, names, is_agent=is_agent)
+        self.notes: tuple[str, ...] = (*notes, *self.tiers.notes)
+        rule = OpenRule(NOTHING if is_agent and profile.mode is Mode.STRICT else EVERYTHING, by_pod=is_agent)
+        judge = _as_agent if is_agent else _as_specified
+        self.columns = Columns(self.chart, self.grants, self.tiers, judge, rule)
+        self.sides = Sides(self.chart, self.grants, self.tiers, self.columns, judge, is_agent=is_agent)
+        self.pairs = Pairs(self.sides, ServiceEntries(self.sides, names), networks)
+
+    @property
+    def world(self) -> World:
+        """What it thinks about."""
+        return self._world
+
+    @property
+    def profile(self) -> Profile:
+        """Under which meaning."""
+        return self._profile
+
+    @property
+    def atlas(self) -> Atlas:
+        """Its pods."""
+        return self.chart.atlas
+
+    def isolated(self, direction: Direction) -> Classes:
+        """Return the classes that take or send only what is allowed."""
+        return self.grants.isolated(direction)
+
+    def matrix(self) -> Matrix:
+        """Return all pairs of pods, worked out in sets."""
+        return Matrix(self.atlas, self.columns.all(), _Partly(self))
+
+    def outside(self, direction: Direction, address: str) -> Partition:
+        """Return what every class has with one *address* that is no pod's. Raises `ValueError` where it is no address."""
+        network = parse_cidr(address)
+        if network is None:
+            message = f"{address!r} is no address"
+            raise ValueError(message)
+        return self.columns.outside(direction, int(network.network_address), network.version)
+
+    def blocks(self) -> tuple[str, ...]:
+        """Return the different CIDRs that the policies name, narrowest last."""
+        return tuple(str(n) for n in sorted(self._networks, key=lambda n: (n.version, n.prefixlen, int(n.network_address))))
+
+    def to_service(self, service: Service) -> Partition:
+        """Return what the egress side of every class lets through to a Service, in ports of the Service."""
+        found: dict[Connections, Classes] = {}
+        for member in self.chart.universe.classes:
+            connections = self.pairs.to_address_of(end_of(member.example, member.index), service)
+            if connections:
+                found[connections] = found.get(connections, 0) | member.bit
+        return tuple(found.items())
+
+    def connections(self, source: Party, destination: Party) -> Answer:
+        """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""
+        return self.pairs.connections(source, destination)
+
+    def decide(self, source: Party, destination: Party, protocol: str, port: int) -> Decision:
+        """Return the verdict on one protocol and port, and who had a say."""
+        return self.pairs.decide(source, destination, protocol, port)
+
+
+class _Partly(Mapping[int, Partition]):
+    """What only some pairs of pods have: a node and its own pods, and pods that share the address of a node with a peer."""
+
+    def __init__(self, engine: SetEngine) -> None:
+        self._engine = engine
+        self._known: dict[int, Partition] = {}
+
+    def __getitem__(self, index: int) -> Partition:
+        known = self._known.get(index)
+        if known is None:
+            known = self._known[index] = self._engine.columns.partly(index)
+        return known
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._engine.chart.universe.classes)
+
+
+def _keys(world: World, more: Iterable[LabelSelector]) -> frozenset[str]:
+    """Return the label keys that any selector of policies or Services asks for."""
+    policies = (*world.network_policies, *world.application_policies)
+    own = (p.spec.pod_selector for p in policies)
+    peers = (
+        peer.pod_selector
+        for policy in policies
+        for peers in chain((r.peers for r in policy.spec.ingress), (r.peers for r in policy.spec.egress))
+        for peer in peers or ()
+    )
+    services = chain.from_iterable(s.spec.selector for s in world.services)
+    return keys_of(chain(own, peers, more)) | frozenset(services)
+
+
+def _as_specified(blocks: Sequence[Block], address: int, version: int) -> Spot:
+    return _of_all(blocks, version) if address == UNKNOWN else specified(blocks, address, version)
+
+
+def _as_agent(blocks: Sequence[Block], address: int, version: int) -> Spot:
+    return _of_all(blocks, version) if address == UNKNOWN else compiled(blocks, address, version)
+
+
+def _of_all(blocks: Sequence[Block], version: int) -> Spot:
+    """Return what the blocks of all addresses let through; no other surely holds an address that is not known."""
+    answer, found = NOTHING, False
+    for network, _, connections in blocks:
+        if network.version == version and not network.prefixlen:
+            answer, found = answer | connections, True
+    return Spot(answer, answer, found)

@@ -1,0 +1,306 @@
+"""Questions about two parties: resolved to pairs of ends, answered for each, and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice, product
+
+from eksnetpol.model.kubernetes import Pod, Service
+from eksnetpol.policy import backends
+from eksnetpol.policy.addresses import Network, parse_cidr
+from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Party, Pods, Say, ServiceAddress, Side
+from eksnetpol.policy.cidrs import LAST, CidrSet
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.ports import PortSet
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.sides import End, Sides, end_of
+from eksnetpol.policy.to_services import ServiceEntries
+
+_NODES = 256
+"""Of a class that is on more nodes, so many are looked at one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """Pods of one class."""
+
+    index: int
+    pods: tuple[Pod, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A source and a destination, and what either side lets through between them."""
+
+    source: End
+    destination: End
+    egress: Connections
+    ingress: Connections
+
+    @property
+    def both(self) -> Connections:
+        return self.egress & self.ingress
+
+
+class Pairs:
+    """Answers for two parties under one engine."""
+
+    def __init__(self, sides: Sides, entries: ServiceEntries, networks: Iterable[Network]) -> None:
+        self.sides = sides
+        self.chart = sides.chart
+        self.entries = entries
+        self.networks = tuple(networks)
+        self.hosts = sides.chart.universe.on_host_network
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    def _crowds(self, party: Pods) -> Iterator[_Crowd]:
+        if party.pods:
+            for pod in party.pods:
+                yield _Crowd(self.chart.atlas.class_of[pod.namespace, pod.name], (pod,))
+        else:
+            for member in self.chart.universe.members(party.classes):
+                yield _Crowd(member.index, member.pods)
+
+    def ends(self, party: Pods | Addresses) -> Iterator[End]:
+        """Yield ends that stand for all of *party*: a pod of each class, an address of each region."""
+        if isinstance(party, Addresses):
+            yield from self._regions(party)
+        else:
+            yield from (end_of(crowd.pods[0], crowd.index) for crowd in self._crowds(party))
+
+    def _meetings(self, source: Pods | Addresses, destination: Pods | Addresses) -> Iterator[tuple[End, End]]:
+        """Yield pairs of ends of which some may get another answer than others."""
+        if isinstance(source, Pods) and isinstance(destination, Pods):
+            for one, other in product(self._crowds(source), tuple(self._crowds(destination))):
+                for left, right in self._met(one, other):
+                    yield end_of(left, one.index), end_of(right, other.index)
+        elif isinstance(source, Pods) and isinstance(destination, Addresses):
+            yield from self._to_addresses(source, self._regions(destination))
+        elif isinstance(destination, Pods) and isinstance(source, Addresses):
+            yield from ((address, pod) for pod, address in self._to_addresses(destination, self._regions(source)))
+        elif isinstance(source, Addresses) and isinstance(destination, Addresses):
+            yield from product(self._regions(source), tuple(self._regions(destination)))
+
+    def _to_addresses(self, pods: Pods, addresses: Iterable[End]) -> Iterator[tuple[End, End]]:
+        for address in addresses:
+            for crowd in self._crowds(pods):
+                yield from ((pod, address) for pod in self._before(crowd, address))
+
+    def _met(self, one: _Crowd, other: _Crowd) -> Iterator[tuple[Pod, Pod]]:
+        """Yield pairs of pods of two classes: one pair, or, where one class is on the host network, pairs on and off a node."""
+        if not (self.hosts >> one.index & 1 or self.hosts >> other.index & 1):
+            left = one.pods[0]
+            right = next((p for p in other.pods if p is not left), None)
+            if right is not None:
+                yield left, right
+            elif len(one.pods) > 1:
+                yield one.pods[1], left
+            return
+        mine, theirs = _by_node(one.pods), _by_node(other.pods)
+        for node, pod in islice(mine.items(), _NODES):
+            near = theirs.get(node)
+            if near is not None and near is not pod:
+                yield pod, near
+            far = next((p for n, p in theirs.items() if n != node), None)
+            if far is not None:
+                yield pod, far
+        for node, pod in islice(theirs.items(), _NODES):
+            far = next((p for n, p in mine.items() if n != node), None)
+            if far is not None:
+                yield far, pod
+
+    def _before(self, crowd: _Crowd, address: End) -> Iterator[End]:
+        """Yield pods of a class that stand for all where the other end is *address*: where it is a node, one of each node."""
+        pods = _by_node(crowd.pods).values() if self.sides.has_host_at(address) else crowd.pods[:1]
+        return (end_of(pod, crowd.index) for pod in pods)
+
+    def _regions(self, party: Addresses) -> Iterator[End]:
+        network = parse_cidr(party.cidr)
+        if network is None:
+            return
+        first, last = int(network.network_address), int(network.broadcast_address)
+        cuts = {first}
+        holes = [n for n in map(parse_cidr, party.without) if n is not None]
+        for other in (*self.networks, *holes):
+            if other.version == network.version:
+                cuts.update(c for c in (int(other.network_address), int(other.broadcast_address) + 1) if first <= c <= last)
+        left = CidrSet.block(party.cidr, party.without)
+        here = left.v4 if network.version == 4 else left.v6  # noqa: PLR2004 - the family
+        for cut in sorted(cuts):
+            if cut <= LAST[network.version] and cut in here:
+                yield End(party.title, None, None, cut, network.version)
+
+    def _pairs(self, source: Party, destination: Pods | Addresses) -> Iterator[_Pair]:
+        if isinstance(source, ServiceAddress):
+            message = "the address of a Service sends nothing; ask about its pods"
+            raise TypeError(message)
+        for one, other in self._meetings(source, destination):
+            outgoing = self.sides.connections(Direction.EGRESS, one, other)
+            incoming = self.sides.connections(Direction.INGRESS, other, one)
+            yield _Pair(one, other, outgoing, incoming)
+
+    # --- all connections ----------------------------------------------------------------------------------------------
+
+    def connections(self, source: Party, destination: Party) -> Answer:
+        """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""
+        if isinstance(destination, ServiceAddress):
+            return _together(Answer(*found) for found in self._through(source, destination.service))
+        return _together(Answer(p.both, p.both) for p in self._pairs(source, destination))
+
+    def _through(self, source: Party, service: Service) -> Iterator[tuple[Connections, Connections]]:
+        """Yield, for each end of *source*, what it has with every and with some pod behind *service*, in the Service's ports."""
+        if isinstance(source, ServiceAddress):
+            return
+        behind = list(self._behind(service))
+        for end in self.ends(source):
+            every = some = NOTHING
+            leaving = self.to_address_of(end, service)
+            for port in service.spec.ports:
+                here = Connections.only(port.protocol, PortSet.of(port.port)) if port.protocol in WITH_PORTS else NOTHING
+                if not leaving.allows(port.protocol, port.port):
+                    continue
+                verdicts = [self._arrives(end, other, service, port.protocol, port.port) for other in behind]
+                every = every | here if all(verdicts) else every
+                some = some | here if any(verdicts) or not verdicts else some
+            yield every, some
+
+    def _behind(self, service: Service) -> Iterator[End]:
+        for backend in backends.backends(service, self.chart):
+            yield end_of(backend.pod, backend.index)
+
+    def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool:
+        port = backends.offered(service, protocol, number)
+        there = None if port is None or pod.index is None else backends.target(port, pod.index, self.chart)
+        if there is None:
+            return False
+        if _is_same(source, pod):
+            return True
+        if not self.sides.connections(Direction.INGRESS, pod, source).allows(protocol, there):
+            return False
+        by_address = self.sides.is_agent and backends.has_address(service)
+        return by_address or self.sides.connections(Direction.EGRESS, source, pod).allows(protocol, there)
+
+    def to_address_of(self, end: End, service: Service) -> Connections:
+        """Return what the egress side of *end* lets through to a Service's address, in ports of the Service.
+
+        Where a Service is no address of its own (a headless one, or to engines that look behind it), everything: what its pods
+        are asked decides.
+        """
+        if not self.sides.is_agent or not backends.has_address(service) or end.index is None:
+            return EVERYTHING
+        return self.entries.egress(end, service)
+
+    # --- one verdict --------------------------------------------------------------------------------------------------
+
+    def decide(self, source: Party, destination: Party, protocol: str, port: int) -> Decision:
+        """Return the verdict on one protocol and port, and who had a say."""
+        if isinstance(destination, ServiceAddress):
+            return self._decide_through(source, destination, protocol, port)
+        refused = passing = None
+        for pair in self._pairs(source, destination):
+            if pair.both.allows(protocol, port) or self.sides.lets_pass(pair.source, pair.destination, protocol):
+                passing = passing or pair
+            else:
+                refused = refused or pair
+            if refused and passing:
+                break
+        shown = refused or passing
+        if shown is None:
+            return _itself(source, destination, protocol, port)
+        egress = self.sides.side(Direction.EGRESS, shown.source, shown.destination, protocol, port)
+        ingress = self.sides.side(Direction.INGRESS, shown.destination, shown.source, protocol, port)
+        notes = self.sides.notes((egress, shown.source, shown.destination), (ingress, shown.destination, shown.source))
+        return Decision(
+            allowed=refused is None,
+            partial=refused is not None and passing is not None,
+            protocol=protocol,
+            port=port,
+            source=shown.source.title,
+            destination=shown.destination.title,
+            sides=(egress, ingress),
+            notes=notes,
+        )
+
+    def _decide_through(self, source: Party, destination: ServiceAddress, protocol: str, number: int) -> Decision:
+        service = destination.service
+        offered = backends.offered(service, protocol, number)
+        if offered is None:
+            ports = ", ".join(f"{p.port}/{p.protocol}" for p in service.spec.ports) or "none"
+            words = f"service/{service.namespace}/{service.name} has no port {number}/{protocol}; it has {ports}"
+            side = Side(Direction.EGRESS, False, True, (Decider(Say.DENIES, Direction.EGRESS, words),))  # noqa: FBT003
+            return Decision(False, False, protocol, number, source.title, destination.title, (side,))  # noqa: FBT003
+        found: dict[bool, tuple[End, End | None]] = {}
+        behind = list(self._behind(service))
+        for end in self.ends(source) if not isinstance(source, ServiceAddress) else ():
+            leaves = self.to_address_of(end, service).allows(protocol, number)
+            for pod in behind or (None,):
+                passes = leaves and (pod is None or self._arrives(end, pod, service, protocol, number))
+                found.setdefault(passes, (end, pod))
+        if not found:
+            return _itself(source, destination, protocol, number)
+        end, pod = found.get(False) or found[True]
+        sides = tuple(self._sides_through(end, pod, destination, protocol, number))
+        return Decision(
+            allowed=False not in found,
+            partial=len(found) > 1,
+            protocol=protocol,
+            port=number,
+            source=end.title,
+            destination=destination.title if pod is None else f"{destination.title} ({pod.title})",
+            sides=sides,
+            notes=() if behind else (f"no pod is behind {destination.title}: only the way to its address was judged",),
+        )
+
+    def _sides_through(
+        self, end: End, pod: End | None, destination: ServiceAddress, protocol: str, number: int
+    ) -> Iterator[Side]:
+        service = destination.service
+        port = backends.offered(service, protocol, number)
+        there = None if port is None or pod is None or pod.index is None else backends.target(port, pod.index, self.chart)
+        if self.sides.is_agent and backends.has_address(service):
+            yield self.entries.side(end, service, protocol, number)
+        elif pod is not None and there is not None:
+            yield self.sides.side(Direction.EGRESS, end, pod, protocol, there)
+        if pod is None:
+            return
+        if there is None:
+            words = f"{pod.title} has no port of the name {port.target_port if port else number}"
+            yield Side(Direction.INGRESS, False, True, (Decider(Say.DENIES, Direction.INGRESS, words),))  # noqa: FBT003
+        else:
+            yield self.sides.side(Direction.INGRESS, pod, end, protocol, there)
+
+
+def _by_node(pods: Iterable[Pod]) -> dict[str, Pod]:
+    found: dict[str, Pod] = {}
+    for pod in pods:
+        found.setdefault(pod.status.host_ip, pod)
+    return found
+
+
+def _is_same(one: End, other: End) -> bool:
+    return one.pod is not None and one.pod is other.pod
+
+
+def _itself(source: Party, destination: Party, protocol: str, port: int) -> Decision:
+    words = "a pod always reaches itself" if source.title == destination.title else "there is no pod or address to ask about"
+    return Decision(
+        allowed=source.title == destination.title,
+        partial=False,
+        protocol=protocol,
+        port=port,
+        source=source.title,
+        destination=destination.title,
+        sides=(),
+        notes=(words,),
+    )
+
+
+def _together(answers: Iterable[Answer]) -> Answer:
+    every: Connections | None = None
+    some = NOTHING
+    for answer in answers:
+        every = answer.every if every is None else every & answer.every
+        some = some | answer.some
+    return Answer(EVERYTHING if every is None else every, EVERYTHING if every is None else some)

@@ -1,0 +1,294 @@
+"""One direction between two: what rules let through between a pod and its peer, and which of them had a say.
+
+This is the question `columns` answers for all at once, asked of one pair: exact where pods share a node or an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from eksnetpol.model.kubernetes import Pod
+from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.answers import Decider, Say, Side
+from eksnetpol.policy.atlas import UNKNOWN, Chart
+from eksnetpol.policy.cluster_policies import ClusterTiers
+from eksnetpol.policy.columns import Columns
+from eksnetpol.policy.connections import EVERYTHING, ICMPV6, NOTHING, PROTOCOLS, Connections
+from eksnetpol.policy.grants import Grant, Grants
+from eksnetpol.policy.nodes import Nodes
+from eksnetpol.policy.partitions import Judge
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.spots import Block, specified
+from eksnetpol.policy.tiers import ADMIN, BASELINE, Ordered, Tier
+from eksnetpol.policy.universe import Classes
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a connection. ``index`` is a pod's class, None for an address that is no pod's; ``address`` may be unknown."""
+
+    title: str
+    index: int | None = None
+    pod: Pod | None = None
+    address: int = UNKNOWN
+    version: int = 4
+
+    @property
+    def peer_address(self) -> int | None:
+        """Its address where it is known."""
+        return None if self.address == UNKNOWN else self.address
+
+
+def end_of(pod: Pod, index: int) -> End:
+    """Return a pod as one end."""
+    network = parse_cidr(pod.status.pod_ip) if pod.status.pod_ip else None
+    title = f"{pod.namespace}/{pod.name}"
+    if network is None:
+        return End(title, index, pod)
+    return End(title, index, pod, int(network.network_address), network.version)
+
+
+class Sides:
+    """Answers for one direction of one pair."""
+
+    def __init__(
+        self, chart: Chart, grants: Grants, tiers: ClusterTiers, columns: Columns, judge: Judge, *, is_agent: bool
+    ) -> None:
+        self.chart = chart
+        self.grants = grants
+        self.tiers = tiers
+        self.columns = columns
+        self.judge = judge
+        self.is_agent = is_agent
+        self.nodes = Nodes(chart.universe)
+        self._at_address: dict[tuple[int, int], Classes] | None = None
+
+    # --- what may flow ------------------------------------------------------------------------------------------------
+
+    def connections(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Connections:
+        """Return what *subject*'s side lets through between it and *peer*.
+
+        *beside* is what rules open to the peer's address that is no pod's, but stands for pods: a Service's.
+        """
+        index = subject.index
+        if index is None or self.is_unpoliced(index) or self._is_own_node(direction, subject, peer):
+            return EVERYTHING
+        if self._is_other_family(peer):
+            return EVERYTHING
+        then = self._of_namespaces(direction, index, peer, beside)
+        if not self.tiers.admin:
+            return then
+        state = self._fold(self.tiers.admin, direction, index, peer)
+        return state[0] | (state[1] & then)
+
+    def _of_namespaces(self, direction: Direction, index: int, peer: End, beside: Connections | None) -> Connections:
+        if self.columns.ruled(direction) >> index & 1:
+            return self.by_rules(direction, index, peer, beside)
+        if self.columns.asking(direction) >> index & 1:
+            otherwise = self.columns.rule.otherwise
+            if not self.tiers.baseline:
+                return otherwise
+            state = self._fold(self.tiers.baseline, direction, index, peer)
+            return state[0] | (state[1] & otherwise)
+        return EVERYTHING
+
+    def _fold(self, tier: Tier, direction: Direction, index: int, peer: End) -> tuple[Connections, Connections]:
+        return tier.fold(direction, index, peer.index, peer.peer_address, peer.version)
+
+    def is_unpoliced(self, index: int) -> bool:
+        """Say whether no policy reaches a class: it is on the host network."""
+        return bool(self.chart.universe.on_host_network >> index & 1)
+
+    def _is_own_node(self, direction: Direction, subject: End, peer: End) -> bool:
+        if subject.pod is None or subject.index is None or (direction is Direction.EGRESS and not self.is_agent):
+            return False
+        node = parse_cidr(subject.pod.status.host_ip) if subject.pod.status.host_ip else None
+        if node is None or peer.address != int(node.network_address) or peer.version != node.version:
+            return False
+        # In strict mode the agent of a pod without any policy keeps no map, and not even the node is in it.
+        open_anyway = self.columns.rule.otherwise is EVERYTHING or not self.is_agent
+        return open_anyway or bool(self.grants.covered >> subject.index & 1)
+
+    def _is_other_family(self, peer: End) -> bool:
+        """Say whether the agent does not look at packets of the peer's family: it polices the cluster's alone."""
+        return self.is_agent and peer.address != UNKNOWN and peer.version != self.chart.regions.version
+
+    def by_rules(self, direction: Direction, index: int, peer: End, beside: Connections | None = None) -> Connections:
+        """Return what the rules of namespaces let through between a class and *peer*; *beside* as for `connections`."""
+        hosts, meant = beside or NOTHING, beside is not None
+        blocks: list[Block] = []
+        for grant in self.grants.of_class(index):
+            if grant.direction is not direction:
+                continue
+            connections = self._spoken(grant, index, peer)
+            if not connections:
+                continue
+            if self.means(grant, peer):
+                hosts, meant = hosts | connections, True
+            open_to = self._spoken(grant, index, None)
+            if open_to:
+                blocks.extend(Block(network, excepts, open_to) for network, excepts in grant.blocks)
+        spot = self.judge(blocks, peer.address, peer.version)
+        return hosts | spot.beside if meant else spot.bare
+
+    def _spoken(self, grant: Grant, index: int, peer: End | None) -> Connections:
+        """Return what *grant* opens between a class and *peer*; None for what it opens to blocks."""
+        answer = grant.connections
+        looked_up = index if grant.direction is Direction.INGRESS else None if peer is None else peer.index
+        if looked_up is not None:
+            for extra, classes in grant.named:
+                if classes >> looked_up & 1:
+                    answer = answer | extra
+        return answer
+
+    def means(self, grant: Grant, peer: End) -> bool:
+        """Say whether a rule's selectors mean *peer*. For the agent a pod on the host network is every pod of its node's."""
+        if peer.index is not None and grant.peers >> peer.index & 1:
+            return True
+        if not self.is_agent or peer.address == UNKNOWN:
+            return False
+        return bool(grant.peers & self._hosts_at(peer))
+
+    def _hosts_at(self, peer: End) -> Classes:
+        """Return the classes on the host network that have a pod with an address."""
+        if self._at_address is None:
+            self._at_address = {}
+            for c in self.chart.universe.members(self.chart.universe.on_host_network):
+                for text in {p.status.pod_ip for p in c.pods}:
+                    network = parse_cidr(text) if text else None
+                    if network is not None:
+                        key = (network.version, int(network.network_address))
+                        self._at_address[key] = self._at_address.get(key, 0) | c.bit
+        return self._at_address.get((peer.version, peer.address), 0)
+
+    def lets_pass(self, source: End, destination: End, protocol: str) -> bool:
+        """Say whether no rule is asked about *protocol* at either end."""
+        return self.is_agent and protocol == ICMPV6 and (source.index is not None or destination.index is not None)
+
+    def has_host_at(self, end: End) -> bool:
+        """Say whether *end* is, or has the address of, a pod on the host network: a node."""
+        if end.index is not None:
+            return self.is_unpoliced(end.index)
+        return bool(self._hosts_at(end))
+
+    # --- who had a say ------------------------------------------------------------------------------------------------
+
+    def side(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Side:
+        """Return the verdict of *subject*'s side on one protocol and port, with all that had a say."""
+        index = subject.index
+        if index is None:
+            return Side(direction, allowed=True, isolated=False)
+        if self.is_agent and protocol == ICMPV6:
+            return self._free(direction, "the agent lets every ICMPv6 packet pass")
+        allowed = self.connections(direction, subject, peer).allows(protocol, port)
+        if self.is_unpoliced(index):
+            return self._free(direction, f"{subject.title} is on the host network, where no policy is enforced")
+        if self._is_own_node(direction, subject, peer):
+            return self._free(direction, f"{peer.title} is the address of {subject.title}'s own node, which always may")
+        if self._is_other_family(peer):
+            return self._free(direction, "the agent does not look at packets of the other IP family")
+        deciders = tuple(self._deciders(direction, index, peer, protocol, port))
+        isolated = bool((self.columns.ruled(direction) | self.grants.isolated(direction)) >> index & 1)
+        return Side(direction, allowed, isolated or any(d.say is not Say.ALLOWS for d in deciders), deciders)
+
+    def _free(self, direction: Direction, words: str) -> Side:
+        return Side(direction, allowed=True, isolated=False, deciders=(Decider(Say.ALLOWS, direction, words),))
+
+    def _deciders(self, direction: Direction, index: int, peer: End, protocol: str, port: int) -> Iterator[Decider]:
+        last = None
+        for last in self._of_tier(self.tiers.admin, ADMIN, direction, index, peer, protocol, port):
+            yield last
+        if last is not None and last.say is not Say.PASSES:
+            return
+        if self.columns.ruled(direction) >> index & 1:
+            yield from self._rules(direction, index, peer, protocol, port)
+        elif self.columns.asking(direction) >> index & 1:
+            last = None
+            for last in self._of_tier(self.tiers.baseline, BASELINE, direction, index, peer, protocol, port):
+                yield last
+            if last is None and self.columns.rule.otherwise is not EVERYTHING:
+                yield Decider(Say.ISOLATES, direction, "strict mode: a pod that no policy selects is closed")
+
+    def _of_tier(
+        self, tier: Tier, name: str, direction: Direction, index: int, peer: End, protocol: str, port: int
+    ) -> Iterator[Decider]:
+        for rule in tier.of(direction, index):
+            if rule.means(peer.index, peer.peer_address, peer.version) and rule.at(index, peer.index).allows(protocol, port):
+                yield self._ordered(rule, name)
+                return
+
+    def _ordered(self, rule: Ordered, tier: str) -> Decider:
+        words = {Say.PASSES: "leaves it to the policies of namespaces"}.get(rule.say, f"{rule.say} it")
+        return Decider(rule.say, rule.direction, f"{rule.subject} {rule.place} ({tier} tier) {words}", rule.subject, rule.place)
+
+    def _rules(self, direction: Direction, index: int, peer: End, protocol: str, port: int) -> Iterator[Decider]:
+        verdict = self.by_rules(direction, index, peer).allows(protocol, port)
+        rules: dict[int, list[Grant]] = {}
+        for grant in self.grants.of_class(index):
+            if grant.direction is direction:
+                rules.setdefault(grant.at, []).append(grant)
+        allowing: list[Decider] = []
+        for at in self.grants.policies_of_class(index):
+            policy = self.grants.policies[at]
+            mine = rules.get(at, [])
+            isolates = policy.isolates_ingress if direction is Direction.INGRESS else policy.isolates_egress
+            if not mine and not isolates:
+                continue
+            said = list(self._said(mine, index, peer, protocol, port, verdict=verdict))
+            if any(d.say is Say.ALLOWS for d in said):
+                allowing.extend(said)
+                continue
+            yield from said
+            if not said:
+                spec = policy.policy.spec
+                has_rules = spec.ingress if direction is Direction.INGRESS else spec.egress
+                what = "no rule of it matches" if has_rules else "it has no rule"
+                words = f"{policy.subject} isolates the pod in {direction.lower()}, and {what}"
+                yield Decider(Say.ISOLATES, direction, words, policy.subject)
+        yield from allowing
+
+    def _said(
+        self, mine: Sequence[Grant], index: int, peer: End, protocol: str, port: int, *, verdict: bool
+    ) -> Iterator[Decider]:
+        for grant in mine:
+            place = f"{grant.direction.lower()}[{grant.number}]"
+            own = self.grants.policies[grant.at].subject
+            by_pod = self.means(grant, peer) and self._spoken(grant, index, peer).allows(protocol, port)
+            open_to = self._spoken(grant, index, None)
+            blocks = [Block(n, e, open_to) for n, e in grant.blocks]
+            by_block = specified(blocks, peer.address, peer.version).bare.allows(protocol, port) if blocks else False
+            if peer.address == UNKNOWN and blocks:
+                by_block = self.judge(blocks, UNKNOWN, self.chart.regions.version).bare.allows(protocol, port)
+            if (by_pod or by_block) and verdict:
+                yield Decider(Say.ALLOWS, grant.direction, f"{own} {place} allows it", own, place)
+            elif by_pod or by_block:
+                words = f"{own} {place} would allow it, but a narrower block or an except of another rule takes its place"
+                yield Decider(Say.ISOLATES, grant.direction, words, own, place)
+            elif blocks and self._is_excepted(grant, peer):
+                yield Decider(Say.DENIES, grant.direction, f"{own} {place} excepts the address", own, place)
+
+    def _is_excepted(self, grant: Grant, peer: End) -> bool:
+        whole = [Block(hole, (), EVERYTHING) for _, holes in grant.blocks for hole in holes]
+        return peer.address != UNKNOWN and specified(whole, peer.address, peer.version).found
+
+    def notes(self, *judged: tuple[Side, End, End]) -> tuple[str, ...]:
+        """Return what the verdicts of sides, each with subject and peer, depend on."""
+        found: list[str] = []
+        for side, subject, peer in judged:
+            if not side.isolated or subject.index is None:
+                continue
+            if subject.index in self.chart.neighbours:
+                found.append(
+                    f"the agent cannot tell {subject.title} from pods whose names begin alike; rules for any of them that runs "
+                    "on the same node hold for all of them"
+                )
+            if peer.address == UNKNOWN and any(g.blocks for g in self.grants.of_class(subject.index)):
+                found.append(f"the address of {peer.title} is not known: only blocks of all addresses are taken to hold it")
+        return tuple(dict.fromkeys(found))
+
+
+def protocol_of(text: str) -> str:
+    """Return the protocol as `Connections` writes it; an unknown word is returned in capitals."""
+    known = {p.lower(): p for p in PROTOCOLS}
+    return known.get(text.lower(), text.upper())
