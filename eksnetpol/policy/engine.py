@@ -10,6 +10,7 @@ from eksnetpol.model.kubernetes import Pod, Service
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy import cluster_policies, grants
 from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.agent_rules import AgentRules
 from eksnetpol.policy.answers import (
     Answer,
     Atlas,
@@ -18,15 +19,15 @@ from eksnetpol.policy.answers import (
     Partition,
     Party,
 )
-from eksnetpol.policy.atlas import UNKNOWN, Chart, draw, keys_of
+from eksnetpol.policy.atlas import Chart, draw, keys_of
 from eksnetpol.policy.columns import Columns, OpenRule
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
 from eksnetpol.policy.identity import identity_of
+from eksnetpol.policy.judges import judge_of
 from eksnetpol.policy.pairs import Pairs
 from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.sides import Sides, end_of
-from eksnetpol.policy.spots import Block, Spot, compiled, specified
 from eksnetpol.policy.to_services import ServiceEntries
 from eksnetpol.policy.universe import Classes, Universe, build
 from eksnetpol.policy.world import World
@@ -65,9 +66,10 @@ class SetEngine:
         self.tiers = cluster_policies.resolve(world, cluster, self.chart, names, is_agent=is_agent)
         self.notes: tuple[str, ...] = (*notes, *self.tiers.notes)
         rule = OpenRule(NOTHING if is_agent and profile.mode is Mode.STRICT else EVERYTHING, by_pod=is_agent)
-        judge = _as_agent if is_agent else _as_specified
+        judge = judge_of(profile)
         self.columns = Columns(self.chart, self.grants, self.tiers, judge, rule)
-        self.sides = Sides(self.chart, self.grants, self.tiers, self.columns, judge, is_agent=is_agent)
+        agent = AgentRules(self.grants, names, profile) if is_agent else None
+        self.sides = Sides(self.chart, self.grants, self.tiers, self.columns, judge, agent)
         self.pairs = Pairs(self.sides, ServiceEntries(self.sides, names), networks)
 
     @property
@@ -151,24 +153,7 @@ def _keys(world: World, more: Iterable[LabelSelector]) -> frozenset[str]:
         peer.pod_selector
         for policy in policies
         for peers in chain((r.peers for r in policy.spec.ingress), (r.peers for r in policy.spec.egress))
-        for peer in peers or ()
+        for peer in peers
     )
     services = chain.from_iterable(s.spec.selector for s in world.services)
     return keys_of(chain(own, peers, more)) | frozenset(services)
-
-
-def _as_specified(blocks: Sequence[Block], address: int, version: int) -> Spot:
-    return _of_all(blocks, version) if address == UNKNOWN else specified(blocks, address, version)
-
-
-def _as_agent(blocks: Sequence[Block], address: int, version: int) -> Spot:
-    return _of_all(blocks, version) if address == UNKNOWN else compiled(blocks, address, version)
-
-
-def _of_all(blocks: Sequence[Block], version: int) -> Spot:
-    """Return what the blocks of all addresses let through; no other surely holds an address that is not known."""
-    answer, found = NOTHING, False
-    for network, _, connections in blocks:
-        if network.version == version and not network.prefixlen:
-            answer, found = answer | connections, True
-    return Spot(answer, answer, found)

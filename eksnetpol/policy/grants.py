@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.policies import IPBlock, NetworkPolicy, PolicyPeer, PolicyPort
+from eksnetpol.model.policies import EVERYBODY, IPBlock, NetworkPolicy, PolicyPeer, PolicyPort
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.atlas import Chart, Ports
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, UNIVERSE, Connections
@@ -114,7 +114,7 @@ def networks_of(world: World) -> set[Network]:
         peer.ip_block
         for policy in (*world.network_policies, *world.application_policies)
         for peers in chain((r.peers for r in policy.spec.ingress), (r.peers for r in policy.spec.egress))
-        for peer in peers or ()
+        for peer in peers
         if peer.ip_block is not None
     }
     texts = {text for block in blocks for text in (block.cidr, *block.except_)}
@@ -212,17 +212,17 @@ class _Resolver:
         return _Opened(connections, (), ())
 
     def _grant(
-        self, at: int, own: Selecting, direction: Direction, number: int, peers: tuple[PolicyPeer, ...] | None, opened: _Opened
+        self, at: int, own: Selecting, direction: Direction, number: int, peers: tuple[PolicyPeer, ...], opened: _Opened
     ) -> Iterator[Grant]:
         connections, named, names = opened
-        everyone = peers is None or (not peers and (own.kind == NETWORK_POLICY or not self.is_agent))
+        everyone = not peers and (own.kind == NETWORK_POLICY or peers is EVERYBODY)
         meant = 0
         blocks: list[BlockPair] = []
         if everyone:
             # A name says nothing of an address that is no pod's; the controller opens addresses alone here.
             meant = 0 if self.is_agent else self.universe.everything
             blocks.extend(EVERYWHERE)
-        for peer in peers or ():
+        for peer in peers:
             if peer.ip_block is not None:
                 blocks.extend(_block(peer.ip_block))
             else:

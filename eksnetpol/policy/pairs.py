@@ -31,16 +31,12 @@ class _Crowd:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """A source and a destination, and what either side lets through between them."""
+    """A source and a destination, and what both sides surely let through between them, and what they may."""
 
     source: End
     destination: End
-    egress: Connections
-    ingress: Connections
-
-    @property
-    def both(self) -> Connections:
-        return self.egress & self.ingress
+    sure: Connections
+    possible: Connections
 
 
 class Pairs:
@@ -137,9 +133,9 @@ class Pairs:
             message = "the address of a Service sends nothing; ask about its pods"
             raise TypeError(message)
         for one, other in self._meetings(source, destination):
-            outgoing = self.sides.connections(Direction.EGRESS, one, other)
-            incoming = self.sides.connections(Direction.INGRESS, other, one)
-            yield _Pair(one, other, outgoing, incoming)
+            outgoing = self.sides.bounds(Direction.EGRESS, one, other)
+            incoming = self.sides.bounds(Direction.INGRESS, other, one)
+            yield _Pair(one, other, outgoing[0] & incoming[0], outgoing[1] & incoming[1])
 
     # --- all connections ----------------------------------------------------------------------------------------------
 
@@ -147,7 +143,7 @@ class Pairs:
         """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""
         if isinstance(destination, ServiceAddress):
             return _together(Answer(*found) for found in self._through(source, destination.service))
-        return _together(Answer(p.both, p.both) for p in self._pairs(source, destination))
+        return _together(Answer(p.sure, p.possible) for p in self._pairs(source, destination))
 
     def _through(self, source: Party, service: Service) -> Iterator[tuple[Connections, Connections]]:
         """Yield, for each end of *source*, what it has with every and with some pod behind *service*, in the Service's ports."""
@@ -200,10 +196,12 @@ class Pairs:
             return self._decide_through(source, destination, protocol, port)
         refused = passing = None
         for pair in self._pairs(source, destination):
-            if pair.both.allows(protocol, port) or self.sides.lets_pass(pair.source, pair.destination, protocol):
+            free = self.sides.lets_pass(pair.source, pair.destination, protocol)
+            if free or pair.sure.allows(protocol, port):
                 passing = passing or pair
             else:
                 refused = refused or pair
+                passing = passing or (pair if pair.possible.allows(protocol, port) else None)
             if refused and passing:
                 break
         shown = refused or passing

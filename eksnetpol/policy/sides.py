@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from eksnetpol.model.kubernetes import Pod
 from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.agent_rules import AgentRules
 from eksnetpol.policy.answers import Decider, Say, Side
 from eksnetpol.policy.atlas import UNKNOWN, Chart
 from eksnetpol.policy.cluster_policies import ClusterTiers
@@ -49,49 +50,61 @@ def end_of(pod: Pod, index: int) -> End:
     return End(title, index, pod, int(network.network_address), network.version)
 
 
+Bounds = tuple[Connections, Connections]
+"""What surely passes, and what may."""
+
+_OPEN: Bounds = (EVERYTHING, EVERYTHING)
+
+
 class Sides:
     """Answers for one direction of one pair."""
 
     def __init__(
-        self, chart: Chart, grants: Grants, tiers: ClusterTiers, columns: Columns, judge: Judge, *, is_agent: bool
+        self, chart: Chart, grants: Grants, tiers: ClusterTiers, columns: Columns, judge: Judge, agent: AgentRules | None
     ) -> None:
         self.chart = chart
         self.grants = grants
         self.tiers = tiers
         self.columns = columns
         self.judge = judge
-        self.is_agent = is_agent
+        self.agent = agent
+        self.is_agent = agent is not None
         self.nodes = Nodes(chart.universe)
         self._at_address: dict[tuple[int, int], Classes] | None = None
 
     # --- what may flow ------------------------------------------------------------------------------------------------
 
     def connections(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Connections:
-        """Return what *subject*'s side lets through between it and *peer*.
+        """Return what *subject*'s side surely lets through between it and *peer*; *beside* as for `bounds`."""
+        return self.bounds(direction, subject, peer, beside)[0]
+
+    def bounds(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Bounds:
+        """Return what *subject*'s side surely lets through between it and *peer*, and what it may: chance decides in between.
 
         *beside* is what rules open to the peer's address that is no pod's, but stands for pods: a Service's.
         """
         index = subject.index
-        if index is None or self.is_unpoliced(index) or self._is_own_node(direction, subject, peer):
-            return EVERYTHING
-        if self._is_other_family(peer):
-            return EVERYTHING
-        then = self._of_namespaces(direction, index, peer, beside)
+        if index is None or self.is_unpoliced(index) or self._is_other_family(peer):
+            return _OPEN
+        if self._is_own_node(direction, subject, peer):
+            return _OPEN
+        sure, possible = self._of_namespaces(direction, subject, peer, beside)
         if not self.tiers.admin:
-            return then
-        state = self._fold(self.tiers.admin, direction, index, peer)
-        return state[0] | (state[1] & then)
+            return sure, possible
+        allowed, undecided = self._fold(self.tiers.admin, direction, index, peer)
+        return allowed | (undecided & sure), allowed | (undecided & possible)
 
-    def _of_namespaces(self, direction: Direction, index: int, peer: End, beside: Connections | None) -> Connections:
+    def _of_namespaces(self, direction: Direction, subject: End, peer: End, beside: Connections | None) -> Bounds:
+        index = subject.index or 0
         if self.columns.ruled(direction) >> index & 1:
-            return self.by_rules(direction, index, peer, beside)
+            return self.by_rules(direction, subject, peer, beside)
         if self.columns.asking(direction) >> index & 1:
             otherwise = self.columns.rule.otherwise
-            if not self.tiers.baseline:
-                return otherwise
-            state = self._fold(self.tiers.baseline, direction, index, peer)
-            return state[0] | (state[1] & otherwise)
-        return EVERYTHING
+            if self.tiers.baseline:
+                allowed, undecided = self._fold(self.tiers.baseline, direction, index, peer)
+                otherwise = allowed | (undecided & otherwise)
+            return otherwise, otherwise
+        return _OPEN
 
     def _fold(self, tier: Tier, direction: Direction, index: int, peer: End) -> tuple[Connections, Connections]:
         return tier.fold(direction, index, peer.index, peer.peer_address, peer.version)
@@ -106,31 +119,38 @@ class Sides:
         node = parse_cidr(subject.pod.status.host_ip) if subject.pod.status.host_ip else None
         if node is None or peer.address != int(node.network_address) or peer.version != node.version:
             return False
-        # In strict mode the agent of a pod without any policy keeps no map, and not even the node is in it.
-        open_anyway = self.columns.rule.otherwise is EVERYTHING or not self.is_agent
-        return open_anyway or bool(self.grants.covered >> subject.index & 1)
+        if not self.is_agent:
+            return True
+        if not self.grants.covered >> subject.index & 1:
+            # In strict mode the agent of a pod without any policy keeps no map, and not even the node is in it.
+            return self.columns.rule.otherwise is EVERYTHING
+        # An exception of exactly the node's address closes it, unless a policy for the whole cluster selects the pod.
+        ruled = self.columns.ruled(direction) >> subject.index & 1
+        by_tiers = any(True for tier in (self.tiers.admin, self.tiers.baseline) for _ in tier.of(direction, subject.index))
+        return by_tiers or not ruled or self.by_rules(direction, subject, peer, None)[0] is EVERYTHING
 
     def _is_other_family(self, peer: End) -> bool:
         """Say whether the agent does not look at packets of the peer's family: it polices the cluster's alone."""
         return self.is_agent and peer.address != UNKNOWN and peer.version != self.chart.regions.version
 
-    def by_rules(self, direction: Direction, index: int, peer: End, beside: Connections | None = None) -> Connections:
-        """Return what the rules of namespaces let through between a class and *peer*; *beside* as for `connections`."""
+    def by_rules(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Bounds:
+        """Return what the rules of namespaces let through between a pod and *peer*, as `bounds`."""
+        index = subject.index or 0
+        rules = [g for g in self.grants.of_class(index) if g.direction is direction]
+        if self.agent is not None and peer.address != UNKNOWN:
+            return self.agent.bounds(((g, self.means(g, peer)) for g in rules), subject, peer, beside)
         hosts, meant = beside or NOTHING, beside is not None
         blocks: list[Block] = []
-        for grant in self.grants.of_class(index):
-            if grant.direction is not direction:
-                continue
-            connections = self._spoken(grant, index, peer)
-            if not connections:
-                continue
+        for grant in rules:
             if self.means(grant, peer):
-                hosts, meant = hosts | connections, True
+                spoken = self._spoken(grant, index, peer)
+                hosts, meant = hosts | spoken, meant or bool(spoken)
             open_to = self._spoken(grant, index, None)
             if open_to:
                 blocks.extend(Block(network, excepts, open_to) for network, excepts in grant.blocks)
         spot = self.judge(blocks, peer.address, peer.version)
-        return hosts | spot.beside if meant else spot.bare
+        answer = hosts | spot.beside if meant else spot.bare
+        return answer, answer
 
     def _spoken(self, grant: Grant, index: int, peer: End | None) -> Connections:
         """Return what *grant* opens between a class and *peer*; None for what it opens to blocks."""
@@ -188,21 +208,22 @@ class Sides:
             return self._free(direction, f"{peer.title} is the address of {subject.title}'s own node, which always may")
         if self._is_other_family(peer):
             return self._free(direction, "the agent does not look at packets of the other IP family")
-        deciders = tuple(self._deciders(direction, index, peer, protocol, port))
+        deciders = tuple(self._deciders(direction, subject, peer, protocol, port))
         isolated = bool((self.columns.ruled(direction) | self.grants.isolated(direction)) >> index & 1)
         return Side(direction, allowed, isolated or any(d.say is not Say.ALLOWS for d in deciders), deciders)
 
     def _free(self, direction: Direction, words: str) -> Side:
         return Side(direction, allowed=True, isolated=False, deciders=(Decider(Say.ALLOWS, direction, words),))
 
-    def _deciders(self, direction: Direction, index: int, peer: End, protocol: str, port: int) -> Iterator[Decider]:
+    def _deciders(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Iterator[Decider]:
+        index = subject.index or 0
         last = None
         for last in self._of_tier(self.tiers.admin, ADMIN, direction, index, peer, protocol, port):
             yield last
         if last is not None and last.say is not Say.PASSES:
             return
         if self.columns.ruled(direction) >> index & 1:
-            yield from self._rules(direction, index, peer, protocol, port)
+            yield from self._rules(direction, subject, peer, protocol, port)
         elif self.columns.asking(direction) >> index & 1:
             last = None
             for last in self._of_tier(self.tiers.baseline, BASELINE, direction, index, peer, protocol, port):
@@ -222,8 +243,9 @@ class Sides:
         words = {Say.PASSES: "leaves it to the policies of namespaces"}.get(rule.say, f"{rule.say} it")
         return Decider(rule.say, rule.direction, f"{rule.subject} {rule.place} ({tier} tier) {words}", rule.subject, rule.place)
 
-    def _rules(self, direction: Direction, index: int, peer: End, protocol: str, port: int) -> Iterator[Decider]:
-        verdict = self.by_rules(direction, index, peer).allows(protocol, port)
+    def _rules(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Iterator[Decider]:
+        index = subject.index or 0
+        verdict = self.by_rules(direction, subject, peer)[0].allows(protocol, port)
         rules: dict[int, list[Grant]] = {}
         for grant in self.grants.of_class(index):
             if grant.direction is direction:
@@ -278,6 +300,12 @@ class Sides:
         for side, subject, peer in judged:
             if not side.isolated or subject.index is None:
                 continue
+            sure, possible = self.bounds(side.direction, subject, peer)
+            if sure != possible:
+                found.append(
+                    f"the rules for {subject.title} come to more ports for {peer.title} than the agent has room for, or to one "
+                    f"block written in two ways; which of {possible - sure} pass is chance"
+                )
             if subject.index in self.chart.neighbours:
                 found.append(
                     f"the agent cannot tell {subject.title} from pods whose names begin alike; rules for any of them that runs "

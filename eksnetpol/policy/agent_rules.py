@@ -1,0 +1,95 @@
+"""The rules of one pod as its agent compiles them: entries around one address, at the release in question.
+
+`spots` answers for whole sets of pods, and only for the agent of today. Here a single pair is compiled for real (`dataplane`):
+with the pod's node, the limit of ports for one address, and what older releases did.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from eksnetpol.policy.addresses import Network, holds
+from eksnetpol.policy.agent_map import Entry
+from eksnetpol.policy.connections import ICMPV6, WITH_PORTS, Connections
+from eksnetpol.policy.dataplane import bounds_at
+from eksnetpol.policy.declared import DeclaredPorts
+from eksnetpol.policy.grants import Grant, Grants
+from eksnetpol.policy.profile import Profile
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.slots import Slot
+
+if TYPE_CHECKING:
+    from eksnetpol.policy.sides import End
+
+_PING6 = Connections.only(ICMPV6)
+
+
+class AgentRules:
+    """Compiles what holds for one pod and one address."""
+
+    def __init__(self, grants: Grants, names: DeclaredPorts, profile: Profile) -> None:
+        self.grants = grants
+        self.names = names
+        self.profile = profile
+
+    def bounds(
+        self, rules: Iterator[tuple[Grant, bool]], subject: End, peer: End, beside: Connections | None
+    ) -> tuple[Connections, Connections]:
+        """Return what surely passes and what may pass: where one address has too many ports, which of them survive is random.
+
+        *rules* are those of one direction, each with whether its selectors mean *peer*, whose address must be known. *beside* is
+        what rules open to the address of a Service. ICMPv6, which passes always, is not counted.
+        """
+        text = str(ipaddress.IPv4Address(peer.address) if peer.version == 4 else ipaddress.IPv6Address(peer.address))  # noqa: PLR2004
+        entries = [] if beside is None else [Entry(text, (), _slots_of(beside))]
+        for grant, is_meant in rules:
+            if is_meant:
+                slots = self.slots(grant, peer)
+                if slots is not None:
+                    entries.append(Entry(text, (), slots, grant))
+            near = [pair for pair in grant.blocks if _is_near(pair[0], pair[1], peer)]
+            slots = self.slots(grant, None) if near else None
+            if slots is not None:
+                entries.extend(Entry(str(network), tuple(map(str, holes)), slots, grant) for network, holes in near)
+        node = subject.pod.status.host_ip if subject.pod is not None else ""
+        sure, possible = bounds_at(
+            entries, text, node_ip=node or None, family=self.profile.family, agent=self.profile.agent
+        )
+        return _uncounted(sure), _uncounted(possible)
+
+    def slots(self, grant: Grant, peer: End | None) -> tuple[Slot, ...] | None:
+        """Return the ports of a rule as the controller resolves them for *peer* (None: a block); None where nothing is left."""
+        policy, _, selected, *_ = self.grants.policies[grant.at]
+        is_ingress = grant.direction is Direction.INGRESS
+        ports = (policy.spec.ingress if is_ingress else policy.spec.egress)[grant.number].ports
+        if not ports:
+            return ()
+        found: dict[Slot, None] = {}
+        for port in ports:
+            if not isinstance(port.port, str):
+                found[Slot(port.protocol, port.port, port.end_port)] = None
+                continue
+            # In ingress the controller looks a name up on all pods of the policy, in egress on each destination.
+            looked_up = 0 if peer is None or peer.index is None else 1 << peer.index
+            for number in self.names.meanings(port.protocol, port.port, selected if is_ingress else looked_up):
+                found[Slot(port.protocol, number, port.end_port)] = None
+        return tuple(found) or None
+
+
+def _is_near(network: Network, holes: tuple[Network, ...], peer: End) -> bool:
+    # An exception of the other family becomes some block of this one, and nobody would guess which.
+    return any(n.version != peer.version or holds(n, peer.address) for n in holes) or (
+        network.version == peer.version and holds(network, peer.address)
+    )
+
+
+def _slots_of(connections: Connections) -> tuple[Slot, ...]:
+    if connections.is_everything:
+        return ()
+    return tuple(Slot(p, low, high) for p, ports in connections.items() if p in WITH_PORTS for low, high in ports.intervals)
+
+
+def _uncounted(connections: Connections) -> Connections:
+    return connections if connections.is_everything else connections - _PING6
