@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from eksnetpol.policy.universe import Classes, Universe
@@ -9,7 +10,7 @@ from eksnetpol.policy.universe import Classes, Universe
 
 @dataclass
 class Nodes:
-    """The nodes (``hostIP``) of classes, worked out when they are asked for. A pod that has none yet may land on any."""
+    """The nodes (``hostIP``) of classes, worked out when they are asked for. Of a pod whose node is not known nothing is said."""
 
     universe: Universe
     _of: dict[int, frozenset[str]] = field(default_factory=dict)
@@ -18,11 +19,22 @@ class Nodes:
     _host_classes: tuple[tuple[int, frozenset[str]], ...] | None = None
 
     def of(self, index: int) -> frozenset[str]:
-        """Return the nodes of a class's pods; an empty text stands for those that are not known."""
+        """Return the nodes of a class's pods, as far as they are known."""
         known = self._of.get(index)
         if known is None:
-            known = self._of[index] = frozenset(p.status.host_ip for p in self.universe.classes[index].pods)
+            known = self._of[index] = frozenset(filter(None, self._nodes(index)))
         return known
+
+    def all_known(self, index: int) -> bool:
+        """Say whether the node of every pod of a class is known."""
+        return all(self._nodes(index))
+
+    def _nodes(self, index: int) -> Iterator[str]:
+        # The address of a pod on the host network is that of its node.
+        one = self.universe.classes[index]
+        if one.host_network:
+            return (p.status.pod_ip or p.status.host_ip for p in one.pods)
+        return (p.status.host_ip for p in one.pods)
 
     def hosts(self) -> tuple[tuple[int, frozenset[str]], ...]:
         """Return the classes on the host network, each with its nodes."""
@@ -34,28 +46,30 @@ class Nodes:
     @property
     def any_alone(self) -> bool:
         """True where all pods of some class on the host network are on one node: what it shares with that node's pods is sure."""
-        return any(len(nodes) == 1 and "" not in nodes for _, nodes in self.hosts())
+        return any(len(nodes) == 1 for _, nodes in self.hosts())
 
     def sharing(self, index: int, *, always: bool) -> Classes:
-        """Return the classes on the host network of which some pod is, or may be, on the node of some pod of *index*.
+        """Return the classes on the host network of which some pod is on the node of some pod of *index*.
 
         *always*: those that are on one node, on which all pods of *index* are too.
         """
         mine = self.of(index)
         found = 0
         for host, nodes in self.hosts():
-            if _share(nodes, mine, always=always):
+            if _share(nodes, mine, always=always) and (not always or (self.all_known(host) and self.all_known(index))):
                 found |= 1 << host
         return found
 
     def shared_by(self, host: int, *, always: bool) -> Classes:
-        """Return the classes of which some pod is, or may be, on a node of a class on the host network; *always* as above."""
+        """Return the classes of which some pod is on a node of a class on the host network; *always* as above."""
         known = self._shared_by.get((host, always))
         if known is None:
             theirs = self.of(host)
             known = 0
             for one in self.universe.classes:
-                if _share(theirs, self.of(one.index), always=always):
+                if _share(theirs, self.of(one.index), always=always) and (
+                    not always or (self.all_known(host) and self.all_known(one.index))
+                ):
                     known |= one.bit
             self._shared_by[host, always] = known
         return known
@@ -72,10 +86,9 @@ class Nodes:
         for host, nodes in self.hosts():
             if classes >> host & 1:
                 near |= nodes
-        near.discard("")
         whole = some = 0
         for host, nodes in self.hosts():
-            if nodes <= near:
+            if nodes and nodes <= near and self.all_known(host):
                 whole |= 1 << host
             elif not nodes.isdisjoint(near):
                 some |= 1 << host
@@ -86,5 +99,5 @@ class Nodes:
 
 def _share(one: frozenset[str], other: frozenset[str], *, always: bool) -> bool:
     if always:
-        return len(one) == 1 and one == other and "" not in one
-    return "" in one or "" in other or not one.isdisjoint(other)
+        return len(one) == 1 and one == other
+    return not one.isdisjoint(other)
