@@ -1,0 +1,169 @@
+"""What happens the second enforcement goes on, worked out on one look at a cluster. Changes nothing, asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import msgspec
+
+from eksnetpol.facts.declare import Lookup, catalog
+from eksnetpol.model.kubernetes import ObjectMeta, Pod, Service, ServicePort, ServiceSpec
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, UnreadSection, Why
+from eksnetpol.policy.dormant import Dormancy, dormancy
+from eksnetpol.policy.engine import build_engine
+from eksnetpol.policy.essentials import essentials
+from eksnetpol.policy.needs import Flow, Kind, Verdict, judging
+from eksnetpol.policy.needs_of_names import DNS_LABEL, SYSTEM
+from eksnetpol.policy.profile import Mode, Profile, Semantics
+from eksnetpol.policy.remedies import Remedy, remedies
+from eksnetpol.policy.surroundings import Surroundings
+from eksnetpol.policy.universe import Classes, build
+from eksnetpol.policy.world import World
+
+_POLICED_OTHERWISE = "auto"
+_DECISIVE = frozenset({"pods", "namespaces", "network_policies"})
+_ADDRESS = {"ipv4": "172.20.0.10", "ipv6": "fd00:a::a"}
+
+AS_EKS_INSTALLS_IT = "the cluster's DNS is not among what was read; it is taken to be as EKS installs it: kube-system/kube-dns"
+
+
+class Enforcing(StrEnum):
+    """Whether the policies are enforced already."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+class FailOn(StrEnum):
+    """What ends with exit code 1: something essential lost, anybody isolated, or nothing at all."""
+
+    LOST = "lost"
+    ISOLATED = "isolated"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What would happen. ``left_out`` are pods that were made up to judge by, and are not spoken of."""
+
+    target: Target
+    source: SourceKind
+    profile: Profile
+    enforcing: Enforcing
+    dormancy: Dormancy
+    flows: tuple[Flow, ...]
+    remedies: tuple[Remedy, ...]
+    notes: tuple[str, ...] = ()
+    unread: tuple[UnreadSection, ...] = ()
+
+    @property
+    def is_strict(self) -> bool:
+        """True where pods without policies are closed."""
+        return self.profile.mode is Mode.STRICT and self.profile.semantics is Semantics.VPC_CNI
+
+    @property
+    def is_undetermined(self) -> bool:
+        """True when something counts that could not be told."""
+        return any(s.name in _DECISIVE for s in self.unread) or any(f.classes(Verdict.UNKNOWN) for f in self.flows)
+
+    def exit_code(self, fail_on: FailOn, *, fail_on_unknown: bool) -> int:
+        """Return 1 for what *fail_on* names, 3 for what could not be told, else 0."""
+        lost = any(f.classes(Verdict.LOSES, Verdict.PARTLY) for f in self.flows)
+        closed = self.dormancy.either or (self.is_strict and self.dormancy.uncovered)
+        if (fail_on is not FailOn.NEVER and lost) or (fail_on is FailOn.ISOLATED and closed):
+            return 1
+        return 3 if fail_on_unknown and self.is_undetermined else 0
+
+
+def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Collection[Kind] = ()) -> Simulation:
+    """Return what the policies of *world*, which is of *snapshot*, do under *profile* once they are enforced.
+
+    Flows of the kinds in *skip* are not judged.
+    """
+    catalog()
+    facts = Lookup(snapshot)
+    asked, extra = _with_dns(world, profile)
+    thought_of = replace(asked, pods=(*asked.pods, *extra)) if extra else asked
+    base = build(thought_of.pods, thought_of.namespaces)
+    standard = build_engine(thought_of, replace(profile, mode=Mode.STANDARD), base=base)
+    engine = standard if profile.mode is Mode.STANDARD else build_engine(thought_of, profile, base=base)
+    left_out: Classes = 0
+    for pod in extra:
+        left_out |= 1 << standard.atlas.class_of[pod.namespace, pod.name]
+    unserved, notes = _unserved(facts)
+    found = dormancy(standard, unserved, left_out=left_out)
+    strict = profile.mode is Mode.STRICT and profile.semantics is Semantics.VPC_CNI
+    uncovered = found.uncovered if strict else 0
+    around = Surroundings.of(snapshot, v4_way_out=_leaves_by_v4(facts))
+    judge = judging(engine, around, found.counted, uncovered, assumed=asked is not world)
+    flows = essentials(judge, skip)
+    if asked is not world:
+        notes += (AS_EKS_INSTALLS_IT,)
+    return Simulation(
+        snapshot.target,
+        snapshot.source,
+        profile,
+        _enforcing(facts),
+        found,
+        flows,
+        remedies(engine, flows, found.counted | left_out, uncovered),
+        (*notes, *engine.notes),
+        world.unread,
+    )
+
+
+def _with_dns(world: World, profile: Profile) -> tuple[World, tuple[Pod, ...]]:
+    """Return *world* with the cluster's DNS, and the pods this takes: files hold what somebody deploys, and not that."""
+    if world.source is not SourceKind.MANIFESTS:
+        return world, ()
+    service = world.service_by_name.get((SYSTEM, "kube-dns"))
+    labels = dict([DNS_LABEL]) if service is None else service.spec.selector
+    has_pods = any(p.namespace == SYSTEM and labels.items() <= p.labels.items() for p in world.pods)
+    if service is not None and has_pods:
+        return world, ()
+    if service is None:
+        ports = (
+            ServicePort(53, name="dns", protocol="UDP", target_port=53),
+            ServicePort(53, name="dns-tcp", protocol="TCP", target_port=53),
+        )
+        spec = ServiceSpec(cluster_ip=_ADDRESS.get(profile.family, ""), selector=labels, ports=ports)
+        world = replace(world, services=(*world.services, Service(ObjectMeta(name="kube-dns", namespace=SYSTEM), spec=spec)))
+    else:
+        world = replace(world)
+    return world, () if has_pods else (_server(labels),)
+
+
+def _server(labels: Mapping[str, str]) -> Pod:
+    raw = {
+        "metadata": {"name": "coredns-as-installed", "namespace": SYSTEM, "labels": labels},
+        "spec": {"containers": [{"name": "coredns", "ports": [{"containerPort": 53, "protocol": p} for p in ("UDP", "TCP")]}]},
+        "status": {"phase": "Running"},
+    }
+    return msgspec.json.decode(msgspec.json.encode(raw), type=Pod)
+
+
+def _unserved(facts: Lookup) -> tuple[dict[str, str], tuple[str, ...]]:
+    kinds = facts.get("node_kinds")
+    if isinstance(kinds, Seen):
+        return {name: kind for name, kind in kinds.value.unserved.items() if kind != _POLICED_OTHERWISE}, ()
+    if kinds.why in {Why.NOT_IN_FILES, Why.NOT_ASKED}:
+        return {}, ()
+    return {}, (f"nodes were not read, so pods on Fargate, Windows and hybrid nodes are taken for others: {kinds.reason}",)
+
+
+def _leaves_by_v4(facts: Lookup) -> bool:
+    family, cni = facts.get("ip_family"), facts.get("vpc_cni")
+    if not (isinstance(family, Seen) and family.value == "ipv6" and isinstance(cni, Seen) and cni.value is not None):
+        return False
+    return not cni.value.env_is("ENABLE_V4_EGRESS", "false", default="true")
+
+
+def _enforcing(facts: Lookup) -> Enforcing:
+    switches = facts.get("switches")
+    if not isinstance(switches, Seen):
+        return Enforcing.UNKNOWN
+    on = switches.value.controller.value == "on" and switches.value.agent.value == "on"
+    return Enforcing.ON if on else Enforcing.OFF
