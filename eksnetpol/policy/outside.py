@@ -15,7 +15,7 @@ from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.cidrs import LAST
 from eksnetpol.policy.ports import Interval, PortSet
 
-_RESERVED = {
+RESERVED = {
     4: ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
     6: ("::/3", "4000::/2", "8000::/1"),
@@ -23,7 +23,6 @@ _RESERVED = {
 """What nobody reaches over the internet: https://www.iana.org/assignments/iana-ipv4-special-registry, and for IPv6 all but the
 one block that global unicast addresses are given out from."""
 
-_WIDTH = {4: 32, 6: 128}
 _PREFERRED = {4: parse_cidr("203.0.113.0/24"), 6: parse_cidr("2001:db8::/32")}
 """Blocks for documentation, so that a made-up address is nobody's."""
 
@@ -31,7 +30,7 @@ _PREFERRED = {4: parse_cidr("203.0.113.0/24"), 6: parse_cidr("2001:db8::/32")}
 @cache
 def public(version: int) -> PortSet:
     """Return the addresses of the internet, as numbers of family *version* (4 or 6)."""
-    taken = [_interval(n) for n in map(parse_cidr, _RESERVED[version]) if n is not None]
+    taken = [_interval(n) for n in map(parse_cidr, RESERVED[version]) if n is not None]
     return PortSet([(0, LAST[version])]) - PortSet(taken)
 
 
@@ -66,10 +65,6 @@ class Atom:
         if number is None:
             return ""
         return str(ipaddress.IPv4Address(number) if self.version == 4 else ipaddress.IPv6Address(number))  # noqa: PLR2004
-
-    def single(self) -> str:
-        """Return `sample` as a CIDR."""
-        return f"{self.sample()}/{_WIDTH[self.version]}"
 
     def _sample(self, avoid: Collection[int]) -> int | None:
         own = PortSet(self.intervals)

@@ -20,8 +20,7 @@ from eksnetpol.model.objects.metadata import PodMeta
 from eksnetpol.model.objects.pods import PodStatus
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Addresses, Atlas, Engine, Party, Pods, ServiceAddress, Workload
-from eksnetpol.policy.outside import cut, public
-from eksnetpol.policy.universe import Classes
+from eksnetpol.policy.outside import RESERVED
 from eksnetpol.policy.world import World
 
 INTERNET = "internet"
@@ -46,9 +45,9 @@ _BY_NAME = "planned"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a word means: one party, or the several that it stands for together. ``notes`` say what may surprise about it."""
+    """What a word means. ``notes`` say what may surprise about it."""
 
-    parties: tuple[Party, ...]
+    party: Party
     title: str
     notes: tuple[str, ...] = ()
 
@@ -121,11 +120,11 @@ class Directory:
         """Return the planned pod of *namespace* with *labels*; it must be among ``extra``."""
         one = self._extra[namespace, tuple(sorted(labels.items()))]
         index = self._atlas.class_of[namespace, one.name]
-        return Named((Pods(1 << index, one.title, (one.pod,)),), one.title, self._of_namespace(namespace))
+        return Named(Pods(1 << index, one.title, (one.pod,)), one.title, self._of_namespace(namespace))
 
     def workload(self, workload: Workload) -> Named:
         """Return *workload* as a party."""
-        return Named((Pods(self._atlas.workloads[workload], str(workload)),), str(workload))
+        return Named(Pods(self._atlas.workloads[workload], str(workload)), str(workload))
 
     # --- by what the word looks like ----------------------------------------------------------------------------------
 
@@ -178,7 +177,7 @@ class Directory:
         for pod in self._atlas.universe.classes[index].pods:
             if pod.metadata.name == name and pod.metadata.namespace == namespace:
                 title = f"{namespace}/Pod/{name}"
-                return Named((Pods(1 << index, title, (pod,)),), title)
+                return Named(Pods(1 << index, title, (pod,)), title)
         return None
 
     def _service(self, name: str, text: str) -> Named:
@@ -190,7 +189,7 @@ class Directory:
         if service.is_headless or service.spec.type == "ExternalName":
             why = "is headless" if service.is_headless else "is of type ExternalName"
             raise UsageError(f"{text}: the Service {name} {why}, so it has no ClusterIP; ask for its pods or addresses")
-        return Named((ServiceAddress(service, f"{SERVICE}{name}"),), f"{SERVICE}{name}")
+        return Named(ServiceAddress(service, f"{SERVICE}{name}"), f"{SERVICE}{name}")
 
     def _address(self, text: str) -> Named:
         address = str(ipaddress.ip_address(text))
@@ -200,15 +199,15 @@ class Directory:
         if pod is not None:
             found = self._pod(pod.namespace, pod.name)
             if found is not None:
-                return Named(found.parties, found.title, (f"{address} is the address of the pod {pod.namespace}/{pod.name}",))
+                return Named(found.party, found.title, (f"{address} is the address of the pod {pod.namespace}/{pod.name}",))
         service = self._service_by_address.get(address)
         if service is not None:
             title = f"{SERVICE}{service.namespace}/{service.name}"
             note = f"{address} is the ClusterIP of the Service {service.namespace}/{service.name}"
-            return Named((ServiceAddress(service, title),), title, (note,))
+            return Named(ServiceAddress(service, title), title, (note,))
         node = self._node_by_address.get(address)
         note = f"{address} is the address of the node {node}" if node else ""
-        return Named((here,), address, (note,) if note else ())
+        return Named(here, address, (note,) if note else ())
 
     def _cidr(self, text: str) -> Named:
         network = parse_cidr(text)
@@ -217,14 +216,11 @@ class Directory:
         if network.prefixlen == network.max_prefixlen:
             return self._address(str(network.network_address))
         notes = (f"{text} is read as {network}",) if str(network) != text else ()
-        return Named((Addresses(str(network), str(network)),), str(network), notes)
+        return Named(Addresses(str(network), str(network)), str(network), notes)
 
     def _internet(self) -> Named:
-        """Return public addresses of the cluster's family, one for each way in which the policies' blocks hold any."""
         version = 6 if self.engine.profile.family == "ipv6" else 4
-        parts = (atom.within(public(version)) for atom in cut(self.engine.blocks(), version))
-        found = [Addresses(part.single(), f"{INTERNET} ({part.sample()})") for part in parts if part is not None]
-        return Named(tuple(found), INTERNET)
+        return Named(Addresses("::/0" if version == 6 else "0.0.0.0/0", INTERNET, RESERVED[version]), INTERNET)  # noqa: PLR2004
 
     # --- what there is ------------------------------------------------------------------------------------------------
 
@@ -317,15 +313,6 @@ def pods_of(party: Party, atlas: Atlas) -> tuple[Pod, ...]:
     if not isinstance(party, Pods):
         return ()
     return party.pods or tuple(p for c in atlas.universe.members(party.classes) for p in c.pods)
-
-
-def classes_of(parties: Iterable[Party]) -> Classes:
-    """Return the classes of those of *parties* that are pods."""
-    together = 0
-    for party in parties:
-        if isinstance(party, Pods):
-            together |= party.classes
-    return together
 
 
 def _is_address(text: str) -> bool:

@@ -8,7 +8,11 @@ from eksnetpol.cli.base import Group
 
 _HERE = "eksnetpol.cli.commands.policy"
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "reach": (f"{_HERE}.reach", "Say whether one may reach another, and which rule decides."),
+    "explain": (f"{_HERE}.explain", "Name every rule that has a say about a connection, and the rule that is missing."),
+    "test": (f"{_HERE}.test", "Hold policies to what is expected of them, in a pipeline."),
+}
 """Module and line in --help of each command, in the order they are worth reading."""
 
 

@@ -1,0 +1,50 @@
+"""Questions about policies, by the names that people use: one connection, expectations, two states of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from eksnetpol.policy import cases as expectations
+from eksnetpol.policy.answers import Engine
+from eksnetpol.policy.cases import Case, Outcome
+from eksnetpol.policy.engine import build_engine
+from eksnetpol.policy.parties import Directory
+from eksnetpol.policy.profile import Profile, Semantics
+from eksnetpol.policy.questions import Reply, answer, asked
+from eksnetpol.policy.suggest import Suggestion, allowing
+from eksnetpol.policy.world import World
+
+
+def other_meaning(profile: Profile) -> Profile:
+    """Return *profile* under the other semantics."""
+    is_ours = profile.semantics is Semantics.VPC_CNI
+    return replace(profile, semantics=Semantics.KUBERNETES if is_ours else Semantics.VPC_CNI)
+
+
+def reach(engine: Engine, source: str, destination: str, port: str | int | None = None, protocol: str | None = None) -> Reply:
+    """Return whether *source* may reach *destination*, by their names (`policy.parties`).
+
+    *port* is a number, a range, a name, each with ``/PROTOCOL``, or None for everything. Raises `UsageError` for names and ports
+    that mean nothing, with the nearest ones.
+    """
+    directory = Directory(engine)
+    there = directory.party(destination)
+    return answer(engine, directory.party(source), there, asked(port, protocol, there, engine))
+
+
+def suggestions(engine: Engine, reply: Reply) -> tuple[Suggestion, ...]:
+    """Return the smallest policies that would allow what *reply* denies; none where it allows it, or asks for no single port."""
+    if reply.asked is None or (reply.allowed and not reply.partial):
+        return ()
+    found: list[Suggestion] = []
+    for party, ports in reply.asked.parts:
+        if len(ports) == 1:
+            (number,) = ports
+            found += allowing(engine, reply.source.party, party, reply.asked.protocol, number)
+    return tuple(found)
+
+
+def check(cases: Sequence[Case], world: World, profile: Profile) -> tuple[Outcome, ...]:
+    """Return how *cases* end in *world*; raise `UsageError` with the place of the first that asks for what there is not."""
+    return expectations.run(cases, world, lambda world, extra: build_engine(world, profile, extra))
