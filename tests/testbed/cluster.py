@@ -86,12 +86,14 @@ class ControlPlane:
         version: str | None = None,
         users: Iterable[User] = (),
         token_webhook: str | None = None,
+        flags: Sequence[str] = (),
         programs: Components | None = None,
     ) -> ControlPlane:
         """Start etcd and kube-apiserver with their data under *folder* and return when ``/readyz`` says so.
 
         *version* is what ``/version`` answers (e.g. ``v1.24.17-eks-5d4a308``); *users* get a bearer token each; *token_webhook*
-        is the URL of a TokenReview webhook. Raise `NeverReady` with the end of the log when a part does not come up.
+        is the URL of a TokenReview webhook; *flags* are further ones of kube-apiserver. Raise `NeverReady` with the end of the
+        log when a part does not come up.
         """
         programs = programs or components()
         tokens = {user: secrets.token_urlsafe(16) for user in (ADMIN, *users)}
@@ -99,7 +101,7 @@ class ControlPlane:
             folder.mkdir(parents=True, exist_ok=True)
             plane = cls(folder, programs, family, tokens)
             try:
-                plane._start(f"etcd-{attempt}", version, token_webhook)
+                plane._start(f"etcd-{attempt}", version, token_webhook, flags)
             except NeverReady as error:
                 plane.stop()
                 if attempt == ATTEMPTS or "address already in use" not in str(error):
@@ -111,7 +113,7 @@ class ControlPlane:
                 return plane
         raise AssertionError
 
-    def _start(self, data: str, version: str | None, token_webhook: str | None) -> None:
+    def _start(self, data: str, version: str | None, token_webhook: str | None, more: Sequence[str]) -> None:
         client, peer, port = (*free_ports(2), *free_ports(1, self.network.host))
         store = f"http://127.0.0.1:{client}"
         peers = f"http://127.0.0.1:{peer}"
@@ -145,6 +147,7 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             "--allow-privileged=true",
             f"--token-auth-file={self._write('tokens.csv', self._token_lines())}",
+            *more,
         ]
         if token_webhook is not None:
             webhook = json.dumps(_kubeconfig({"server": token_webhook}, {}))
