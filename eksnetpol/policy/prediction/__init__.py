@@ -1,0 +1,1 @@
+"""Exactly the PolicyEndpoint and ClusterPolicyEndpoint objects that AWS's network policy controller writes."""
