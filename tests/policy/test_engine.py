@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from eksnetpol.model.kubernetes import Namespace, Pod, Service
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
+from eksnetpol.model.versions import Release
 from eksnetpol.policy.answers import Addresses, Pods, Say, ServiceAddress
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
 from eksnetpol.policy.engine import SetEngine, build_engine
 from eksnetpol.policy.ports import PortSet
-from eksnetpol.policy.profile import Mode, Profile, Release, Semantics
+from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.world import World
 from tests.policy.worlds import clusters, policies
@@ -57,8 +58,8 @@ def pod(name: str, ip: str, *, namespace: str = "shop", node: str = "", **more: 
     }
 
 
-def policy(name: str, *, namespace: str = "shop", **spec: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name, "namespace": namespace}, "spec": {"podSelector": {}, **spec}}
+def policy(name: str, **spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "shop"}, "spec": {"podSelector": {}, **spec}}
 
 
 def engine_of(pods: list[dict[str, Any]], given_: list[dict[str, Any]], profile: Profile, **more: Any) -> SetEngine:

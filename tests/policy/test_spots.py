@@ -7,13 +7,14 @@ import ipaddress
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eksnetpol.model.versions import Release
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.agent_map import Entry
 from eksnetpol.policy.connections import NOTHING, Connections
 from eksnetpol.policy.dataplane import bounds_at
 from eksnetpol.policy.judges import judge_of
 from eksnetpol.policy.ports import PortSet
-from eksnetpol.policy.profile import NEWEST_AGENT, Profile, Release, Semantics
+from eksnetpol.policy.profile import NEWEST_AGENT, Profile, Semantics
 from eksnetpol.policy.slots import Slot
 from eksnetpol.policy.spots import Block, Spot, compiled, specified
 
