@@ -13,6 +13,9 @@ from eksnetpol.policy.universe import Classes, PodClass, Universe, indexes_of, k
 ANNOTATION = "vpc.amazonaws.com/pod-ips"
 """What the CNI writes a pod's address into before its status has it."""
 
+_CROWD = 32
+"""Classes of so many pods are few, and summed one by one."""
+
 _ENCODE = msgspec.json.encode
 
 
@@ -30,9 +33,11 @@ class AddressBook:
         self._ips: list[tuple[str, ...]] = [()] * len(universe.classes)
         for i in indexes_of(among):
             self._ips[i] = _addresses(universe.classes[i])
-        self._weights = [len(ips) for ips in self._ips]
-        self.ready: Classes = set_of(i for i, weight in enumerate(self._weights) if weight)
-        self._counts: dict[bytes, int] = {}
+        self.ready: Classes = set_of([i for i, ips in enumerate(self._ips) if ips])
+        weights = [len(ips) for ips in self._ips]
+        self._planes = _planes([w if w < _CROWD else 0 for w in weights])
+        self._crowds = {i: w for i, w in enumerate(weights) if w >= _CROWD}
+        self._crowded = set_of(self._crowds)
         self._hosts: dict[bytes, int] = {}
         self._heads: dict[int, list[bytes]] = {}
         self._endpoints: dict[int, list[bytes]] = {}
@@ -57,12 +62,11 @@ class AddressBook:
 
     def count_pods(self, classes: Classes) -> int:
         """Return how many ready pods *classes* have."""
-        key = key_of(classes)
-        known = self._counts.get(key)
-        if known is None:
-            weights = self._weights
-            known = self._counts[key] = sum([weights[i] for i in indexes_of(classes)])
-        return known
+        total = 0
+        for worth, plane in self._planes:
+            total += worth * (classes & plane).bit_count()
+        crowded = classes & self._crowded
+        return total + sum([self._crowds[i] for i in indexes_of(crowded)]) if crowded else total
 
     def count_addresses(self, classes: Classes) -> int:
         """Return how many addresses they have; exact where `is_plain`."""
@@ -97,6 +101,12 @@ class AddressBook:
                 own = known[i] = [_endpoint(p) for p in pods]
             found += own
         return found
+
+
+def _planes(weights: list[int]) -> tuple[tuple[int, Classes], ...]:
+    """Return, for each power of two, the classes whose number of pods has it: so a set is summed in a few operations."""
+    powers = (1 << i for i in range(max(weights, default=0).bit_length()))
+    return tuple((power, set_of([i for i, weight in enumerate(weights) if weight & power])) for power in powers)
 
 
 def _addresses(pod_class: PodClass) -> tuple[str, ...]:

@@ -91,10 +91,8 @@ class Packer:
 
     def count(self, parts: tuple[Part, ...]) -> int:
         """Return how many entries *parts* make, before any are merged."""
-        if not parts:
-            return 0
-        if len(parts) == 1 and type(parts[0]) is PodsPart and self._resolver.is_plain:
-            return self._book.count_addresses(parts[0].pods)
+        if len(parts) < 2:  # noqa: PLR2004 - one part cannot be taken for another
+            return self._count_one(parts[0]) if parts else 0
         groups = gather(parts)
         if not self._is_simple(groups):
             return len(self._told_apart(parts))
@@ -102,6 +100,15 @@ class Packer:
         return sum(
             book.count_addresses(g.pods) + g.services.bit_count() + len(g.blocks) for g in groups.values()
         )
+
+    def _count_one(self, part: Part) -> int:
+        if isinstance(part, PodsPart):
+            if self._resolver.is_plain:
+                return self._book.count_addresses(part.pods)
+            return len(set(self._book.addresses(part.pods)))
+        if isinstance(part, ServicesPart):
+            return part.services.bit_count() if self._resolver.is_plain else len(self._told_apart((part,)))
+        return 1
 
     def _is_simple(self, groups: Groups) -> bool:
         """Say whether no entry of one group, or of two, is taken for another by mistake."""
@@ -116,8 +123,12 @@ class Packer:
                     return False
             elif len({text_of(ports) for _, ports in groups}) < len(groups):
                 return False
-        bare = (e.cidr for g in groups.values() for e in g.blocks.values() if e.cidr and "/" not in e.cidr)
-        return all(cidr not in self._book.taken and cidr not in resolver.service_addresses for cidr in bare)
+        for group in groups.values():
+            for entry in group.blocks.values():
+                # A block of a kind whose blocks nobody checks may be an address, and a pod's.
+                if "/" not in entry.cidr and (entry.cidr in self._book.taken or entry.cidr in resolver.service_addresses):
+                    return False
+        return True
 
     # --- entries ------------------------------------------------------------------------------------------------------
 

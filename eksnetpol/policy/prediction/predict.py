@@ -153,7 +153,8 @@ class Prediction:
     def count(self, resolved: Resolved) -> Count:
         """Return what becomes of one policy."""
         count = self.packer(resolved).count
-        ingress, egress = (count(_parts(resolved, direction)) for direction in Direction)
+        ingress = count(_parts(resolved, Direction.INGRESS))
+        egress = count(_parts(resolved, Direction.EGRESS))
         pods = self.resolver.book.count_pods(resolved.selected)
         size = self.chunk_size
         objects = max(1, -(-ingress // size), -(-egress // size), -(-pods // size))
@@ -257,7 +258,10 @@ def _is_left_out(resolved: Resolved) -> bool:
 
 
 def _parts(resolved: Resolved, direction: Direction) -> tuple[Part, ...]:
-    found = [r.parts for r in resolved.rules if r.direction is direction]
+    rules = resolved.rules
+    if len(rules) == 1:
+        return rules[0].parts if rules[0].direction is direction else ()
+    found = [r.parts for r in rules if r.direction is direction]
     return found[0] if len(found) == 1 else tuple(chain.from_iterable(found))
 
 
