@@ -3,79 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 import msgspec
 
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model.kubernetes import ObjectMeta, Pod, Service, ServicePort, ServiceSpec
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, UnreadSection, Why
-from eksnetpol.policy.dormant import Dormancy, dormancy
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Why
+from eksnetpol.policy.dormant import dormancy
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.essentials import essentials
-from eksnetpol.policy.needs import Flow, Kind, Verdict, judging
+from eksnetpol.policy.needs import Kind, judging
 from eksnetpol.policy.needs_of_names import DNS_LABEL, SYSTEM
+from eksnetpol.policy.outlook import Enforcing, Simulation
 from eksnetpol.policy.profile import Mode, Profile, Semantics
-from eksnetpol.policy.remedies import Remedy, remedies
+from eksnetpol.policy.remedies import remedies
 from eksnetpol.policy.surroundings import Surroundings
 from eksnetpol.policy.universe import Classes, build
 from eksnetpol.policy.world import World
 
 _POLICED_OTHERWISE = "auto"
-_DECISIVE = frozenset({"pods", "namespaces", "network_policies"})
 _ADDRESS = {"ipv4": "172.20.0.10", "ipv6": "fd00:a::a"}
 
 AS_EKS_INSTALLS_IT = "the cluster's DNS is not among what was read; it is taken to be as EKS installs it: kube-system/kube-dns"
-
-
-class Enforcing(StrEnum):
-    """Whether the policies are enforced already."""
-
-    ON = "on"
-    OFF = "off"
-    UNKNOWN = "unknown"
-
-
-class FailOn(StrEnum):
-    """What ends with exit code 1: something essential lost, anybody isolated, or nothing at all."""
-
-    LOST = "lost"
-    ISOLATED = "isolated"
-    NEVER = "never"
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What would happen. ``left_out`` are pods that were made up to judge by, and are not spoken of."""
-
-    target: Target
-    source: SourceKind
-    profile: Profile
-    enforcing: Enforcing
-    dormancy: Dormancy
-    flows: tuple[Flow, ...]
-    remedies: tuple[Remedy, ...]
-    notes: tuple[str, ...] = ()
-    unread: tuple[UnreadSection, ...] = ()
-
-    @property
-    def is_strict(self) -> bool:
-        """True where pods without policies are closed."""
-        return self.profile.mode is Mode.STRICT and self.profile.semantics is Semantics.VPC_CNI
-
-    @property
-    def is_undetermined(self) -> bool:
-        """True when something counts that could not be told."""
-        return any(s.name in _DECISIVE for s in self.unread) or any(f.classes(Verdict.UNKNOWN) for f in self.flows)
-
-    def exit_code(self, fail_on: FailOn, *, fail_on_unknown: bool) -> int:
-        """Return 1 for what *fail_on* names, 3 for what could not be told, else 0."""
-        lost = any(f.classes(Verdict.LOSES, Verdict.PARTLY) for f in self.flows)
-        closed = self.dormancy.either or (self.is_strict and self.dormancy.uncovered)
-        if (fail_on is not FailOn.NEVER and lost) or (fail_on is FailOn.ISOLATED and closed):
-            return 1
-        return 3 if fail_on_unknown and self.is_undetermined else 0
 
 
 def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Collection[Kind] = ()) -> Simulation:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from eksnetpol.policy.addresses import Network, holds, parse_cidr
 from eksnetpol.policy.answers import Engine, Partition, Party, Pods
 from eksnetpol.policy.isolation import Isolation, isolate
+from eksnetpol.policy.profile import Mode
 from eksnetpol.policy.reach import Blocks, gather
 from eksnetpol.policy.rules import Direction, admits, entries_of, lay_out
 from eksnetpol.policy.universe import Classes, set_of
@@ -90,16 +91,18 @@ class Asking:
         known = self._across[key] = Reached(everywhere & ~unsure, somewhere & ~everywhere, unsure)
         return known
 
-    def somewhere_unknown(self, direction: Direction, wanted: Wanted) -> Reached:
-        """Return who surely has *wanted* with an address that is not known, and of whom that depends on the address."""
+    def somewhere_unknown(self, direction: Direction, wanted: Wanted, *, public: bool = False) -> Reached:
+        """Return who surely has *wanted* with an address that is not known, and of whom that depends on the address.
+
+        *public* says that it is one of the Internet; it is no link-local one in any case.
+        """
         ordinary = self.at(direction, self.ordinary, wanted).all
         isolated = self.engine.isolated(direction)
-        open_ = self.everything & ~isolated
-        perhaps, excepted = self._by_blocks(direction, wanted)
+        perhaps, excepted = self._by_blocks(direction, wanted, public=public)
         # Pods that get the rules of others with names like theirs are selected by no policy that could be looked at.
-        shared = isolated & ~self._selected
+        shared = isolated & ~self._isolation.selected & self._shared
         sure = ordinary & ~excepted
-        return Reached(open_ | sure, 0, isolated & (ordinary | perhaps | shared) & ~sure)
+        return Reached((self.everything & ~isolated) | sure, 0, isolated & (ordinary | perhaps | shared) & ~sure)
 
     @cached_property
     def ordinary(self) -> str:
@@ -136,8 +139,9 @@ class Asking:
         return isolate(self.engine.atlas.universe, world.network_policies, world.application_policies)
 
     @cached_property
-    def _selected(self) -> Classes:
-        return self._isolation.selected
+    def _shared(self) -> Classes:
+        # Whom strict mode closes has no rules; whom it does not is isolated by rules in some direction.
+        return self.everything if self.engine.profile.mode is Mode.STANDARD else 0
 
     @cached_property
     def _blocks(self) -> dict[Direction, Blocks]:
@@ -153,18 +157,24 @@ class Asking:
                 answer |= self.engine.atlas.universe.select_in(policy.namespace, policy.spec.pod_selector)
         return answer
 
-    def _by_blocks(self, direction: Direction, wanted: Wanted) -> tuple[Classes, Classes]:
+    def _by_blocks(self, direction: Direction, wanted: Wanted, *, public: bool) -> tuple[Classes, Classes]:
         perhaps, excepted = (self._by_names if direction is Direction.EGRESS else 0), 0
         for block, selected in self._blocks[direction].selected.items():
             network = parse_cidr(block.cidr)
-            if network is None or network.version != self.version:
+            if network is None or network.version != self.version or network.is_link_local:
                 continue
-            if block.excepts:
+            if any(self._matters(hole, public=public) for hole in block.excepts):
                 excepted |= selected
-            entries = entries_of(block.ports)
-            if any(admits(entries, protocol, port) for protocol, port in wanted):
-                perhaps |= selected
+            if self._matters(block.cidr, public=public):
+                entries = entries_of(block.ports)
+                if any(admits(entries, protocol, port) for protocol, port in wanted):
+                    perhaps |= selected
         return perhaps, excepted
+
+    @staticmethod
+    def _matters(cidr: str, *, public: bool) -> bool:
+        network = parse_cidr(cidr)
+        return network is not None and not network.is_link_local and not (public and network.is_private)
 
     # --- pods ---------------------------------------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ def _sts(judge: Judging) -> Flow | None:
     blocks = judge.around.blocks_of_vpc(judge.family)
     inside = () if isinstance(blocks, Unread) else blocks
     asking = judge.asking
-    public = asking.somewhere_unknown(Direction.EGRESS, wanted)
+    public = asking.somewhere_unknown(Direction.EGRESS, wanted, public=private is False)
     if private and inside:
         found = asking.across(Direction.EGRESS, inside, wanted)
         # In which of the VPC's subnets the endpoint is was not asked.

@@ -10,8 +10,11 @@ _HERE = "eksnetpol.cli.commands.policy"
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "reach": (f"{_HERE}.reach", "Say whether one may reach another, and which rule decides."),
+    "matrix": (f"{_HERE}.matrix", "Show who may reach whom, all pairs at once."),
     "explain": (f"{_HERE}.explain", "Name every rule that has a say about a connection, and the rule that is missing."),
     "test": (f"{_HERE}.test", "Hold policies to what is expected of them, in a pipeline."),
+    "graph": (f"{_HERE}.graph", "Draw who may talk to whom."),
+    "simulate": (f"{_HERE}.simulate", "Say what happens the second enforcement goes on."),
 }
 """Module and line in --help of each command, in the order they are worth reading."""
 
