@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
-from eksnetpol.model.kubernetes import Pod, Service, ServicePort
+from eksnetpol.model.kubernetes import Service, ServicePort
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.universe import Classes
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A class of pods behind a Service."""
-
-    index: int
-    pod: Pod
 
 
 def behind(service: Service, chart: Chart) -> Classes:
@@ -37,12 +26,6 @@ def target(port: ServicePort, index: int, chart: Chart) -> int | None:
 def offered(service: Service, protocol: str, number: int) -> ServicePort | None:
     """Return the port of a Service that has this protocol and number."""
     return next((p for p in service.spec.ports if (p.protocol, p.port) == (protocol, number)), None)
-
-
-def backends(service: Service, chart: Chart) -> Iterator[Backend]:
-    """Yield the classes behind a Service, each with one of its pods."""
-    for member in chart.universe.members(behind(service, chart)):
-        yield Backend(member.index, member.example)
 
 
 def has_address(service: Service) -> bool:

@@ -70,7 +70,7 @@ class SetEngine:
         self.columns = Columns(self.chart, self.grants, self.tiers, judge, rule)
         agent = AgentRules(self.grants, names, profile) if is_agent else None
         self.sides = Sides(self.chart, self.grants, self.tiers, self.columns, judge, agent)
-        self.pairs = Pairs(self.sides, ServiceEntries(self.sides, names), networks)
+        self.pairs = Pairs(self.sides, ServiceEntries(self.sides, world, base, profile.controller), networks)
 
     @property
     def world(self) -> World:
@@ -111,7 +111,7 @@ class SetEngine:
         """Return what the egress side of every class lets through to a Service, in ports of the Service."""
         found: dict[Connections, Classes] = {}
         for member in self.chart.universe.classes:
-            connections = self.pairs.to_address_of(end_of(member.example, member.index), service)
+            connections = self.pairs.leaving(end_of(member.example, member.index), service)[0]
             if connections:
                 found[connections] = found.get(connections, 0) | member.bit
         return tuple(found.items())

@@ -14,7 +14,7 @@ from eksnetpol.policy.cidrs import LAST, CidrSet
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import End, Sides, end_of
+from eksnetpol.policy.sides import Bounds, End, Sides, end_of
 from eksnetpol.policy.to_services import ServiceEntries
 
 _NODES = 256
@@ -142,29 +142,34 @@ class Pairs:
     def connections(self, source: Party, destination: Party) -> Answer:
         """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""
         if isinstance(destination, ServiceAddress):
-            return _together(Answer(*found) for found in self._through(source, destination.service))
+            return _together(self._through(source, destination.service))
         return _together(Answer(p.sure, p.possible) for p in self._pairs(source, destination))
 
-    def _through(self, source: Party, service: Service) -> Iterator[tuple[Connections, Connections]]:
-        """Yield, for each end of *source*, what it has with every and with some pod behind *service*, in the Service's ports."""
-        if isinstance(source, ServiceAddress):
-            return
-        behind = list(self._behind(service))
-        for end in self.ends(source):
+    def _through(self, source: Party, service: Service) -> Iterator[Answer]:
+        """Yield what ends of *source* have with pods behind *service*, in ports of the Service."""
+        for end, pod in self._before_and_behind(source, service):
+            leaving, perhaps = self.leaving(end, service)
             every = some = NOTHING
-            leaving = self.to_address_of(end, service)
             for port in service.spec.ports:
                 here = Connections.only(port.protocol, PortSet.of(port.port)) if port.protocol in WITH_PORTS else NOTHING
-                if not leaving.allows(port.protocol, port.port):
-                    continue
-                verdicts = [self._arrives(end, other, service, port.protocol, port.port) for other in behind]
-                every = every | here if all(verdicts) else every
-                some = some | here if any(verdicts) or not verdicts else some
-            yield every, some
+                if pod is None or self._arrives(end, pod, service, port.protocol, port.port):
+                    every, some = every | (here & leaving), some | (here & perhaps)
+            yield Answer(every, some)
 
-    def _behind(self, service: Service) -> Iterator[End]:
-        for backend in backends.backends(service, self.chart):
-            yield end_of(backend.pod, backend.index)
+    def _before_and_behind(self, source: Party, service: Service) -> Iterator[tuple[End, End | None]]:
+        """Yield ends of *source*, each with a pod behind *service* (None where there is none) that may get another answer."""
+        if isinstance(source, ServiceAddress):
+            return
+        behind = [_Crowd(c.index, c.pods) for c in self.chart.universe.members(backends.behind(service, self.chart))]
+        if not behind:
+            yield from ((end, None) for end in self.ends(source))
+        elif isinstance(source, Addresses):
+            yield from product(self.ends(source), [end_of(crowd.pods[0], crowd.index) for crowd in behind])
+        else:
+            for one, other in product(self._crowds(source), behind):
+                # A pod that meets nobody else behind the Service meets itself there.
+                for left, right in tuple(self._met(one, other)) or ((one.pods[0], other.pods[0]),):
+                    yield end_of(left, one.index), end_of(right, other.index)
 
     def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool:
         port = backends.offered(service, protocol, number)
@@ -178,15 +183,15 @@ class Pairs:
         by_address = self.sides.is_agent and backends.has_address(service)
         return by_address or self.sides.connections(Direction.EGRESS, source, pod).allows(protocol, there)
 
-    def to_address_of(self, end: End, service: Service) -> Connections:
-        """Return what the egress side of *end* lets through to a Service's address, in ports of the Service.
+    def leaving(self, end: End, service: Service) -> Bounds:
+        """Return what the egress side of *end* surely lets through to a Service's address, and what it may, in its ports.
 
         Where a Service is no address of its own (a headless one, or to engines that look behind it), everything: what its pods
         are asked decides.
         """
         if not self.sides.is_agent or not backends.has_address(service) or end.index is None:
-            return EVERYTHING
-        return self.entries.egress(end, service)
+            return EVERYTHING, EVERYTHING
+        return self.entries.bounds(end, service)
 
     # --- one verdict --------------------------------------------------------------------------------------------------
 
@@ -230,16 +235,19 @@ class Pairs:
             side = Side(Direction.EGRESS, False, True, (Decider(Say.DENIES, Direction.EGRESS, words),))  # noqa: FBT003
             return Decision(False, False, protocol, number, source.title, destination.title, (side,))  # noqa: FBT003
         found: dict[bool, tuple[End, End | None]] = {}
-        behind = list(self._behind(service))
-        for end in self.ends(source) if not isinstance(source, ServiceAddress) else ():
-            leaves = self.to_address_of(end, service).allows(protocol, number)
-            for pod in behind or (None,):
-                passes = leaves and (pod is None or self._arrives(end, pod, service, protocol, number))
-                found.setdefault(passes, (end, pod))
+        notes: dict[str, None] = {}
+        for end, pod in self._before_and_behind(source, service):
+            arrives = pod is None or self._arrives(end, pod, service, protocol, number)
+            leaving, perhaps = (b.allows(protocol, number) for b in self.leaving(end, service))
+            found.setdefault(leaving and arrives, (end, pod))
+            if perhaps and not leaving:
+                found.setdefault(arrives, (end, pod))
+                notes["pods behind the Service disagree on their ports: which the controller opens depends on chance"] = None
+            if pod is None:
+                notes[f"no pod is behind {destination.title}: only the way to its address was judged"] = None
         if not found:
             return _itself(source, destination, protocol, number)
         end, pod = found.get(False) or found[True]
-        sides = tuple(self._sides_through(end, pod, destination, protocol, number))
         return Decision(
             allowed=False not in found,
             partial=len(found) > 1,
@@ -247,8 +255,8 @@ class Pairs:
             port=number,
             source=end.title,
             destination=destination.title if pod is None else f"{destination.title} ({pod.title})",
-            sides=sides,
-            notes=() if behind else (f"no pod is behind {destination.title}: only the way to its address was judged",),
+            sides=tuple(self._sides_through(end, pod, destination, protocol, number)),
+            notes=tuple(notes),
         )
 
     def _sides_through(

@@ -1,69 +1,90 @@
 """What egress rules let through to the address of a Service, as the agent sees it: before it is turned into a pod's.
 
-The controller writes the ClusterIP of each Service that a peer's selectors mean beside the pods (`service_entries`); a block
+The controller writes the ClusterIP of each Service that a peer's selectors mean beside the pods (`prediction.services`); a block
 opens the address only where it holds it (aws/amazon-network-policy-controller-k8s, pkg/resolvers/endpoints.go).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
 
 from eksnetpol.model.kubernetes import Service
+from eksnetpol.model.versions import Release
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Decider, Say, Side
-from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
-from eksnetpol.policy.declared import DeclaredPorts
-from eksnetpol.policy.grants import Grant, Grants
+from eksnetpol.policy.backends import has_address
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.grants import Grant
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
-from eksnetpol.policy.rules import EVERYTHING as ALL_PORTS
-from eksnetpol.policy.rules import Direction, Entry, Rule
-from eksnetpol.policy.service_entries import opened_services
-from eksnetpol.policy.sides import End, Sides
+from eksnetpol.policy.prediction.ports import PortList
+from eksnetpol.policy.prediction.releases import Behaviour
+from eksnetpol.policy.prediction.services import Services
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.sides import Bounds, End, Sides
 from eksnetpol.policy.universe import Universe
+from eksnetpol.policy.world import World
 
 
 class ServiceEntries:
-    """Answers about one Service's address."""
+    """Answers about one Service's address. *pods* are all pods of the cluster, finished ones too: the controller asks them."""
 
-    def __init__(self, sides: Sides, names: DeclaredPorts) -> None:
+    def __init__(self, sides: Sides, world: World, pods: Universe, controller: Release) -> None:
         self.sides = sides
-        self.names = names
-        self.universe: Universe = sides.chart.universe
-        self._known: dict[tuple[int, str, str], Connections] = {}
+        self._places = {(s.namespace, s.name): i for i, s in enumerate(_with_address(world.services))}
+        self._services = Services(_with_address(world.services), world.namespaces, pods, Behaviour.of(controller))
+        self._known: dict[tuple[int, int], Bounds] = {}
 
-    def opened(self, grant: Grant, service: Service) -> Connections:
-        """Return what one egress rule opens of a Service's ports by its selectors."""
-        key = (id(grant), service.namespace, service.name)
-        known = self._known.get(key)
+    def opened(self, grant: Grant, service: Service) -> Bounds:
+        """Return what one egress rule surely opens of a Service's ports by its selectors, and what it may.
+
+        Where pods behind the Service disagree on what leads where, the controller's answer depends on which it meets first.
+        """
+        at = self._places.get((service.namespace, service.name))
+        if at is None:
+            return NOTHING, NOTHING
+        known = self._known.get((id(grant), at))
         if known is None:
-            known = NOTHING
-            for _, entries in opened_services(_rule(grant, self.sides.grants), (service,), self.universe, self.names):
-                for entry in entries:
-                    known = known | _of(entry)
-            self._known[key] = known
+            known = self._known[id(grant), at] = self._work_out(grant, at)
         return known
 
-    def egress(self, end: End, service: Service) -> Connections:
-        """Return what the egress side of a pod lets through to the address, in ports of the Service."""
+    def _work_out(self, grant: Grant, at: int) -> Bounds:
+        policy = self.sides.grants.policies[grant.at].policy
+        rule = policy.spec.egress[grant.number]
+        sure = possible = NOTHING
+        for peer in rule.peers:
+            if peer.pod_selector is None and peer.namespace_selector is None:
+                continue
+            if self._services.meant_by(peer, policy.namespace) >> at & 1:
+                answers = [_connections(answer) for answer in self._services.answers(at, rule.ports)]
+                always = answers[0]
+                for answer in answers:
+                    always, possible = always & answer, possible | answer
+                sure = sure | always
+        return sure, possible
+
+    def bounds(self, end: End, service: Service) -> Bounds:
+        """Return what the egress side of a pod surely lets through to the address, in ports of the Service, and what it may."""
         index = end.index
-        address = self._address(service)
         if index is None or self.sides.is_unpoliced(index):
-            return EVERYTHING
-        if not self.sides.columns.ruled(Direction.EGRESS) >> index & 1:
-            return self.sides.connections(Direction.EGRESS, end, address)
-        hosts, meant = NOTHING, False
-        for grant in self._rules(index):
-            opened = self.opened(grant, service)
-            if opened:
-                hosts, meant = hosts | opened, True
-        return self.sides.connections(Direction.EGRESS, end, address, hosts if meant else None)
+            return EVERYTHING, EVERYTHING
+        opened = [self.opened(grant, service) for grant in self._rules(index)]
+        sure, possible = (self._beside(end, service, [o[k] for o in opened], k) for k in (0, 1))
+        return sure, possible
+
+    def _beside(self, end: End, service: Service, opened: list[Connections], which: int) -> Connections:
+        together = NOTHING
+        for one in opened:
+            together = together | one
+        return self.sides.bounds(Direction.EGRESS, end, self._address(service), together or None)[which]
 
     def side(self, end: End, service: Service, protocol: str, number: int) -> Side:
         """Return the verdict of a pod's egress side on one port of the Service, with all that had a say."""
         address = self._address(service)
-        if self.egress(end, service).allows(protocol, number) and end.index is not None:
+        if self.bounds(end, service)[0].allows(protocol, number) and end.index is not None:
             for grant in self._rules(end.index):
-                if self.opened(grant, service).allows(protocol, number):
+                if self.opened(grant, service)[0].allows(protocol, number):
                     own = self.sides.grants.policies[grant.at].subject
                     place = f"egress[{grant.number}]"
                     words = f"{own} {place} opens the ClusterIP {service.spec.cluster_ip} of {_title(service)}"
@@ -85,14 +106,25 @@ def _title(service: Service) -> str:
     return f"service/{service.namespace}/{service.name}"
 
 
-def _rule(grant: Grant, grants: Grants) -> Rule:
-    policy, kind, *_ = grants.policies[grant.at]
-    rule = policy.spec.egress[grant.number]
-    return Rule(grant.at, policy, kind, Direction.EGRESS, grant.number, rule.peers, rule.ports)
+def _with_address(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Return the Services that have a ClusterIP, or will get one: files do not say it."""
+    found = []
+    for service in services:
+        if service.spec.cluster_ip and service.spec.cluster_ip != "None":
+            found.append(service)
+        elif has_address(service):
+            found.append(replace(service, spec=replace(service.spec, cluster_ip="planned")))
+    return tuple(found)
 
 
-def _of(entry: Entry) -> Connections:
-    if entry == ALL_PORTS:
+def _connections(ports: PortList | None) -> Connections:
+    if ports is None:
+        return NOTHING
+    if not ports:
         return EVERYTHING
-    protocol, low, high = entry
-    return Connections.only(protocol, PortSet([(low, max(low, high))]) if low else EVERY_PORT)
+    answer = NOTHING
+    for protocol, low, high in ports:
+        if protocol in WITH_PORTS:
+            numbers = EVERY_PORT if low is None else PortSet([(low, max(low, high or low))])
+            answer = answer | Connections.only(protocol, numbers)
+    return answer
