@@ -232,10 +232,11 @@ class _Resolver:
         if self.is_agent and meant & self.universe.on_host_network:
             # Their addresses are those of nodes, which all pods on the host network of a node have.
             meant |= self.nodes.covered_by(meant)[0]
-        if not connections:
+        if not connections and not named:
+            return
+        if not connections and direction is Direction.EGRESS:
+            # An address has no names of ports; in ingress they are the subject's own.
             blocks = []
-            if not named:
-                return
         if meant or blocks:
             yield Grant(at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named)
 
