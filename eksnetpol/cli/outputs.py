@@ -109,11 +109,16 @@ def write(text: str, file: str = STDOUT) -> None:
 
     Raises `UsageError` when it cannot be written, and `BrokenPipeError` when the reader of stdout went away.
     """
+    stream((text,), file)
+
+
+def stream(parts: Iterable[str], file: str = STDOUT) -> None:
+    """Write *parts* one after the other, as `write` does, without ever holding all of them."""
     try:
         if file == STDOUT:
-            _to_stdout(text)
+            _to_stdout(parts)
         else:
-            _to_file(text.encode("utf-8", "backslashreplace"), Path(file))
+            _to_file((part.encode("utf-8", "backslashreplace") for part in parts), Path(file))
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -121,26 +126,28 @@ def write(text: str, file: str = STDOUT) -> None:
         raise UsageError(f"{place}: cannot be written: {error.strerror or error}") from error
 
 
-def _to_stdout(text: str) -> None:
+def _to_stdout(parts: Iterable[str]) -> None:
     if sys.stdout is None:
         raise OSError(None, "it is closed")
-    sys.stdout.write(text)
+    for part in parts:
+        sys.stdout.write(part)
     sys.stdout.flush()
 
 
-def _to_file(data: bytes, path: Path) -> None:
+def _to_file(parts: Iterable[bytes], path: Path) -> None:
     path = path.resolve()
     mode = path.stat().st_mode if path.exists() else None
     if mode is not None and not stat.S_ISREG(mode):
         # A pipe or a device has no name to take over.
-        path.write_bytes(data)
+        with path.open("wb") as pipe:
+            pipe.writelines(parts)
         return
     if mode is not None and not os.access(path, os.W_OK):
         raise PermissionError(None, "permission denied")
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(stat.S_IMODE(mode) if mode is not None else 0o666 & ~_umask())

@@ -10,6 +10,7 @@ import click
 from eksnetpol.cli.config import Config
 from eksnetpol.cli.look import look as look_at
 from eksnetpol.cli.terminal import Terminal
+from eksnetpol.model.snapshot import SourceKind
 
 if TYPE_CHECKING:
     from eksnetpol.facts.declare import Lookup
@@ -30,6 +31,11 @@ class PolicyLook:
     profile: Profile
     problems: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What to call the cluster; empty for files, which are no cluster."""
+        return "" if self.world.source is SourceKind.MANIFESTS else self.snapshot.target.title
 
 
 def look(config: Config, terminal: Terminal) -> PolicyLook:

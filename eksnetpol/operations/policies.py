@@ -8,12 +8,15 @@ from dataclasses import replace
 from eksnetpol.policy import cases as expectations
 from eksnetpol.policy.answers import Engine
 from eksnetpol.policy.cases import Case, Outcome
+from eksnetpol.policy.cells import table
+from eksnetpol.policy.difference import Difference, difference
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.parties import Directory
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.questions import Reply, answer, asked
 from eksnetpol.policy.suggest import Suggestion, allowing
 from eksnetpol.policy.world import World
+from eksnetpol.reporting.matrix_view import MatrixPage
 
 
 def other_meaning(profile: Profile) -> Profile:
@@ -48,3 +51,15 @@ def suggestions(engine: Engine, reply: Reply) -> tuple[Suggestion, ...]:
 def check(cases: Sequence[Case], world: World, profile: Profile) -> tuple[Outcome, ...]:
     """Return how *cases* end in *world*; raise `UsageError` with the place of the first that asks for what there is not."""
     return expectations.run(cases, world, lambda world, extra: build_engine(world, profile, extra))
+
+
+def page_of(world: World, profile: Profile, title: str = "", *, compare: bool = False) -> MatrixPage:
+    """Return the matrix of *world*, ready to be shown; with *compare*, how it differs under the other semantics as well."""
+    engine = build_engine(world, profile)
+    compared = difference(engine, build_engine(world, other_meaning(profile))) if compare else None
+    return MatrixPage(table(engine), profile, title, (), compared)
+
+
+def diff(before: World, after: World, profiles: tuple[Profile, Profile]) -> Difference:
+    """Return what flows in one world and not in the other; *profiles* are the meanings of *before* and *after*."""
+    return difference(build_engine(before, profiles[0]), build_engine(after, profiles[1]))

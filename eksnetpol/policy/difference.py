@@ -10,12 +10,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 
-from eksnetpol.policy.answers import Answer, Engine
+from eksnetpol.model.kubernetes import Pod
+from eksnetpol.policy.answers import Addresses, Answer, Decision, Engine, Party, Pods
 from eksnetpol.policy.cells import NONE, Column, Place, Places, Table, inside, table
 from eksnetpol.policy.connections import Connections
 from eksnetpol.policy.outside import cut
 from eksnetpol.policy.universe import indexes_of, key_of, set_of
+
+_TRIED = 400
+"""Pairs of pods looked at for one that shows a change."""
 
 
 class Change(StrEnum):
@@ -161,3 +166,53 @@ def first_of(connections: Connections) -> tuple[str, int] | None:
     return None
 
 
+
+
+def witness(found: Difference, change: Changed) -> tuple[Decision, Decision] | None:
+    """Return the verdicts of both sides on one connection that shows *change*; None where no pair of pods can be asked about.
+
+    Both sides must be of one world, or else the pods of one may not be there in the other.
+    """
+    case = first_of(change.lost) or first_of(change.gained)
+    if case is None:
+        return None
+    for source, destination in _pairs_of(found, change):
+        mine = found.before.engine.decide(*_parties(found.before.engine, source, destination), *case)
+        theirs = found.after.engine.decide(*_parties(found.after.engine, source, destination), *case)
+        if mine.allowed != theirs.allowed:
+            return mine, theirs
+    return None
+
+
+End = Pod | str
+"""A pod, or an address."""
+
+
+def _pairs_of(found: Difference, change: Changed) -> Iterator[tuple[End, End]]:
+    sources, destinations = list(_ends(found, change.source)), list(_ends(found, change.destination))
+    pairs = ((s, d) for s in sources for d in destinations if s is not d)
+    yield from islice(pairs, _TRIED)
+
+
+def _ends(found: Difference, place: Place) -> Iterator[End]:
+    """Yield pods that stand for all of a workload: of each class of either side, and on either of two nodes."""
+    if place.workload is None:
+        yield place.sample
+        return
+    seen: set[int] = set()
+    for engine in (found.before.engine, found.after.engine):
+        for pod_class in engine.atlas.universe.members(engine.atlas.workloads[place.workload]):
+            for pod in (pod_class.pods[0], pod_class.pods[-1]):
+                if id(pod) not in seen:
+                    seen.add(id(pod))
+                    yield pod
+
+
+def _parties(engine: Engine, source: End, destination: End) -> tuple[Party, Party]:
+    return _party(engine, source), _party(engine, destination)
+
+
+def _party(engine: Engine, end: End) -> Party:
+    if isinstance(end, str):
+        return Addresses(f"{end}/{128 if ':' in end else 32}", end)
+    return Pods(1 << engine.atlas.class_of[end.namespace, end.name], f"{end.namespace}/{end.name}", (end,))

@@ -44,7 +44,7 @@ def write(report: Report, options: Options) -> str:
     template, style, script = _parts()
     cards = tuple(_cards(report, verbose=options.verbose))
     page = template.render(
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
         style=Markup(style),  # noqa: S704 - ours, from the package
         script=Markup(script),  # noqa: S704 - ours, from the package
         report=report,
@@ -66,10 +66,12 @@ def write(report: Report, options: Options) -> str:
 def _parts() -> tuple[Template, str, str]:
     folder = root("templates") / "report"
     page, style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.html.j2", "report.css", "report.js"))
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize
-    )
-    return environment.from_string(page), style, script
+    return environment().from_string(page), style, script
+
+
+def environment() -> Environment:
+    """Return how pages are filled in: everything is escaped, and made visible, but what is `Markup` already."""
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
 
 
 def _finalize(value: Any) -> Any:
@@ -78,7 +80,8 @@ def _finalize(value: Any) -> Any:
     return visible(str(value), keep="\n")
 
 
-def _policy(style: str, script: str) -> str:
+def content_policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy under which *style* and *script* take effect, and nothing else."""
     return f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
 
 
