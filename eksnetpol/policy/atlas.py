@@ -191,22 +191,24 @@ class _ClassOf(Mapping[tuple[str, str], int]):
 def _cells(base: Universe, keys: frozenset[str], regions: Regions, name_of: NameOf | None) -> Iterator[_Cell]:
     cells: dict[Any, _Cell] = {}
     seen: dict[int, tuple[Ports, Ports]] = {}
-    whole = len(regions.cuts) == 1
+    names = tuple(sorted(keys))
     for pod_class in base.classes:
         if pod_class.is_terminal:
             continue
-        example = pod_class.pods[0]
-        owner = owner_of(example)
-        ports = seen.get(id(pod_class.containers)) if not pod_class.init_containers else None
+        # Workloads have their pods beside each other, and most of their classes differ in what nobody asks for.
+        owner = owner_of(pod_class.pods[0])
+        ports = None if pod_class.init_containers else seen.get(id(pod_class.containers))
         if ports is None:
             ports = (_ports(pod_class.containers), _ports((*pod_class.containers, *_sidecars(pod_class.init_containers))))
             if not pod_class.init_containers:
                 seen[id(pod_class.containers)] = ports
-        labels = {k: v for k, v in pod_class.labels.items() if k in keys}
-        kind = (pod_class.namespace, owner, pod_class.host_network, tuple(labels.items()), ports)
-        for place, pods in _by_place(pod_class.pods, regions, whole):
+        own = pod_class.labels
+        values = tuple([own.get(name) for name in names])
+        kind = (pod_class.namespace, owner.kind, owner.name, pod_class.host_network, values, ports)
+        for place, pods in _by_place(pod_class.pods, regions):
             cell = cells.get((kind, place))
             if cell is None:
+                labels = {name: value for name, value in zip(names, values, strict=True) if value is not None}
                 workload = Workload(pod_class.namespace, owner.kind, owner.name)
                 cell = cells[kind, place] = _Cell(pod_class, labels, workload, place, *ports, [], set())
             cell.pods.extend(pods)
@@ -215,25 +217,17 @@ def _cells(base: Universe, keys: frozenset[str], regions: Regions, name_of: Name
     yield from cells.values()
 
 
-def _by_place(pods: tuple[Pod, ...], regions: Regions, whole: bool) -> Iterable[tuple[int, Sequence[Pod]]]:
-    if whole:
-        # Even without any block, a pod of unknown address is one apart: nothing is known of its family.
-        regions_of: dict[int, list[Pod]] = {}
-        first = pods[0].status.pod_ip
-        if first and all(p.status.pod_ip for p in pods):
-            return ((regions.place(first), pods),)
-        for pod in pods:
-            regions_of.setdefault(regions.place(pod.status.pod_ip), []).append(pod)
-        return regions_of.items()
-    groups: dict[int, list[Pod]] = {}
+def _by_place(pods: tuple[Pod, ...], regions: Regions) -> Iterable[tuple[int, Sequence[Pod]]]:
     place = regions.place
-    for pod in pods:
-        at = place(pod.status.pod_ip)
-        group = groups.get(at)
-        if group is None:
-            groups[at] = [pod]
-        else:
-            group.append(pod)
+    first = place(pods[0].status.pod_ip)
+    if len(pods) == 1:
+        return ((first, pods),)
+    places = [place(pod.status.pod_ip) for pod in pods]
+    if places.count(first) == len(pods):
+        return ((first, pods),)
+    groups: dict[int, list[Pod]] = {}
+    for at, pod in zip(places, pods, strict=True):
+        groups.setdefault(at, []).append(pod)
     return groups.items()
 
 
