@@ -104,6 +104,18 @@ class Asking:
         sure = ordinary & ~excepted
         return Reached((self.everything & ~isolated) | sure, 0, isolated & (ordinary | perhaps | shared) & ~sure)
 
+    def holes(self, direction: Direction, cidrs: tuple[str, ...], classes: Classes) -> tuple[str, ...]:
+        """Return the exceptions within *cidrs* that policies of *classes* make: to the agent, wider rules do not open these."""
+        outer = [n for n in map(parse_cidr, cidrs) if n is not None]
+        found: dict[str, None] = {}
+        for block, selected in self._blocks[direction].selected.items():
+            if selected & classes:
+                for text in block.excepts:
+                    hole = parse_cidr(text)
+                    if hole is not None and any(_inside(hole, n) for n in outer):
+                        found[str(hole)] = None
+        return tuple(sorted(found))
+
     @cached_property
     def ordinary(self) -> str:
         """An address of the Internet that no policy speaks of, unless by the block of everything."""
@@ -222,3 +234,8 @@ def having(partition: Partition, wanted: Iterable[tuple[str, int]]) -> Reached:
         elif any(held):
             some |= classes
     return Reached(everyone, some)
+
+
+def _inside(inner: Network, outer: Network) -> bool:
+    same = inner.version == outer.version and inner.prefixlen > outer.prefixlen
+    return same and holds(outer, int(inner.network_address))

@@ -132,6 +132,11 @@ class Judging:
         """True where the answer is what the VPC CNI does."""
         return self.engine.profile.semantics is Semantics.VPC_CNI
 
+    def blocks(self, direction: Direction, cidrs: tuple[str, ...], classes: Classes) -> tuple[Peer, ...]:
+        """Return the peers that are *cidrs*, for *classes*: with what other rules except of them, which would stay closed."""
+        holes = self.asking.holes(direction, cidrs, classes) if self.is_agent else ()
+        return tuple(Peer(c) for c in dict.fromkeys((*cidrs, *holes)))
+
     def host(self, address: str) -> Peer:
         """Return the peer that is one address."""
         return Peer(f"{address.partition('/')[0]}/{128 if family_of(address) == 'ipv6' else 32}")

@@ -86,7 +86,7 @@ def _from_control_plane(judge: Judging, target: Target) -> tuple[Part, ...]:
     subnets = judge.around.blocks_of_subnets(judge.family)
     if not isinstance(subnets, Unread) and subnets:
         found = judge.asking.across(Direction.INGRESS, subnets, wanted)
-        opening = Opening(Direction.INGRESS, tuple(Peer(c) for c in subnets), wanted)
+        opening = Opening(Direction.INGRESS, judge.blocks(Direction.INGRESS, subnets, target.classes), wanted)
         partly = f"only part of the control plane's subnets ({', '.join(subnets)}) is open on TCP {target.number}"
         return parts_of(target.classes, found, opening, words, partly)
     own = judge.around.addresses_of_api_server(judge.family)
@@ -158,14 +158,14 @@ def _through(judge: Judging, door: _Door, classes: Classes, wanted: Wanted) -> t
         return parts_of(classes, found, None, words, doubt=doubt)
     found = judge.asking.across(Direction.INGRESS, blocks, wanted)
     caution = "" if door.clients is False else "clients whose own addresses are preserved need their blocks as well"
-    opening = Opening(Direction.INGRESS, tuple(Peer(c) for c in blocks), wanted, caution)
+    opening = Opening(Direction.INGRESS, judge.blocks(Direction.INGRESS, blocks, classes), wanted, caution)
     partly = f"only some of the VPC ({', '.join(blocks)}), or of {words_of(wanted)}, is open"
     if door.clients is False:
         return parts_of(classes, found, opening, words, partly)
     if door.clients:
         everywhere = ("::/0",) if judge.family == "ipv6" else ("0.0.0.0/0",)
         caution = "opens them to every address, in the VPC and in the Internet"
-        opening = Opening(Direction.INGRESS, tuple(Peer(c) for c in everywhere), wanted, caution)
+        opening = Opening(Direction.INGRESS, judge.blocks(Direction.INGRESS, everywhere, classes), wanted, caution)
         partly = "health checks of the VPC may come in, clients with their own addresses may not"
         return parts_of(classes, Reached(found.all & anyone, found.all | found.some), opening, words, partly)
     doubt = "the VPC may come in; whether the addresses of clients, which are closed, are preserved is not known"

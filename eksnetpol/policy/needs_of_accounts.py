@@ -134,11 +134,11 @@ def _sts(judge: Judging) -> Flow | None:
         found = asking.across(Direction.EGRESS, inside, wanted)
         # In which of the VPC's subnets the endpoint is was not asked.
         found = Reached(found.all, 0, found.some | found.unsure)
-        target, opening = f"the VPC's endpoint in {', '.join(inside)}", _opening_to(inside, wanted, "")
+        target, opening = f"the VPC's endpoint in {', '.join(inside)}", _opening_to(judge, inside, wanted, needing)
     else:
         caution = "opens TCP 443 to every address, in the VPC and in the Internet, where addresses of STS change"
         everywhere = ("::/0",) if judge.family == "ipv6" else ("0.0.0.0/0",)
-        found, target, opening = public, "public addresses of STS", _opening_to(everywhere, wanted, caution)
+        found, target, opening = public, "public addresses of STS", _opening_to(judge, everywhere, wanted, needing, caution)
     words = f"reach STS on TCP {_HTTPS}"
     doubt = "only some addresses are open to them on TCP 443, and whether STS is at one was not asked"
     unread = judge.around.service_accounts
@@ -149,5 +149,5 @@ def _sts(judge: Judging) -> Flow | None:
     return Flow(Kind.STS, Direction.EGRESS, "STS, for IRSA", f"{target}, TCP {_HTTPS}", parts)
 
 
-def _opening_to(cidrs: tuple[str, ...], wanted: Wanted, caution: str) -> Opening:
-    return Opening(Direction.EGRESS, tuple(Peer(c) for c in cidrs), wanted, caution)
+def _opening_to(judge: Judging, cidrs: tuple[str, ...], wanted: Wanted, classes: Classes, caution: str = "") -> Opening:
+    return Opening(Direction.EGRESS, judge.blocks(Direction.EGRESS, cidrs, classes), wanted, caution)
