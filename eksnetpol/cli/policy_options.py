@@ -56,13 +56,16 @@ semantics = policy_option(
 )
 """Whose meaning counts."""
 
+controller_release = policy_option(
+    "--controller-version",
+    type=ReleaseType(),
+    metavar="RELEASE",
+    help="Release of the network policy controller, which a cluster does not tell.  [default: the newest known]",
+)
+"""Of which release of the controller."""
+
 releases = together(
-    policy_option(
-        "--controller-version",
-        type=ReleaseType(),
-        metavar="RELEASE",
-        help="Release of the network policy controller, which a cluster does not tell.  [default: the newest known]",
-    ),
+    controller_release,
     policy_option(
         "--agent-version",
         type=ReleaseType(),

@@ -12,8 +12,8 @@ _ENDLESS = 2**31 - 1
 
 
 # libyaml's where PyYAML was built with it (a third of the time); every value is written out where it stands, without anchors.
-_Dumper: type[yaml.SafeDumper] = type(
-    "_Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda _self, _data: True}
+Dumper: type[yaml.SafeDumper] = type(
+    "Dumper", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda _self, _data: True}
 )
 
 
@@ -23,11 +23,11 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if quoted else None)
 
 
-_Dumper.add_representer(str, _text)
+Dumper.add_representer(str, _text)
 
 
 def write(report: Report, _options: Options) -> str:
     """Return *report* as one YAML document in ASCII, its keys sorted."""
-    text = yaml.dump(document(report), Dumper=_Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
+    text = yaml.dump(document(report), Dumper=Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
     # The same string to a YAML reader, but no workflow command to a CI runner.
     return text.replace("##[", "#\\x23[")

@@ -83,7 +83,7 @@ class Packer:
     def __init__(self, resolver: Resolver, merging: Merging) -> None:
         self._resolver = resolver
         self._book: AddressBook = resolver.book
-        self._merging = merging
+        self.merging = merging
         self._is_cluster = merging is Merging.BY_ACTION
         self._service_heads: dict[int, bytes] = {}
 
@@ -170,7 +170,7 @@ class Packer:
     def key(self, entry: Entry) -> tuple[str, ...]:
         """Return what an entry is merged by; it starts with CIDR, domain and action."""
         head = (entry.cidr, entry.domain, entry.action)
-        match self._merging:
+        match self.merging:
             case Merging.BY_BLOCK:
                 return (*head, *sorted(entry.excepts))
             case Merging.NEVER:
@@ -208,7 +208,7 @@ class Packer:
             yield done
 
     def _tails(self, parts: tuple[_Said, ...]) -> tuple[bytes, ...]:
-        return _tails(parts, self._merging) if parts else ()
+        return _tails(parts, self.merging) if parts else ()
 
     def _cells(self, parts: tuple[Part, ...]) -> Iterator[_Cell]:
         groups = gather(parts)
@@ -220,7 +220,7 @@ class Packer:
                 yield _cell_of(alike)
             return
         hosts = self._resolver.universe.on_host_network
-        separate = self._merging is Merging.NEVER
+        separate = self.merging is Merging.NEVER
         for pods, said in _parts_of(((g.pods & ~hosts, k) for k, g in groups.items()), separate=separate):
             yield _Cell(self._book.heads(pods), said)
         yield from self._of_hosts(groups, hosts, separate=separate)

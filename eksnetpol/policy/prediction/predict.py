@@ -123,7 +123,7 @@ class Prediction:
     @property
     def policies(self) -> tuple[Resolved, ...]:
         """Those of them that objects are written for."""
-        return tuple(r for r in self.everything if not _is_left_out(r))
+        return tuple(r for r in self.everything if not is_left_out(r))
 
     def entries(self, resolved: Resolved, direction: Direction) -> Iterator[Entry]:
         """Yield what *resolved* opens in a direction, written out: each entry once, none of them merged."""
@@ -194,7 +194,13 @@ class Prediction:
     @cached_property
     def undetermined(self) -> tuple[Undetermined, ...]:
         """What is left to chance."""
-        return tuple(u for resolved in self.policies for rule in resolved.rules for u in self._doubts(resolved, rule))
+        return tuple(chain.from_iterable(map(self.doubts, self.policies)))
+
+    def doubts(self, resolved: Resolved) -> Iterator[Undetermined]:
+        """Yield what is left to chance of one policy."""
+        for rule in resolved.rules:
+            if rule.undetermined:
+                yield from self._doubts(resolved, rule)
 
     def _doubts(self, resolved: Resolved, rule: ResolvedRule) -> Iterator[Undetermined]:
         services = self.resolver.services
@@ -253,7 +259,8 @@ def predict(world: World, profile: Profile, chunk_size: int = CHUNK, universe: U
     return Prediction(world, profile, chunk_size, Resolver.of(world, Behaviour.of(profile.controller), universe))
 
 
-def _is_left_out(resolved: Resolved) -> bool:
+def is_left_out(resolved: Resolved) -> bool:
+    """Say whether no objects are written for *resolved*: it ends the controller's process, or the API server refuses it."""
     return bool(resolved.stops) or (isinstance(resolved, ResolvedClusterPolicy) and bool(resolved.problem))
 
 

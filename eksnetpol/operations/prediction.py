@@ -1,0 +1,32 @@
+"""What the policy controller writes, and whether the objects of a cluster are what it writes."""
+
+from __future__ import annotations
+
+from eksnetpol.checks.api.policy_endpoints_come_from_the_controller import HANDS
+from eksnetpol.errors import UsageError
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
+from eksnetpol.policy.prediction.compare import Comparison, Discrepancy
+from eksnetpol.policy.prediction.predict import Prediction
+
+NOTHING_LIVE = "--check compares with the PolicyEndpoints of a cluster, and these files hold none; give a snapshot or a cluster"
+
+
+def check(prediction: Prediction, snapshot: ClusterSnapshot) -> tuple[Discrepancy, ...]:
+    """Return where the live objects of *snapshot*, that *prediction* was made of, are not what the controller writes.
+
+    Raises `UsageError` for manifests without such objects.
+    """
+    live = isinstance(snapshot.policy_endpoints, Seen) and snapshot.policy_endpoints.value
+    if snapshot.source is SourceKind.MANIFESTS and not live:
+        raise UsageError(NOTHING_LIVE)
+    # Files say nothing of when they were written, so nothing in them is too young.
+    at = None if snapshot.source is SourceKind.MANIFESTS else snapshot.taken_at
+    return Comparison(prediction, at, HANDS).run()
+
+
+def unseen(snapshot: ClusterSnapshot) -> str:
+    """Return why the live objects could not be read; empty where they were, or where there is nothing to read."""
+    section = snapshot.policy_endpoints
+    if isinstance(section, Unread) and snapshot.source is not SourceKind.MANIFESTS:
+        return section.reason
+    return ""
