@@ -121,14 +121,14 @@ class Columns:
             self._leading_to_hosts = [g for g in rules if g.direction is Direction.EGRESS and g.peers & host]
         return self._leading_to_hosts
 
-    def outside(self, direction: Direction, address: int, version: int) -> Partition:
-        """Return what every class has with an address that is no pod's."""
+    def outside(self, direction: Direction, address: int, version: int, hosts: Judged | None = None) -> Partition:
+        """Return what every class has with an address that is no pod's; *hosts* is what rules open there by selectors."""
         host = self.chart.universe.on_host_network
         if self.rule.by_pod and version != self.chart.regions.version:
             return self._all
         ruled, asking = self.ruled(direction), self.asking(direction)
-        spots = ((bare, classes & ruled) for (bare, _, _), classes in self.spots_at(direction, address, version))
-        then = (*((c, some) for c, some in spots if c and some), *parts.everybody(self.everything & ~ruled & ~asking))
+        found = parts.beside_blocks(parts.disjoint(hosts or {}), self.spots_at(direction, address, version))
+        then = (*parts.only(tuple(found.items()), ruled), *parts.everybody(self.everything & ~ruled & ~asking))
         if asking:
             last = self._of_tier(self.tiers.baseline, direction, address, version, self.rule.otherwise)
             then = (*then, *parts.only(last, asking))

@@ -21,13 +21,13 @@ from eksnetpol.policy.answers import (
 )
 from eksnetpol.policy.atlas import Chart, draw, keys_of
 from eksnetpol.policy.columns import Columns, OpenRule
-from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
+from eksnetpol.policy.connections import EVERYTHING, NOTHING
 from eksnetpol.policy.identity import identity_of
 from eksnetpol.policy.judges import judge_of
 from eksnetpol.policy.pairs import Pairs
 from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import Sides, end_of
+from eksnetpol.policy.sides import Sides
 from eksnetpol.policy.to_services import ServiceEntries
 from eksnetpol.policy.universe import Classes, Universe, build
 from eksnetpol.policy.world import World
@@ -109,12 +109,7 @@ class SetEngine:
 
     def to_service(self, service: Service) -> Partition:
         """Return what the egress side of every class lets through to a Service, in ports of the Service."""
-        found: dict[Connections, Classes] = {}
-        for member in self.chart.universe.classes:
-            connections = self.pairs.leaving(end_of(member.example, member.index), service)[0]
-            if connections:
-                found[connections] = found.get(connections, 0) | member.bit
-        return tuple(found.items())
+        return self.pairs.all_leaving(service)
 
     def connections(self, source: Party, destination: Party) -> Answer:
         """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""

@@ -53,6 +53,12 @@ class Grant(NamedTuple):
     blocks: tuple[BlockPair, ...]
     connections: Connections
     named: Named
+    with_selectors: bool
+
+    @property
+    def resolves(self) -> bool:
+        """True when some pod or block gets an entry of it. Services alone are not looked at."""
+        return bool(self.named) or (bool(self.connections) and bool(self.peers or self.blocks))
 
 
 class Selecting(NamedTuple):
@@ -169,7 +175,7 @@ class _Resolver:
             covered |= subjects
             for grant in self._rules(at, chosen_one) if subjects else ():
                 rules.append(grant)
-                if self.is_agent:
+                if self.is_agent and grant.resolves:
                     # Rules that came out police their direction, whatever policyTypes says.
                     if grant.direction is Direction.INGRESS:
                         ingress |= subjects
@@ -232,13 +238,15 @@ class _Resolver:
         if self.is_agent and meant & self.universe.on_host_network:
             # Their addresses are those of nodes, which all pods on the host network of a node have.
             meant |= self.nodes.covered_by(meant)[0]
-        if not connections and not named:
+        if not connections and not named and not names:
             return
         if not connections and direction is Direction.EGRESS:
             # An address has no names of ports; in ingress they are the subject's own.
             blocks = []
-        if meant or blocks:
-            yield Grant(at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named)
+        selecting = any(p.pod_selector is not None or p.namespace_selector is not None for p in peers)
+        if meant or blocks or (selecting and self.is_agent and direction is Direction.EGRESS):
+            # Peers without any pod may still mean Services, whose addresses the controller opens.
+            yield Grant(at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named, selecting)
 
     def peer(self, namespace: str, peer: PolicyPeer) -> Classes:
         """Return the classes that a peer by selectors means."""

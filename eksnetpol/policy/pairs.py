@@ -9,7 +9,7 @@ from itertools import islice, product
 from eksnetpol.model.kubernetes import Pod, Service
 from eksnetpol.policy import backends
 from eksnetpol.policy.addresses import Network, parse_cidr
-from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Party, Pods, Say, ServiceAddress, Side
+from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Partition, Party, Pods, Say, ServiceAddress, Side
 from eksnetpol.policy.cidrs import LAST, CidrSet
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.ports import PortSet
@@ -192,6 +192,12 @@ class Pairs:
         if not self.sides.is_agent or not backends.has_address(service) or end.index is None:
             return EVERYTHING, EVERYTHING
         return self.entries.bounds(end, service)
+
+    def all_leaving(self, service: Service) -> Partition:
+        """Return what the egress side of every class surely lets through to a Service's address, as `leaving`."""
+        if not self.sides.is_agent or not backends.has_address(service):
+            return ((EVERYTHING, self.chart.universe.everything),)
+        return self.entries.partition(service)
 
     # --- one verdict --------------------------------------------------------------------------------------------------
 

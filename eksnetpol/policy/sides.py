@@ -311,7 +311,8 @@ class Sides:
                     f"the agent cannot tell {subject.title} from pods whose names begin alike; rules for any of them that runs "
                     "on the same node hold for all of them"
                 )
-            if peer.address == UNKNOWN and any(g.blocks for g in self.grants.of_class(subject.index)):
+            rules = (g for g in self.grants.of_class(subject.index) if g.direction is side.direction)
+            if peer.address == UNKNOWN and any(n.prefixlen or holes for g in rules for n, holes in g.blocks):
                 found.append(f"the address of {peer.title} is not known: only blocks of all addresses are taken to hold it")
         return tuple(dict.fromkeys(found))
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.versions import Release
 from eksnetpol.policy.addresses import parse_cidr
-from eksnetpol.policy.answers import Decider, Say, Side
+from eksnetpol.policy.answers import Decider, Partition, Say, Side
 from eksnetpol.policy.backends import has_address
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.grants import Grant
@@ -23,7 +23,7 @@ from eksnetpol.policy.prediction.releases import Behaviour
 from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.sides import Bounds, End, Sides
-from eksnetpol.policy.universe import Universe
+from eksnetpol.policy.universe import Classes, Universe
 from eksnetpol.policy.world import World
 
 
@@ -57,12 +57,24 @@ class ServiceEntries:
             if peer.pod_selector is None and peer.namespace_selector is None:
                 continue
             if self._services.meant_by(peer, policy.namespace) >> at & 1:
-                answers = [_connections(answer) for answer in self._services.answers(at, rule.ports)]
+                # Without ports an entry has none either, and all of the Service's are open.
+                answers = [_connections(a) for a in self._services.answers(at, rule.ports)] if rule.ports else [EVERYTHING]
                 always = answers[0]
                 for answer in answers:
                     always, possible = always & answer, possible | answer
                 sure = sure | always
         return sure, possible
+
+    def partition(self, service: Service) -> Partition:
+        """Return what the egress side of every class surely lets through to the address, in ports of the Service."""
+        hosts: dict[Connections, Classes] = {}
+        for grant in self.sides.grants.rules:
+            if grant.direction is Direction.EGRESS and grant.with_selectors:
+                opened = self.opened(grant, service)[0]
+                if opened:
+                    hosts[opened] = hosts.get(opened, 0) | grant.subjects
+        address = self._address(service)
+        return self.sides.columns.outside(Direction.EGRESS, address.address, address.version, hosts)
 
     def bounds(self, end: End, service: Service) -> Bounds:
         """Return what the egress side of a pod surely lets through to the address, in ports of the Service, and what it may."""
