@@ -131,7 +131,7 @@ def _table(param: Option) -> str:
 def _origin(ctx: click.Context, param: Option) -> Said | None:
     match ctx.get_parameter_source(param.name or ""):
         case ParameterSource.COMMANDLINE:
-            return Said(Level.FLAG, f"--{param.key}")
+            return Said(Level.FLAG, max(param.opts, key=len))
         case ParameterSource.ENVIRONMENT:
             return Said(Level.VARIABLE, str(param.envvar))
         case _:

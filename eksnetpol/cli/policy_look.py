@@ -44,8 +44,11 @@ def look(config: Config, terminal: Terminal) -> PolicyLook:
     Says on stderr what could not be read, and at ``-v`` what is assumed. Raises as `cli.look.look` does.
     """
     context = click.get_current_context(silent=True)
-    snapshot = look_at(config, terminal, context.command_path if context else "eksnetpol policy")
-    made = looked(snapshot, config.settings.policy)
+    return said(looked(look_at(config, terminal, context.command_path if context else "eksnetpol policy"), config), terminal)
+
+
+def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
+    """Return *made*, having said what could not be read and, at ``-v``, what is assumed."""
     for section in made.world.unread:
         if section.name in _NEEDED:
             what = _NEEDED[section.name]
@@ -55,12 +58,12 @@ def look(config: Config, terminal: Terminal) -> PolicyLook:
     return made
 
 
-def looked(snapshot: ClusterSnapshot, settings: PolicySettings) -> PolicyLook:
-    """Return what *snapshot* amounts to, under *settings*."""
+def looked(snapshot: ClusterSnapshot, config: Config) -> PolicyLook:
+    """Return what *snapshot* amounts to, under the settings of *config*."""
     from eksnetpol.policy.world import World
 
     world = World.of(snapshot)
-    profile, notes = profile_of(snapshot, world, settings)
+    profile, notes = profile_of(snapshot, world, config.settings.policy)
     return PolicyLook(snapshot, world, profile, (), notes)
 
 

@@ -63,3 +63,17 @@ def page_of(world: World, profile: Profile, title: str = "", *, compare: bool = 
 def diff(before: World, after: World, profiles: tuple[Profile, Profile]) -> Difference:
     """Return what flows in one world and not in the other; *profiles* are the meanings of *before* and *after*."""
     return difference(build_engine(before, profiles[0]), build_engine(after, profiles[1]))
+
+
+def on_ground(policies: World, ground: World) -> World:
+    """Return the pods, Services, namespaces and nodes of *ground* under the policies of *policies* alone."""
+    return replace(
+        ground,
+        network_policies=policies.network_policies,
+        application_policies=policies.application_policies,
+        cluster_policies=policies.cluster_policies,
+        admin_policies=policies.admin_policies,
+        policy_endpoints=(),
+        cluster_policy_endpoints=(),
+        origins=policies.origins,
+    )
