@@ -12,16 +12,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+from msgspec.structs import replace
+
 from eksnetpol.errors import UnreadableInput, UsageError
 from eksnetpol.gateways.collector_pause import collector_paused
 from eksnetpol.gateways.kubernetes_custom import EXAMPLES
 from eksnetpol.gateways.manifest_kinds import foreign_plural, reading_of
-from eksnetpol.gateways.manifest_objects import Found, objects
+from eksnetpol.gateways.manifest_objects import Found, Tell, objects, problem_of
 from eksnetpol.gateways.manifest_pods import SUFFIXES, Pods
-from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.gateways.yaml_reader import forget
+from eksnetpol.model.admin_policies import GROUP as ADMIN_GROUP
+from eksnetpol.model.admin_policies import title_of
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import KindCount
+from eksnetpol.model.problems import Problem
 from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Origin, Seen, SourceKind, Unread, Why
+from eksnetpol.policy.validation import flaws, is_validated
 
 _ENDINGS = (".yaml", ".yml", ".json")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -31,7 +38,12 @@ Note = Callable[[str], None]
 
 
 def read_manifests(
-    paths: Sequence[str], stdin: BinaryIO | None = None, note: Note = lambda _: None, *, any_file: bool = False
+    paths: Sequence[str],
+    stdin: BinaryIO | None = None,
+    note: Note = lambda _: None,
+    *,
+    any_file: bool = False,
+    problems: Tell | None = None,
 ) -> ClusterSnapshot:
     """Return what the objects in *paths* amount to: files, directories with all below them, ``-`` for *stdin*.
 
@@ -39,31 +51,37 @@ def read_manifests(
     `UnreadableInput` with file and line for what is broken or of a wrong type, for an input without any document and for a
     directory without any object; `UsageError` for a path that does not exist. With *any_file* a file that is named may be
     something else altogether, as those in a directory may.
+
+    With *problems* what is broken, of a wrong type, or a policy that the API server would refuse is left out, and *problems* is
+    told of each fault; `UnreadableInput` then remains for an input that holds nothing at all.
     """
     if not paths:
         raise UsageError("no manifests were given; name files or directories, or - for stdin")
-    gathered = _Gathered(note)
-    with collector_paused():
-        for path in paths:
-            for found in _objects(path, stdin, note, any_file):
-                gathered.add(found)
+    gathered = Gathered(note, problems)
+    try:
+        with collector_paused():
+            for path in paths:
+                for found in _objects(path, stdin, gathered, any_file):
+                    gathered.add(found)
+    finally:
+        forget()
     return gathered.snapshot()
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def _objects(path: str, stdin: BinaryIO | None, note: Note, any_file: bool) -> Iterator[Found]:
+def _objects(path: str, stdin: BinaryIO | None, gathered: Gathered, any_file: bool) -> Iterator[Found]:
     if path == "-":
         if stdin is None:
             raise UsageError("- stands for stdin, and there is none")
-        yield from objects(stdin.read(), "stdin") or ()
+        yield from objects(stdin.read(), "stdin", tell=gathered.tell) or ()
     elif Path(path).is_dir():
-        yield from _below(path, note)
+        yield from _below(path, gathered)
     else:
-        found = objects(_read(path), path, any_file=any_file)
+        found = objects(_read(path), path, any_file=any_file, tell=gathered.tell)
         if found is None:
-            note(f"{path}: no Kubernetes objects, left out")
+            gathered.note(f"{path}: no Kubernetes objects, left out")
         yield from found or ()
 
 
@@ -76,12 +94,13 @@ def _read(path: str) -> bytes:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _below(top: str, note: Note) -> Iterator[Found]:
+def _below(top: str, gathered: Gathered) -> Iterator[Found]:
     any_found = False
     files = _Files()
     empty: list[str] = []
+    before = gathered.told
     for path in files.below(top):
-        found = objects(_read(path), path, any_file=True)
+        found = objects(_read(path), path, any_file=True, tell=gathered.tell)
         if found is None:
             empty.append(path)
         else:
@@ -93,8 +112,8 @@ def _below(top: str, note: Note) -> Iterator[Found]:
         (files.kustomizations, "left out, as is what it would change; give the output of `kustomize build`"),
     ):
         if paths:
-            note(f"{_some(paths)}: {words}")
-    if not any_found:
+            gathered.note(f"{_some(paths)}: {words}")
+    if not any_found and gathered.told == before:
         raise UnreadableInput(top, "no Kubernetes objects are here; expected *.yaml, *.yml or *.json below it")
 
 
@@ -136,11 +155,17 @@ def _some(names: Iterable[str]) -> str:
 # --- the snapshot -----------------------------------------------------------------------------------------------------
 
 
-class _Gathered:
-    """Objects by section, each once: of two with the same name the later counts, as when they are applied in order."""
+class Gathered:
+    """Objects by section, each once: of two with the same name the later counts, as when they are applied in order.
 
-    def __init__(self, note: Note) -> None:
-        self._note = note
+    *note* is told what was left out; *problems*, where there is any, of everything that is malformed (see `read_manifests`).
+    """
+
+    def __init__(self, note: Note, problems: Tell | None = None) -> None:
+        self.note = note
+        self.told = 0
+        """How many problems there were so far."""
+        self._problems = problems
         self._sections: dict[str, dict[tuple[str, str, str], Any]] = {}
         self._pods = Pods()
         self._origins: dict[str, Origin] = {}
@@ -148,8 +173,35 @@ class _Gathered:
         self._unread: Counter[str] = Counter()
         self._again: list[str] = []
 
+    @property
+    def tell(self) -> Tell | None:
+        """Who is to be told of problems; None where they are to be raised."""
+        return None if self._problems is None else self._tell
+
     def add(self, found: Found) -> None:
         """Take an object."""
+        if self._problems is None:
+            self._add(found)
+            return
+        subject = _subject(found)
+        if is_validated(found.group, found.kind):
+            faults = flaws(found.group, found.kind, msgspec.json.decode(found.data))
+            for fault in faults:
+                self._tell(Problem(found.place(fault.steps), fault.message, subject, fault.field))
+            if faults:
+                return
+        try:
+            self._add(found)
+        except UnreadableInput as error:
+            problem = problem_of(error)
+            self._tell(replace(problem, message=problem.message.removeprefix(f"{found.title}: "), subject=subject))
+
+    def _tell(self, problem: Problem) -> None:
+        self.told += 1
+        if self._problems is not None:
+            self._problems(problem)
+
+    def _add(self, found: Found) -> None:
         reading = reading_of(found)
         plural = foreign_plural(found)
         if (found.group, found.kind) == ("", "Pod"):
@@ -163,7 +215,7 @@ class _Gathered:
                 meta = thing.metadata
                 section = self._sections.setdefault(reading.section, {})
                 section[found.kind, meta.namespace, meta.name] = thing
-                self._came(found, Subject(_title(thing, found), meta.name, meta.namespace))
+                self._came(found, Subject(_title(found), meta.name, meta.namespace))
         elif not plural and (found.group, found.kind) not in SUFFIXES:
             self._unread[found.kind] += 1
         if plural:
@@ -179,9 +231,9 @@ class _Gathered:
         """Return everything gathered; what is in no file is unread."""
         if self._unread:
             kinds = (f"{kind} ({count})" for kind, count in sorted(self._unread.items()))
-            self._note(f"objects that nothing here reads: {_some(kinds)}")
+            self.note(f"objects that nothing here reads: {_some(kinds)}")
         if self._again:
-            self._note(f"there more than once, so that the last counts: {_some(self._again)}")
+            self.note(f"there more than once, so that the last counts: {_some(self._again)}")
         counts = tuple(
             KindCount(group, kind, plural, len(names), tuple(names[:EXAMPLES]))
             for (group, kind, plural), names in sorted(self._foreign.items())
@@ -204,5 +256,12 @@ class _Gathered:
         self._origins[str(subject)] = origin
 
 
-def _title(thing: Any, found: Found) -> str:
-    return thing.title if isinstance(thing, AdminPolicy) else found.kind
+def _title(found: Found) -> str:
+    return title_of(found.kind) if found.group == ADMIN_GROUP else found.kind
+
+
+def _subject(found: Found) -> Subject:
+    name = found.name or "(without a name)"
+    reading = reading_of(found)
+    namespaced = (reading is None and found.kind != "Namespace") or (reading is not None and reading.namespaced)
+    return Subject(_title(found), name, (found.namespace or "default") if namespaced else "")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from eksnetpol.errors import UnreadableInput
 from eksnetpol.gateways.yaml_reader import as_utf8, documents, line_of
 from eksnetpol.model.nulls import without_nulls
+from eksnetpol.model.problems import Problem
 
 T = TypeVar("T")
 
@@ -21,6 +24,10 @@ _BYTE = re.compile(r"\(byte (\d+)\)")
 _PLACE = re.compile(r" - at `(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<key>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<any>\[\.\.\.\])")
 _LOCATABLE = 8 << 20
+_MARKER = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+
+Tell = Callable[[Problem], None]
+"""Who is told of what is left out."""
 
 
 class _Meta(msgspec.Struct):
@@ -41,7 +48,10 @@ _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """One document of a file. ``yaml`` is the file's text where it is YAML, and ``number`` the document's place in it."""
+    """One document of a file. ``yaml`` is the text it was read from where that is YAML, and ``number`` its place in that.
+
+    That text is the file, or the part of it that follows ``before`` lines.
+    """
 
     data: bytes
     line: int
@@ -49,6 +59,7 @@ class _Text:
     item_lines: list[int] | None = None
     yaml: bytes | None = None
     number: int = 0
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +91,16 @@ class Found:
         """What to call it in an error."""
         return " ".join(part for part in (self.kind, "/".join(p for p in (self.namespace, self.name) if p)) if part)
 
-    def place(self, steps: list[str | int]) -> str:
+    def place(self, steps: Sequence[str | int]) -> str:
         """Return ``file:line`` of what is found at *steps* in this object, or of the object where that cannot be told."""
         line = None
         if self.text.yaml is None:
             if len(self.data) <= _LOCATABLE:
-                within = line_of(self.data, 0, steps)
+                within = line_of(self.data, 0, list(steps))
                 line = within and self.line + within - 1
         elif len(self.text.yaml) <= _LOCATABLE:
-            line = line_of(self.text.yaml, self.text.number, [*self.steps, *steps])
+            within = line_of(self.text.yaml, self.text.number, [*self.steps, *steps])
+            line = within and self.text.before + within
         return f"{self.file}:{line or self.line}"
 
     def decode(self, decoder: msgspec.json.Decoder[T]) -> T:
@@ -121,21 +133,54 @@ class Found:
         return UnreadableInput(self.place(steps), words + ("; put it in quotes" if quoted else ""))
 
 
-def objects(data: bytes, file: str, *, any_file: bool = False) -> list[Found] | None:
+def problem_of(error: UnreadableInput) -> Problem:
+    """Return *error* as something that was left out."""
+    return Problem(error.place, str(error).removeprefix(f"{error.place}: "))
+
+
+def objects(data: bytes, file: str, *, any_file: bool = False, tell: Tell | None = None) -> list[Found] | None:
     """Return the objects in *data*; *file* is what to call it.
 
     With *any_file*, as for what lies in a directory, None where it holds no Kubernetes object at all. Raises `UnreadableInput`
-    with the line for what is neither YAML nor JSON, for duplicate keys and for an object without apiVersion or kind.
+    with the line for what is neither YAML nor JSON, for duplicate keys and for an object without apiVersion or kind. With *tell*
+    nothing of the kind is raised: that document, or that element of a list, is left out, and *tell* is told.
     """
-    data = as_utf8(data, file)
-    if any_file and b"apiVersion" not in data and b"kind" not in data:
-        return None
-    texts = list(_texts(data, file))
+    try:
+        data = as_utf8(data, file)
+        if any_file and b"apiVersion" not in data and b"kind" not in data:
+            return None
+        texts = list(_texts(data, file))
+    except UnreadableInput as error:
+        if tell is None:
+            raise
+        return [found for text in _readable(data, file, error, tell) for found in _objects(text, tell)]
     if any_file and not any(_is_object(text) for text in texts):
         return None
     if not texts and not any_file:
         raise UnreadableInput(file, f"this is empty; {_EXPECTED}")
-    return [found for text in texts for found in _objects(text)]
+    return [found for text in texts for found in _objects(text, tell)]
+
+
+def _readable(data: bytes, file: str, error: UnreadableInput, tell: Tell) -> Iterator[_Text]:
+    """Yield those documents of a file that can be read, and tell of the others; *error* is what reading all of it met."""
+    starts = [0, *(found.start() for found in _MARKER.finditer(data))]
+    if len(starts) < 2 or data.lstrip()[:1] in {b"{", b"["}:  # noqa: PLR2004 - what there is to choose from
+        tell(problem_of(error))
+        return
+    before = 0
+    for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
+        part = data[start:end]
+        try:
+            texts = list(_texts(part, file))
+        except UnreadableInput as unreadable:
+            problem = problem_of(unreadable)
+            line = problem.place.removeprefix(f"{file}:")
+            tell(replace(problem, place=f"{file}:{before + int(line)}") if line.isdigit() else problem)
+        else:
+            for text in texts:
+                lines = [before + line for line in text.item_lines or ()]
+                yield dataclasses.replace(text, line=before + text.line, item_lines=lines, before=before)
+        before += part.count(b"\n")
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
@@ -239,11 +284,32 @@ def _is_object(text: _Text) -> bool:
     return head.api_version is not None or head.kind is not None
 
 
-def _objects(text: _Text) -> Iterator[Found]:
-    yield from _unlisted(text, text.data, text.line, (), ("", ""))
+def _objects(text: _Text, tell: Tell | None) -> Iterator[Found]:
+    yield from _unlisted(text, text.data, text.line, (), ("", ""), tell)
 
 
-def _unlisted(text: _Text, data: bytes, line: int, steps: tuple[str | int, ...], default: tuple[str, str]) -> Iterator[Found]:
+def _unlisted(
+    text: _Text, data: bytes, line: int, steps: tuple[str | int, ...], default: tuple[str, str], tell: Tell | None
+) -> Iterator[Found]:
+    try:
+        head, api_version, kind = _headed(text, data, line, steps, default)
+    except UnreadableInput as error:
+        if tell is None:
+            raise
+        tell(problem_of(error))
+        return
+    if head.items is not None and kind.endswith("List"):
+        of = ("", "") if kind == "List" else (api_version, kind.removesuffix("List"))
+        for number, (item, at) in enumerate(_items(text, data, line, steps, head.items)):
+            yield from _unlisted(text, item, at, (*steps, "items", number), of, tell)
+        return
+    meta = head.metadata or _Meta()
+    yield Found(api_version, kind, meta.name or "", meta.namespace or "", data, text.file, line, text, steps)
+
+
+def _headed(
+    text: _Text, data: bytes, line: int, steps: tuple[str | int, ...], default: tuple[str, str]
+) -> tuple[_Head, str, str]:
     unknown = Found("", "", "", "", data, text.file, line, text, steps)
     if data.lstrip()[:1] != b"{":
         raise UnreadableInput(f"{text.file}:{line}", f"this is {_kind_of(data)}; {_EXPECTED}")
@@ -255,13 +321,7 @@ def _unlisted(text: _Text, data: bytes, line: int, steps: tuple[str | int, ...],
     for name, value in (("apiVersion", api_version), ("kind", kind)):
         if not value:
             raise UnreadableInput(f"{text.file}:{line}", f"{name} is missing; {_EXPECTED}")
-    if head.items is not None and kind.endswith("List"):
-        of = ("", "") if kind == "List" else (api_version, kind.removesuffix("List"))
-        for number, (item, at) in enumerate(_items(text, data, line, steps, head.items)):
-            yield from _unlisted(text, item, at, (*steps, "items", number), of)
-        return
-    meta = head.metadata or _Meta()
-    yield Found(api_version, kind, meta.name or "", meta.namespace or "", data, text.file, line, text, steps)
+    return head, api_version, kind
 
 
 def _items(

@@ -75,6 +75,11 @@ def documents(data: bytes) -> list[Plain] | None:
         return None
 
 
+def forget() -> None:
+    """Give back the memory of lines that were met before."""
+    _lines.clear()
+
+
 class _Reader:
     """One pass over the lines of a text."""
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -251,11 +252,7 @@ def line_of(data: bytes, number: int, steps: list[str | int]) -> int | None:
     As far as the steps lead; None where the document itself is not found. *data* is what `documents` read without complaint.
     JSON is found its way about too, tabs excepted.
     """
-    try:
-        nodes: list[Any] = list(yaml.compose_all(data, Loader=yaml.CSafeLoader))
-    except yaml.YAMLError:
-        return None
-    nodes = [n for n in nodes if not isinstance(n, yaml.ScalarNode) or resolve(n.value) is not None]
+    nodes = _nodes(data)
     if number >= len(nodes):
         return None
     node: Any = nodes[number]
@@ -272,3 +269,19 @@ def line_of(data: bytes, number: int, steps: list[str | int]) -> int | None:
         else:
             break
     return line
+
+
+@lru_cache(maxsize=1)
+def _nodes(data: bytes) -> list[Any]:
+    # Places are mostly asked for one after the other in the same text.
+    try:
+        nodes: list[Any] = list(yaml.compose_all(data, Loader=yaml.CSafeLoader))
+    except yaml.YAMLError:
+        return []
+    return [n for n in nodes if not isinstance(n, yaml.ScalarNode) or resolve(n.value) is not None]
+
+
+def forget() -> None:
+    """Give back the memory of what is kept from one text to the next."""
+    _nodes.cache_clear()
+    yaml_plain.forget()

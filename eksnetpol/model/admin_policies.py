@@ -28,4 +28,9 @@ class AdminPolicy(Named, frozen=True):
     @property
     def title(self) -> str:
         """The kind findings name. That of ClusterNetworkPolicies has its group, since ``networking.k8s.aws`` has them too."""
-        return self.kind if self.kind in TIERS else f"{self.kind}.{GROUP}"
+        return title_of(self.kind)
+
+
+def title_of(kind: str) -> str:
+    """Return `AdminPolicy.title` of a policy of this *kind*."""
+    return kind if kind in TIERS else f"{kind}.{GROUP}"
