@@ -100,6 +100,11 @@ class Places:
         self._node_ports = {(p.protocol, p.node_port) for s in engine.world.services for p in s.spec.ports if p.node_port}
         self._blocks = _by_length(engine.blocks())
 
+    @property
+    def is_empty(self) -> bool:
+        """True when no pod has an address."""
+        return not self._pods
+
     def at(self, address: str) -> Place:
         """Return who has *address*; raise `ValueError` for what is none."""
         known = self._known.get(address) or self._outside.get(address)

@@ -62,8 +62,14 @@ class Ledger:
 
     # --- records of VPC Flow Logs -------------------------------------------------------------------------------------
 
-    def records(self, records: Sequence[Record], number: int, bad: Callable[[Malformed], None]) -> None:
+    def records(  # noqa: C901 - every line goes through this loop, and a call for a part of it would cost as much as the rest
+        self, records: Sequence[Record], number: int, bad: Callable[[Malformed], None]
+    ) -> None:
         """Take records, one a line from line *number* on; *bad* is told of those that make no sense."""
+
+        def wrong(record: Record, why: str) -> None:
+            bad(Malformed(number + records.index(record), why))
+
         stale = 0
         ways, forward, backward = _WAYS.get, self._forward.get, self._backward.get
         for record in records:
@@ -73,22 +79,19 @@ class Ledger:
             if hit is None and way != _FORWARD:
                 hit = backward((source, destination, source_port, protocol, action, way))
             if hit is None:
-                try:
-                    hit = self._hit(record, way)
-                except ValueError as error:
-                    bad(Malformed(number + records.index(record), _short(str(error))))
+                hit = self._hit(record, way, wrong)
                 if hit is None:
                     continue
             tally, slot, born = hit
             try:
                 until, since, octets = int(end), int(start), int(size)
             except ValueError:
-                try:
-                    until, since, octets = (_number(text, action) for text in (end, start, size))
-                except ValueError as error:
-                    bad(Malformed(number + records.index(record), _short(str(error))))
+                numbers = _numbers(record)
+                if numbers is None:
+                    wrong(record, "bytes, start and end are no numbers")
                     continue
-            if until < born and until:
+                until, since, octets = numbers
+            if 0 < until < born:
                 stale += 1
                 continue
             tally[slot] += 1
@@ -99,8 +102,15 @@ class Ledger:
                 tally[FIRST] = since
         self.aside["older than the pod that has the address now"] += stale
 
-    def _hit(self, record: Record, way: int | None) -> _Hit | None:
-        """Return where *record* counts, having looked everything up; None for what is no flow."""
+    def _hit(self, record: Record, way: int | None, wrong: Callable[[Record, str], None]) -> _Hit | None:
+        """Return where *record* counts, having looked everything up; None for what is no flow, of which *wrong* is told why."""
+        try:
+            return self._found(record, way)
+        except ValueError as error:
+            wrong(record, _short(str(error)))
+            return None
+
+    def _found(self, record: Record, way: int | None) -> _Hit | None:
         source_text, destination_text, source_port, port, number, _, action, *_, status = record
         if record is BLANK or not source_text:
             return None
@@ -240,9 +250,14 @@ def _port(text: str) -> int:
     return number
 
 
-def _number(text: str, action: str) -> int:
-    """Return a number; 0 where the log has none and *action* stands in its place."""
-    return 0 if text in {"-", action} else int(text)
+def _numbers(record: Record) -> tuple[int, int, int] | None:
+    """Return end, start and bytes, each 0 where the log has none; None where one is something else."""
+    *_, action, size, start, end, _ = record
+    try:
+        until, since, octets = (0 if text in {"-", action} else int(text) for text in (end, start, size))
+    except ValueError:
+        return None
+    return until, since, octets
 
 
 def _short(text: str) -> str:

@@ -380,7 +380,7 @@ def _too_wide(crowd: _Crowd) -> str:
 def _settled_above(side: Side) -> Iterator[Decider]:
     """Yield what denied *side* from above all NetworkPolicies, or from below where none isolates."""
     last = next((d for d in reversed(side.deciders) if d.say in {Say.DENIES, Say.ALLOWS}), None)
-    if last is not None and last.say is Say.DENIES and last.subject is not None and last.subject.kind in _ABOVE:
+    if last is not None and last.say is Say.DENIES and last.subject is not None and last.subject.kind.partition(".")[0] in _ABOVE:
         yield last
 
 

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": (f"{_HERE}.test", "Hold policies to what is expected of them, in a pipeline."),
     "predict": (f"{_HERE}.predict", "Write the PolicyEndpoints that the controller writes, or hold the live ones to them."),
     "diff": (f"{_HERE}.diff", "Say which connections a change of policies adds and takes away."),
+    "flows": (f"{_HERE}.flows", "Replay observed flows: what would policies deny, and what is to be added."),
     "graph": (f"{_HERE}.graph", "Draw who may talk to whom."),
     "simulate": (f"{_HERE}.simulate", "Say what happens the second enforcement goes on."),
 }
