@@ -9,17 +9,20 @@ import msgspec
 
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model.kubernetes import ObjectMeta, Pod, Service, ServicePort, ServiceSpec
+from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Why
+from eksnetpol.policy.answers import Atlas
 from eksnetpol.policy.dormant import dormancy
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.essentials import essentials
-from eksnetpol.policy.needs import Kind, judging
-from eksnetpol.policy.needs_of_names import DNS_LABEL, SYSTEM
+from eksnetpol.policy.needs import Judging, Kind, behind, judging
+from eksnetpol.policy.needs_of_names import DNS_LABEL, SYSTEM, dns_service
 from eksnetpol.policy.outlook import Enforcing, Simulation
 from eksnetpol.policy.profile import Mode, Profile, Semantics
-from eksnetpol.policy.remedies import remedies
+from eksnetpol.policy.remedies import Remedy, remedies
+from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.surroundings import Surroundings
-from eksnetpol.policy.universe import Classes, build
+from eksnetpol.policy.universe import Classes, Universe, build, set_of
 from eksnetpol.policy.world import World
 
 _POLICED_OTHERWISE = "auto"
@@ -50,6 +53,9 @@ def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Co
     around = Surroundings.of(snapshot, v4_way_out=_leaves_by_v4(facts))
     judge = judging(engine, around, found.counted, uncovered, assumed=asked is not world)
     flows = essentials(judge, skip)
+    to_add = remedies(engine, flows, found.counted | left_out, uncovered)
+    if Kind.DNS not in skip and _may_be_turned_away(judge, to_add):
+        to_add += _after(thought_of, profile, judge, to_add, left_out)
     if asked is not world:
         notes += (AS_EKS_INSTALLS_IT,)
     return Simulation(
@@ -59,10 +65,40 @@ def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Co
         _enforcing(facts),
         found,
         flows,
-        remedies(engine, flows, found.counted | left_out, uncovered),
+        to_add,
         (*notes, *engine.notes),
         world.unread,
     )
+
+
+def _may_be_turned_away(judge: Judging, added: tuple[Remedy, ...]) -> bool:
+    """Say whether pods that may ask for names once policies are *added* could meet resolvers which are isolated themselves."""
+    service = dns_service(judge)
+    asks = any(r.kind in {None, Kind.DNS} and "egress" in r.policy["spec"] for r in added)
+    return asks and service is not None and bool(behind(judge, service) & judge.engine.isolated(Direction.INGRESS))
+
+
+def _after(
+    world: World, profile: Profile, judge: Judging, added: tuple[Remedy, ...], left_out: Classes
+) -> tuple[Remedy, ...]:
+    """Return what names need besides, once policies are *added*: whom resolvers turn away shows only when they are asked."""
+    more = tuple(msgspec.convert(msgspec.to_builtins(r.policy), NetworkPolicy) for r in added)
+    world = replace(world, network_policies=(*world.network_policies, *more))
+    engine = build_engine(world, profile)
+    # The labels that the new policies ask for may tell apart more pods than before.
+    known = judge.engine.atlas.universe
+    counted = _moved(known, engine.atlas, judge.counted)
+    again = judging(engine, judge.around, counted, assumed=judge.assumed)
+    flows = tuple(f for f in essentials(again) if f.kind is Kind.DNS)
+    found = remedies(engine, flows, counted | _moved(known, engine.atlas, left_out))
+    incoming = (r for r in found if "ingress" in r.policy["spec"])
+    return tuple(replace(r, classes=_moved(engine.atlas.universe, judge.engine.atlas, r.classes)) for r in incoming)
+
+
+def _moved(known: Universe, atlas: Atlas, classes: Classes) -> Classes:
+    """Return *classes* of one universe as those of another that hold their pods."""
+    pods = (p for c in known.members(classes) for p in c.pods)
+    return set_of({atlas.class_of[p.namespace, p.name] for p in pods})
 
 
 def _with_dns(world: World, profile: Profile) -> tuple[World, tuple[Pod, ...]]:
