@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from eksnetpol.policy import partitions as parts
-from eksnetpol.policy.addresses import holds
 from eksnetpol.policy.answers import Partition
 from eksnetpol.policy.atlas import UNKNOWN, Chart
 from eksnetpol.policy.cluster_policies import ClusterTiers
 from eksnetpol.policy.connections import EVERYTHING, Connections
 from eksnetpol.policy.grants import BlockPair, Grant, Grants
+from eksnetpol.policy.near import Near
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.spots import Block, Spot
@@ -62,6 +62,7 @@ class Columns:
         self._peers: list[Judged] = []
         self._in_peers: list[list[int]] | None = None
         self._leading_to_hosts: list[Grant] | None = None
+        self._near_by: dict[Direction, Near] = {}
         self._blocks: dict[Direction, dict[BlockPair, Judged]] = {}
 
     # --- both ---------------------------------------------------------------------------------------------------------
@@ -273,16 +274,18 @@ class Columns:
 
     def _blocks_near(self, direction: Direction, address: int, version: int) -> dict[Block, Classes]:
         near: dict[Block, Classes] = {}
-        for pair, granted in self._blocks_of(direction).items():
-            if address == UNKNOWN:
-                is_near = not pair[0].prefixlen and pair[0].version == version
-            else:
-                is_near = any(n.version == version and holds(n, address) for n in (pair[0], *pair[1]))
-            if is_near:
-                for connections, sources in granted.items():
-                    block = Block(*pair, connections)
-                    near[block] = near.get(block, 0) | sources
+        held = self._near_of(direction)
+        for pair in held.everywhere(version) if address == UNKNOWN else held.around(address, version):
+            for connections, sources in self._blocks_of(direction)[pair].items():
+                block = Block(*pair, connections)
+                near[block] = near.get(block, 0) | sources
         return near
+
+    def _near_of(self, direction: Direction) -> Near:
+        known = self._near_by.get(direction)
+        if known is None:
+            known = self._near_by[direction] = Near(self._blocks_of(direction))
+        return known
 
     def _blocks_of(self, direction: Direction) -> dict[BlockPair, Judged]:
         known = self._blocks.get(direction)
