@@ -189,26 +189,26 @@ class Packer:
             while at < count:
                 if room >= width:
                     some = cell.heads[at : at + room // width]
-                    tails = self._tails(cell.parts)
+                    tails = _tails(cell.parts, self.merging)
                     done += [head + tail for head in some for tail in tails] if len(tails) > 1 else [h + tails[0] for h in some]
                     at += len(some)
                     room -= len(some) * width
-                else:
-                    # What belongs to one address is cut by the end of an object, so each half is merged for itself.
-                    head = cell.heads[at]
-                    done += [head + tail for tail in self._tails(cell.parts[:room])]
-                    yield done
-                    done = [head + tail for tail in self._tails(cell.parts[room:])]
-                    room = size - (width - room)
-                    at += 1
-                if room <= 0:
-                    yield done
-                    done, room = [], size
+                    if not room:
+                        yield done
+                        done, room = [], size
+                    continue
+                # What belongs to one address is cut by the end of an object, so each part is merged for itself.
+                head, left = cell.heads[at], cell.parts
+                while left:
+                    now, left = left[:room], left[room:]
+                    done += [head + tail for tail in _tails(now, self.merging)]
+                    room -= len(now)
+                    if not room:
+                        yield done
+                        done, room = [], size
+                at += 1
         if done:
             yield done
-
-    def _tails(self, parts: tuple[_Said, ...]) -> tuple[bytes, ...]:
-        return _tails(parts, self.merging) if parts else ()
 
     def _cells(self, parts: tuple[Part, ...]) -> Iterator[_Cell]:
         groups = gather(parts)
