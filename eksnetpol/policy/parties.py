@@ -39,7 +39,7 @@ _KINDS: Mapping[str, str] = {
 }  # fmt: skip
 """Kinds as kubectl lets them be typed."""
 
-_NEAR, _NAMED = 3, 6
+_NEAR, _NAMED, _ALIKE = 3, 6, 0.7
 _BY_NAME = "planned"
 
 
@@ -172,7 +172,7 @@ class Directory:
 
     def _pod(self, namespace: str, name: str) -> Named | None:
         index = self._atlas.class_of.get((namespace, name))
-        if index is None:
+        if index is None or any((one.namespace, one.name) == (namespace, name) for one in self.extra):
             return None
         for pod in self._atlas.universe.classes[index].pods:
             if pod.metadata.name == name and pod.metadata.namespace == namespace:
@@ -184,15 +184,18 @@ class Directory:
         namespace, _, rest = name.partition("/")
         service = self.engine.world.service_by_name.get((namespace, rest))
         if service is None:
-            known = [f"{SERVICE}{s.namespace}/{s.name}" for s in self.engine.world.services]
-            raise UsageError(f"there is no Service {name}{_near(f'{SERVICE}{name}', known)}")
+            known = {f"{s.namespace}/{s.name}": f"{SERVICE}{s.namespace}/{s.name}" for s in self.engine.world.services}
+            raise UsageError(f"there is no Service {name}{_near(name, known)}")
         if service.is_headless or service.spec.type == "ExternalName":
             why = "is headless" if service.is_headless else "is of type ExternalName"
             raise UsageError(f"{text}: the Service {name} {why}, so it has no ClusterIP; ask for its pods or addresses")
         return Named(ServiceAddress(service, f"{SERVICE}{name}"), f"{SERVICE}{name}")
 
     def _address(self, text: str) -> Named:
-        address = str(ipaddress.ip_address(text))
+        try:
+            address = str(ipaddress.ip_address(text))
+        except ValueError:
+            raise UsageError(f"{text!r} is no address") from None
         width = 32 if "." in address else 128
         here = Addresses(f"{address}/{width}", address)
         pod = self._pod_by_address.get(address)
@@ -325,10 +328,14 @@ def _is_address(text: str) -> bool:
 
 
 def _near(text: str, known: Iterable[str] | Mapping[str, str]) -> str:
-    close = difflib.get_close_matches(text, list(known), n=_NEAR, cutoff=0.7)
-    if isinstance(known, Mapping):
-        close = [known[name] for name in close]
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    """Return a hint at the nearest of *known* names; of a mapping, its values are what to show."""
+    shown = known if isinstance(known, Mapping) else {name: name for name in known}
+    close = difflib.get_close_matches(text, list(shown), n=_NEAR, cutoff=_ALIKE)
+    if close:
+        # What is a letter apart is meant, and what shares the namespace alone is not.
+        best = difflib.SequenceMatcher(None, text, close[0]).ratio()
+        close = [c for c in close if difflib.SequenceMatcher(None, text, c).ratio() >= best - 0.05]
+    return f"; did you mean {' or '.join(shown[c] for c in close)}?" if close else ""
 
 
 def _some(names: Iterable[str]) -> str:
