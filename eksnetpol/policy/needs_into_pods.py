@@ -144,7 +144,8 @@ def _doors(judge: Judging) -> Iterator[Flow]:
         parts: list[Part] = []
         for classes, numbers in groups.items():
             parts += _through(judge, door, classes, tuple(numbers))
-        where = f"{door.how} to {service.namespace}/{service.name}"
+        numbers = dict.fromkeys(n for some in groups.values() for n in some)
+        where = f"{words_of(tuple(numbers))} of the pods behind it"
         yield Flow(door.kind, Direction.INGRESS, f"{door.how} {service.namespace}/{service.name}", where, tuple(parts))
 
 

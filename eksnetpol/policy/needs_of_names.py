@@ -93,7 +93,9 @@ def _to_dns(judge: Judging, service: Service, servers: Classes, wanted: Wanted) 
 def _node_local_dns(judge: Judging) -> Flow | None:
     if not _has_node_local_dns(judge):
         return None
-    sending = judge.isolated[Direction.EGRESS]
+    service = dns_service(judge)
+    # The cluster's own resolvers ask whom their node asks.
+    sending = judge.isolated[Direction.EGRESS] & ~(behind(judge, service) if service else 0)
     title, address = "NodeLocal DNS", bare(NODE_LOCAL_ADDRESS)
     if judge.family == "ipv6":
         reason = "where NodeLocal DNSCache listens in an IPv6 cluster is not known"

@@ -76,9 +76,10 @@ def pods_of(done: Simulation, classes: Classes) -> str:
 
 
 def lost(done: Simulation) -> list[Flow]:
-    """Return the flows that something is lost of, the most widely lost first; what is surely needed before the rest."""
+    """Return the flows that something is lost of: names first, and what not every pod needs last."""
     found = [f for f in done.flows if f.classes(Verdict.LOSES, Verdict.PARTLY)]
-    return sorted(found, key=lambda f: (not f.is_sure, -done.dormancy.pods(f.classes(Verdict.LOSES, Verdict.PARTLY))))
+    order = list(Kind)
+    return sorted(found, key=lambda f: (not f.is_sure, order.index(f.kind)))
 
 
 def headline(done: Simulation) -> str:
@@ -151,9 +152,9 @@ def strict(done: Simulation) -> Iterator[str]:
     names = sorted(workloads_of(found.engine, found.one_sided))
     if names:
         yield f"with policies for one direction, which leaves the other one open; AWS asks for both: {listed(map(str, names))}"
-    init = [c for c in found.engine.atlas.universe.members(found.counted) if c.init_containers]
+    init = sum(len(c.pods) for c in found.engine.atlas.universe.members(found.counted) if c.init_containers)
     begin = "every pod starts closed, until its policies are in place: a second or two after it has an address"
-    yield f"{begin}; {plural(sum(len(c.pods) for c in init), 'pod')} with init containers begin their work in that time"
+    yield f"{begin}; init containers of {plural(init, 'pod')} begin in that time" if init else begin
 
 
 def places(done: Simulation, *, everything: bool = False) -> Iterator[Place]:
@@ -171,9 +172,12 @@ def places(done: Simulation, *, everything: bool = False) -> Iterator[Place]:
         key = (tuple(rows.get(workload, ())), tuple(fates.get(workload, ())))
         namespaces.setdefault(workload.namespace, {}).setdefault(key, []).append(workload)
     denying: dict[str, list[str]] = {}
+    together: dict[tuple[Subject, int], list[str]] = {}
     for policy, direction, classes in done.dormancy.closing():
-        words = f"{policy.subject} closes {direction.lower()} of {plural(done.dormancy.pods(classes), 'pod')}"
-        denying.setdefault(policy.subject.namespace, []).append(words)
+        together.setdefault((policy.subject, done.dormancy.pods(classes)), []).append(direction.lower())
+    for (subject, pods), directions in together.items():
+        words = f"{subject} closes {' and '.join(sorted(directions, reverse=True))} of {plural(pods, 'pod')}"
+        denying.setdefault(subject.namespace, []).append(words)
     found = [
         Place(namespace, tuple(denying.get(namespace, ())), tuple(_stories(done, groups)))
         for namespace, groups in namespaces.items()

@@ -13,6 +13,9 @@ from eksnetpol.reporting.policy_words import lines
 _SHOWN = 3
 """So many policies stand on the page; more are wanted in a file."""
 
+_STORIES, _FEW_STORIES, _NAMESPACES = 12, 3, 10
+"""So many stories of one namespace are told without -v, and so few where there are many namespaces."""
+
 _SIGNS = {Verdict.LOSES: "x loses", Verdict.PARTLY: "x loses part of", Verdict.UNKNOWN: "? unknown:", Verdict.KEEPS: "+ keeps"}
 
 
@@ -65,12 +68,15 @@ def _rest(done: Simulation) -> Iterator[tuple[int, str]]:
 
 
 def _places(done: Simulation, *, verbose: bool) -> Iterator[tuple[int, str]]:
-    for place in view.places(done, everything=verbose):
+    places = list(view.places(done, everything=verbose))
+    most = _STORIES if len(places) <= _NAMESPACES else _FEW_STORIES
+    for place in places:
         yield 0, ""
         yield 0, f"Namespace {place.namespace}"
         for words in place.default_deny:
             yield 2, f"default deny: {words}"
-        for story in place.stories:
+        shown = place.stories if verbose else place.stories[:most]
+        for story in shown:
             names = view.listed((f"{w.kind}/{w.name}" for w in story.workloads), everything=verbose)
             yield 2, f"{names} ({view.plural(story.pods, 'pod')})"
             for row in story.rows:
@@ -82,6 +88,16 @@ def _places(done: Simulation, *, verbose: bool) -> Iterator[tuple[int, str]]:
             kept = [] if verbose else [f.title for f in story.fates if f.verdict is Verdict.KEEPS]
             if kept:
                 yield 4, f"{_SIGNS[Verdict.KEEPS]} {view.listed(kept)}"
+        yield from _more(place.stories[len(shown) :])
+
+
+def _more(stories: tuple[view.Story, ...]) -> Iterator[tuple[int, str]]:
+    losing = [s for s in stories if any(f.verdict.is_loss for f in s.fates)]
+    for some, words in ((losing, "lose something as well"), ([s for s in stories if s not in losing], "lose nothing")):
+        if some:
+            workloads = view.plural(sum(len(s.workloads) for s in some), "workload")
+            pods = view.plural(sum(s.pods for s in some), "pod")
+            yield 2, f"{workloads} more ({pods}) {words}; -v and -o json name them"
 
 
 def _listed(title: str, words: Iterable[str]) -> Iterator[tuple[int, str]]:
