@@ -117,7 +117,10 @@ class Directory:
         return self._known[text]
 
     def labelled(self, namespace: str, labels: Mapping[str, str]) -> Named:
-        """Return the planned pod of *namespace* with *labels*; it must be among ``extra``."""
+        """Return the planned pod of *namespace* with *labels*; it must be among ``extra``.
+
+        It is another pod each time, so that one asked about with itself is two with the same labels.
+        """
         one = self._extra[namespace, tuple(sorted(labels.items()))]
         index = self._atlas.class_of[namespace, one.name]
         return Named(Pods(1 << index, one.title, (one.pod,)), one.title, self._of_namespace(namespace))

@@ -96,9 +96,10 @@ def asked(text: str | int | None, protocol: str | None, destination: Named, engi
     numbers = _NUMBERS.fullmatch(words)
     if numbers:
         return _numbered(words, int(numbers[1]), int(numbers[2] or numbers[1]), said or TCP, destination)
-    named = _named(words, said, destination, engine)
-    if not named and not slash and not protocol and words.lower() in _BY_LOWER:
-        return _whole(_BY_LOWER[words.lower()], destination)
+    whole = _BY_LOWER.get(words.lower()) if not slash and not protocol else None
+    named = {} if whole and isinstance(destination.party, Addresses) else _named(words, said, destination, engine)
+    if not named and whole:
+        return _whole(whole, destination)
     if not named:
         raise UsageError(_unknown(words, destination, engine))
     return _meaning(words, named, destination)
