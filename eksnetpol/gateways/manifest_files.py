@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -71,13 +71,24 @@ def read_manifests(
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+class Tree(NamedTuple):
+    """Folders with files: those of the disk, or of a revision."""
+
+    walk: Callable[[str], Iterator[tuple[str, list[str], list[str]]]]
+    """Yields folder, names of folders in it and names of files in it, as `os.walk` does; it honours what is taken away."""
+    join: Callable[[str, str], str]
+    """What to call what is in a folder."""
+    read: Callable[[str], bytes]
+    """Returns what a file holds."""
+
+
 def _objects(path: str, stdin: BinaryIO | None, gathered: Gathered, any_file: bool) -> Iterator[Found]:
     if path == "-":
         if stdin is None:
             raise UsageError("- stands for stdin, and there is none")
         yield from objects(stdin.read(), "stdin", tell=gathered.tell) or ()
     elif Path(path).is_dir():
-        yield from _below(path, gathered)
+        yield from below(path, _DISK, gathered)
     else:
         found = objects(_read(path), path, any_file=any_file, tell=gathered.tell)
         if found is None:
@@ -94,13 +105,17 @@ def _read(path: str) -> bytes:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _below(top: str, gathered: Gathered) -> Iterator[Found]:
+def below(top: str, tree: Tree, gathered: Gathered) -> Iterator[Found]:
+    """Yield the objects in all files below *top* of *tree*; *gathered* is told what is left out.
+
+    Raises as `read_manifests` does.
+    """
     any_found = False
     files = _Files()
     empty: list[str] = []
     before = gathered.told
-    for path in files.below(top):
-        found = objects(_read(path), path, any_file=True, tell=gathered.tell)
+    for path in files.below(top, tree):
+        found = objects(tree.read(path), path, any_file=True, tell=gathered.tell)
         if found is None:
             empty.append(path)
         else:
@@ -124,16 +139,16 @@ class _Files:
         self.charts: list[str] = []
         self.kustomizations: list[str] = []
 
-    def below(self, top: str) -> Iterator[str]:
+    def below(self, top: str, tree: Tree) -> Iterator[str]:
         """Yield the files below *top* that may hold objects, in order; hidden ones are not looked at."""
-        for folder, folders, files in os.walk(top, onerror=_unreadable):
+        for folder, folders, files in tree.walk(top):
             folders[:] = sorted(f for f in folders if not f.startswith("."))
             is_chart = "Chart.yaml" in files
             if is_chart and "templates" in folders:
                 folders.remove("templates")
-                self.charts.append(f"{folder}/templates")
+                self.charts.append(tree.join(folder, "templates"))
             for name in sorted(files):
-                path = os.path.join(folder, name)  # noqa: PTH118 - the path as it was given, ./ included
+                path = tree.join(folder, name)
                 if name in _KUSTOMIZATIONS:
                     self.kustomizations.append(path)
                 elif is_chart and (name == "Chart.yaml" or name.startswith("values")):
@@ -144,6 +159,10 @@ class _Files:
 
 def _unreadable(error: OSError) -> None:
     raise UsageError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+# The path as it was given, ./ included.
+_DISK = Tree(lambda top: os.walk(top, onerror=_unreadable), os.path.join, _read)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from eksnetpol.errors import UsageError
+from eksnetpol.gateways.git_tree import is_revision, read_revision
 from eksnetpol.gateways.manifest_files import read_manifests
+from eksnetpol.gateways.manifest_objects import Tell
 from eksnetpol.gateways.snapshot_file import KIND, load
 from eksnetpol.model.snapshot import ClusterSnapshot
 
@@ -17,20 +19,22 @@ _HEAD = 512
 """Bytes from a snapshot's beginning in which its kind stands."""
 
 
-def read_state(word: str, note: Callable[[str], None] = lambda _: None) -> ClusterSnapshot:
+def read_state(word: str, note: Callable[[str], None] = lambda _: None, problems: Tell | None = None) -> ClusterSnapshot:
     """Return what *word* means: a file that `snapshot_file.save` wrote, a file or directory of manifests, ``-`` for manifests on
     stdin, or ``REVISION:PATH`` of the Git repository around.
 
     What exists as a file goes before a revision of that name. Raises `UsageError` for what is none of these, and what the
-    readers themselves raise; *note* is told what manifests leave out.
+    readers themselves raise; *note* is told what manifests leave out, and *problems*, where there is any, what is malformed.
     """
     path = Path(word)
     if word == "-":
-        return read_manifests([word], sys.stdin.buffer if sys.stdin else None, note)
+        return read_manifests([word], sys.stdin.buffer if sys.stdin else None, note, problems=problems)
     if path.is_file() and _is_snapshot(path):
         return load(word)
     if path.exists():
-        return read_manifests([word], None, note)
+        return read_manifests([word], None, note, problems=problems)
+    if is_revision(word):
+        return read_revision(word, note, problems=problems)
     raise UsageError(
         f"{word}: there is no such file or directory; expected a snapshot, manifests, or REVISION:PATH of a Git repository"
     )
