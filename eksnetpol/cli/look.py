@@ -13,6 +13,7 @@ from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import UsageError
 
 if TYPE_CHECKING:
+    from eksnetpol.gateways.manifest_objects import Tell
     from eksnetpol.gateways.session import Connection, TargetOptions
     from eksnetpol.model.settings import Settings
     from eksnetpol.model.snapshot import ClusterSnapshot
@@ -33,16 +34,19 @@ _last: list[ClusterSnapshot] = []
 # Held until the process ends, which is sooner when nothing is taken apart before.
 
 
-def look(config: Config, terminal: Terminal, command: str = "eksnetpol preflight") -> ClusterSnapshot:
+def look(
+    config: Config, terminal: Terminal, command: str = "eksnetpol preflight", problems: Tell | None = None
+) -> ClusterSnapshot:
     """Return what there is to see at the one place that *config* means. *command* is what the person typed to ask.
 
-    Raises `UsageError` when it means none or several, and what the place itself raises.
+    With *problems* what is malformed in manifests is left out, and *problems* is told. Raises `UsageError` when *config* means
+    none or several, and what the place itself raises.
     """
-    _last[:] = [_look(config, terminal, command)]
+    _last[:] = [_look(config, terminal, command, problems)]
     return _last[0]
 
 
-def _look(config: Config, terminal: Terminal, command: str) -> ClusterSnapshot:
+def _look(config: Config, terminal: Terminal, command: str, problems: Tell | None) -> ClusterSnapshot:
     settings = config.settings
     match source(config):
         case "--snapshot":
@@ -57,7 +61,9 @@ def _look(config: Config, terminal: Terminal, command: str) -> ClusterSnapshot:
             notes: list[str] = []
             with busy(terminal, f"reading {in_words(*settings.manifests)}"):
                 stdin = sys.stdin.buffer if sys.stdin else None
-                snapshot = read_manifests(settings.manifests, stdin, notes.append, any_file=settings.any_file)
+                snapshot = read_manifests(
+                    settings.manifests, stdin, notes.append, any_file=settings.any_file, problems=problems
+                )
             for note in notes:
                 terminal.say(f"note: {note}")
             return snapshot

@@ -10,10 +10,14 @@ import click
 from eksnetpol.cli.config import Config
 from eksnetpol.cli.look import look as look_at
 from eksnetpol.cli.terminal import Terminal
+from eksnetpol.errors import UsageError
 from eksnetpol.model.snapshot import SourceKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eksnetpol.facts.declare import Lookup
+    from eksnetpol.model.problems import Problem
     from eksnetpol.model.settings import PolicySettings
     from eksnetpol.model.snapshot import ClusterSnapshot
     from eksnetpol.policy.profile import Profile
@@ -24,13 +28,15 @@ _NEEDED = {"network_policies": "NetworkPolicies", "pods": "pods", "namespaces": 
 
 @dataclass(frozen=True)
 class PolicyLook:
-    """What was looked at. ``problems`` are malformed policies that were left out; ``notes`` what the profile assumes."""
+    """What was looked at. ``problems`` are what is malformed, and left out; ``notes`` what the profile assumes."""
 
     snapshot: ClusterSnapshot
     world: World
     profile: Profile
-    problems: tuple[Any, ...] = ()
+    problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    is_strict: bool = False
+    """Whether nothing malformed is to be taken (``--strict-input``)."""
 
     @property
     def title(self) -> str:
@@ -41,14 +47,29 @@ class PolicyLook:
 def look(config: Config, terminal: Terminal) -> PolicyLook:
     """Return one look at what *config* means, with what it is to mean.
 
-    Says on stderr what could not be read, and at ``-v`` what is assumed. Raises as `cli.look.look` does.
+    Says on stderr what is malformed, what could not be read, and at ``-v`` what is assumed. Raises as `cli.look.look` does, and
+    `UsageError` for what is malformed under ``--strict-input``.
     """
     context = click.get_current_context(silent=True)
-    return said(looked(look_at(config, terminal, context.command_path if context else "eksnetpol policy"), config), terminal)
+    command = context.command_path if context else "eksnetpol policy"
+    problems: list[Problem] = []
+    snapshot = look_at(config, terminal, command, problems.append)
+    return said(looked(snapshot, config, problems), terminal)
 
 
 def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
-    """Return *made*, having said what could not be read and, at ``-v``, what is assumed."""
+    """Return *made*, having said what is malformed, what could not be read and, at ``-v``, what is assumed.
+
+    Raises `UsageError` for what is malformed under ``--strict-input``.
+    """
+    for problem in made.problems:
+        terminal.say(str(problem))
+    if made.problems:
+        where = {(problem.place.rpartition(":")[0] or problem.place, problem.subject) for problem in made.problems}
+        things = "1 document or object is" if len(where) == 1 else f"{len(where)} documents or objects are"
+        if made.is_strict:
+            raise UsageError(f"{things} malformed, as said above, and --strict-input takes nothing that is")
+        terminal.say(f"{things} malformed, and left out of the answer (--strict-input ends with 2 instead)")
     for section in made.world.unread:
         if section.name in _NEEDED:
             what = _NEEDED[section.name]
@@ -58,13 +79,20 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
     return made
 
 
-def looked(snapshot: ClusterSnapshot, config: Config) -> PolicyLook:
-    """Return what *snapshot* amounts to, under the settings of *config*."""
+def looked(snapshot: ClusterSnapshot, config: Config, problems: Sequence[Problem] = ()) -> PolicyLook:
+    """Return what *snapshot* amounts to, under the settings of *config*; *problems* are those of reading it.
+
+    A snapshot that was made of files may hold policies which no API server has seen. Those that it would refuse are left out too.
+    """
+    from eksnetpol.policy.validation import sound
     from eksnetpol.policy.world import World
 
+    if snapshot.source is SourceKind.MANIFESTS:
+        snapshot, more = sound(snapshot)
+        problems = (*problems, *more)
     world = World.of(snapshot)
     profile, notes = profile_of(snapshot, world, config.settings.policy)
-    return PolicyLook(snapshot, world, profile, (), notes)
+    return PolicyLook(snapshot, world, profile, tuple(problems), notes, is_strict=config.settings.policy.strict_input)
 
 
 def profile_of(snapshot: ClusterSnapshot, world: World, settings: PolicySettings) -> tuple[Profile, tuple[str, ...]]:

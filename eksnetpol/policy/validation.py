@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.nulls import without_nulls
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.problems import Problem
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from eksnetpol.model.versions import KubernetesVersion
 from eksnetpol.policy import validation_rules as rules
 from eksnetpol.policy.validation_kinds import AWS, KINDS, STANDARD, UPSTREAM
@@ -67,6 +69,30 @@ def validate(policy: NetworkPolicy, server: KubernetesVersion | None = None) -> 
     meta = {"name": policy.name, "labels": policy.metadata.labels}
     found = (*rules.metadata(meta), *rules.network_policy(spec, strict=_is_strict(server)))
     return tuple(Problem("", flaw.message, subject, flaw.field) for flaw in found)
+
+
+def sound(snapshot: ClusterSnapshot) -> tuple[ClusterSnapshot, tuple[Problem, ...]]:
+    """Return *snapshot* without the NetworkPolicies that an API server would refuse, and what is wrong with these.
+
+    Meant for snapshots of files: what comes from a live cluster has been accepted by its server. Places are those that the
+    snapshot notes for the policies.
+    """
+    section = snapshot.network_policies
+    if not isinstance(section, Seen):
+        return snapshot, ()
+    kept: list[NetworkPolicy] = []
+    problems: list[Problem] = []
+    for policy in section.value:
+        found = validate(policy)
+        if not found:
+            kept.append(policy)
+            continue
+        origin = snapshot.origins.get(str(found[0].subject))
+        place = f"{origin.file}:{origin.line}" if origin else ""
+        problems += (replace(problem, place=place) for problem in found)
+    if not problems:
+        return snapshot, ()
+    return replace(snapshot, network_policies=replace(section, value=tuple(kept))), tuple(problems)
 
 
 def _is_strict(server: KubernetesVersion | None) -> bool:

@@ -15,6 +15,7 @@ from eksnetpol.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from eksnetpol.cli.policy_look import PolicyLook
+    from eksnetpol.model.problems import Problem
     from eksnetpol.reporting.policy_diff import DiffPage
 
 FAIL_ON = ("widened", "narrowed", "any", "never")
@@ -112,8 +113,9 @@ def _read(word: str, config: Config, terminal: Terminal) -> PolicyLook:
     from eksnetpol.gateways.states import read_state
 
     with busy(terminal, f"reading {'stdin' if word == '-' else word}"):
-        snapshot = read_state(word, lambda note: terminal.say(f"note: {note}"))
-    return said(looked(snapshot, config), terminal)
+        problems: list[Problem] = []
+        snapshot = read_state(word, lambda note: terminal.say(f"note: {note}"), problems.append)
+    return said(looked(snapshot, config, problems), terminal)
 
 
 def _profiles(sides: list[PolicyLook], ground: PolicyLook | None) -> Any:
