@@ -259,6 +259,40 @@ def test_pods_with_no_role_but_the_nodes_may_use_the_instance_metadata() -> None
     assert WEB not in fates(simulated(robot), Kind.IMDS)
 
 
+def six(policy: Json, **more: Any) -> Simulation:
+    """What happens in an IPv6 cluster in which the node's role is handed out."""
+    handed_out = [{"InstanceId": "i-1", "MetadataOptions": {"HttpEndpoint": "enabled"}}]
+    snapshot = cluster(
+        pods=[web(account="robot", ip="2001:db8::10"), web(name="web-2", owner="ReplicaSet/other", ip="2001:db8::11")],
+        network_policies=[policy],
+        pod_identities=[ASSOCIATION],
+        instances=handed_out,
+        cluster={"name": "shop", "kubernetesNetworkConfig": {"ipFamily": "ipv6"}},
+        **more,
+    )
+    return simulate(snapshot, World.of(snapshot), Profile(family="ipv6"))
+
+
+def test_an_ipv6_cluster_has_addresses_of_its_own() -> None:
+    opened = egress(block("fd00:ec2::23/128"), block("fd00:ec2::254/128"), ports=[{"port": 80}])
+    other = "shop/ReplicaSet/other"
+    for policy, verdict in ((DENY, "loses"), (opened, "keeps"), (egress(AGENT), "loses")):
+        done = six(policy)
+        assert fates(done, Kind.POD_IDENTITY)[WEB] == verdict
+        assert fates(done, Kind.IMDS)[other] == verdict
+    done = six(DENY)
+    mine = [r.policy["spec"]["egress"][0]["to"] for r in done.remedies if r.kind in {Kind.IMDS, Kind.POD_IDENTITY}]
+    cidrs = {peer["ipBlock"]["cidr"] for peers in mine for peer in peers}
+    assert cidrs == {"fd00:ec2::23/128", "fd00:ec2::254/128"}
+
+
+def test_an_ipv6_clusters_way_out_by_ipv4_leads_to_the_metadata_whatever_policies_say() -> None:
+    node = builders.aws_node({"env": {"ENABLE_V4_EGRESS": "true", "ENABLE_IPv6": "true"}})
+    assert fates(six(DENY, daemonsets=[node]), Kind.IMDS) == {"shop/ReplicaSet/other": "keeps"}
+    closed = builders.aws_node({"env": {"ENABLE_V4_EGRESS": "false", "ENABLE_IPv6": "true"}})
+    assert fates(six(DENY, daemonsets=[closed]), Kind.IMDS) == {"shop/ReplicaSet/other": "loses"}
+
+
 # --- into pods --------------------------------------------------------------------------------------------------------
 
 HOOK = {
