@@ -1,7 +1,8 @@
 """What the controller writes, worked out pod by pod and entry by entry: slow, and as obvious as the rules can be put.
 
-It reads and gives the API's own JSON and shares no code with the product. Entries are dictionaries ``{cidr, except, ports, domain,
-action}``; ports are triples of protocol, port and endPort.
+It reads and gives the API's own JSON and shares no code with the product. Entries are dictionaries ``{cidr, except, ports,
+domain, action}``; ports are triples of protocol, port and endPort. Numbers in words are those of the controller's rules as they
+were noted: selection 2, peers 3, ports 4, Services 5, objects 6, AWS's own kinds 9.
 """
 
 from __future__ import annotations
@@ -72,18 +73,22 @@ class Oracle:
     # --- pods ---------------------------------------------------------------------------------------------------------
 
     def address(self, pod: Json) -> str:
+        """2.4: the status, else the annotation as it is."""
         found: str = pod["status"].get("podIP") or pod["metadata"].get("annotations", {}).get("vpc.amazonaws.com/pod-ips", "")
         return found
 
     def ready(self, pod: Json) -> bool:
+        """2.3: an address, and not finished; old releases do not look at the phase."""
         done = pod["status"].get("phase") in {"Succeeded", "Failed"}
         return bool(self.address(pod)) and (self.release.finished or not done)
 
     def pods_in(self, namespace: str, selector: Json | None) -> list[Json]:
+        """Pods of a namespace by labels; without a selector all."""
         own = [p for p in self.pods if p["metadata"]["namespace"] == namespace]
         return [p for p in own if selector is None or selects(selector, p["metadata"].get("labels", {}))]
 
     def matching_namespaces(self, selector: Json) -> list[str]:
+        """3.1: namespaces by labels."""
         found = []
         for namespace in self.namespaces:
             name = namespace["metadata"]["name"]
@@ -93,9 +98,11 @@ class Oracle:
         return found
 
     def namespaces_of(self, peer: Json, own: str) -> list[str]:
+        """3.1: those a peer means; without a selector its own."""
         return self.matching_namespaces(peer["namespaceSelector"]) if "namespaceSelector" in peer else [own]
 
     def selected(self, namespace: str, selector: Json) -> list[Json]:
+        """2: what spec.podSelectorEndpoints lists."""
         found = []
         for pod in self.pods_in(namespace, selector):
             if pod["spec"].get("hostNetwork") and not self.release.host_network:
@@ -108,9 +115,11 @@ class Oracle:
     # --- ports --------------------------------------------------------------------------------------------------------
 
     def declared(self, pod: Json) -> list[Json]:
+        """1.1: ports of ordinary containers only."""
         return [p for c in pod["spec"]["containers"] for p in c.get("ports", [])]
 
     def look_up(self, pod: Json, port: int | str, protocol: str) -> tuple[int, str] | None:
+        """4.3: the first with that protocol and name or number; a number that is not declared is itself."""
         for declared in self.declared(pod):
             if declared.get("protocol", "TCP") == protocol:
                 if isinstance(port, str) and declared.get("name") == port:
@@ -120,6 +129,7 @@ class Oracle:
         return (port, "") if isinstance(port, int) else None
 
     def plain(self, ports: list[Json]) -> list[Port]:
+        """4.2: names are dropped, and what follows a nil protocol ends the process."""
         found: list[Port] = []
         for port in ports:
             if "protocol" not in port:
@@ -131,6 +141,7 @@ class Oracle:
         return found
 
     def on_pod(self, pod: Json, ports: list[Json]) -> list[Port]:
+        """4.2: what a rule lists, on one pod."""
         found: list[Port] = []
         for port in ports:
             number = None
@@ -145,17 +156,19 @@ class Oracle:
         return found
 
     def of_ingress(self, namespace: str, selector: Json, ports: list[Json]) -> list[Port]:
+        """4.1: once for a rule; with a name, the union over the pods of the policy."""
         if not any(isinstance(p.get("port"), str) for p in ports):
             return self.plain(ports)
         found: list[Port] = []
         for pod in self.pods_in(namespace, selector):
             if self.ready(pod):
-                found += [p for p in self.on_pod(pod, ports) if p not in found]
-        return found
+                found += self.on_pod(pod, ports)
+        return list(dict.fromkeys(found))
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def ingress(self, namespace: str, selector: Json, rules: list[Json]) -> Iterator[Json]:
+        """3 and 4.1."""
         for rule in rules:
             ports = self.of_ingress(namespace, selector, rule.get("ports", []))
             if rule.get("ports") and not ports:
@@ -172,6 +185,7 @@ class Oracle:
                             yield {"cidr": self.address(pod), "ports": ports}
 
     def egress(self, namespace: str, rules: list[Json]) -> Iterator[Json]:
+        """3, 4.2 and 5."""
         for rule in rules:
             ports = rule.get("ports", [])
             plain = self.plain(ports)
@@ -192,6 +206,7 @@ class Oracle:
     # --- Services -----------------------------------------------------------------------------------------------------
 
     def cluster_ips(self, namespace: str, selector: Json, ports: list[Json]) -> Iterator[Json]:
+        """5.1 to 5.4: Services of one namespace."""
         for service in self.services:
             spec = service["spec"]
             if service["metadata"]["namespace"] != namespace or spec.get("clusterIP", "None") in {"", "None"}:
@@ -202,7 +217,8 @@ class Oracle:
                 yield {"cidr": spec["clusterIP"], "ports": []}
                 continue
             answers = self.answers(service, ports)
-            yield {"cidr": spec["clusterIP"], "ports": answers, "chance": True}
+            if answers != [[]]:
+                yield {"cidr": spec["clusterIP"], "ports": answers, "chance": True}
 
     def answers(self, service: Json, ports: list[Json]) -> list[list[Port]]:
         """All that can come out, whichever order the pods behind are met in."""
@@ -215,6 +231,7 @@ class Oracle:
         return found
 
     def service_ports(self, service: Json, ports: list[Json], behind: list[Json]) -> list[Port]:
+        """5.4 and 5.5, with pods met in one order."""
         found: list[Port] = []
         for port in ports:
             if "port" not in port:
@@ -227,10 +244,12 @@ class Oracle:
         return found
 
     def offers(self, service: Json, protocol: str) -> list[tuple[int, int | str]]:
+        """Ports of a Service with their targets."""
         own = [p for p in service["spec"].get("ports", []) if p.get("protocol", "TCP") == protocol]
         return [(p["port"], p.get("targetPort", p["port"])) for p in own]
 
     def listening(self, service: Json, port: Json, behind: list[Json]) -> int | None:
+        """5.4b and c."""
         offers = self.offers(service, port["protocol"])
         for number, target in offers:
             if isinstance(target, str) == isinstance(port["port"], str) and target == port["port"]:
@@ -245,6 +264,7 @@ class Oracle:
         return None
 
     def bypassed(self, service: Json, number: int, port: Json, ports: list[Json], behind: list[Json]) -> bool:
+        """5.6."""
         if not self.release.guard:
             return False
         names = [t for n, t in self.offers(service, port["protocol"]) if n == number and isinstance(t, str)]
@@ -259,6 +279,7 @@ class Oracle:
         return False
 
     def listed(self, ports: list[Json], protocol: str, number: int) -> bool:
+        """5.6: whether a number is in a rule."""
         for port in ports:
             if port["protocol"] == protocol:
                 if "port" not in port:
@@ -270,13 +291,16 @@ class Oracle:
     # --- policies -----------------------------------------------------------------------------------------------------
 
     def network_policy(self, policy: Json) -> tuple[list[Json], list[Json], list[Json]]:
+        """Pods, ingress, egress of a NetworkPolicy."""
         spec, namespace = policy["spec"], policy["metadata"]["namespace"]
         selector = spec.get("podSelector", {})
         pods = self.selected(namespace, selector)
-        return pods, list(self.ingress(namespace, selector, spec.get("ingress", []))), list(self.egress(namespace, spec.get("egress", [])))
+        incoming, outgoing = spec.get("ingress", []), spec.get("egress", [])
+        return pods, list(self.ingress(namespace, selector, incoming)), list(self.egress(namespace, outgoing))
 
     def application_policy(self, policy: Json) -> tuple[list[Json], list[Json], list[Json]]:
-        spec, namespace = policy["spec"], policy["metadata"]["namespace"]
+        """9.1."""
+        spec = policy["spec"]
         rules, domains = [], []
         for rule in spec.get("egress", []):
             peers = [p for p in rule.get("to", []) if "domainNames" not in p]
@@ -293,6 +317,7 @@ class Oracle:
         return pods, ingress, egress + domains
 
     def cluster_policy(self, policy: Json) -> tuple[list[Json], list[Json], list[Json]]:
+        """9.2."""
         spec = policy["spec"]
         subject = spec["subject"]
         pods: list[Json] = []
@@ -302,31 +327,34 @@ class Oracle:
         else:
             for name in self.matching_namespaces(subject["pods"]["namespaceSelector"]):
                 pods += self.selected(name, subject["pods"]["podSelector"])
-        ingress: list[Json] = []
-        for rule in spec.get("ingress", []):
-            peers = [_np_peer(p) for p in rule["from"]]
-            for name in self.matching_namespaces(peers[0]["namespaceSelector"]):
-                made = {"from": peers, "ports": _np_ports(rule)} if "ports" in rule else {"from": peers}
-                ingress += [e | {"action": rule["action"]} for e in self.ingress(name, {}, [made])]
-        egress: list[Json] = []
-        for rule in spec.get("egress", []):
-            blocks = [{"ipBlock": {"cidr": c}} for p in rule["to"] for c in p.get("networks", [])]
-            everyone = []
-            for peer in rule["to"]:
-                everyone += [{"ipBlock": {"cidr": c}} for c in peer.get("networks", [])]
-                if "namespaces" in peer or "pods" in peer:
-                    everyone.append(_np_peer(peer))
-            made = {"to": everyone, "ports": _np_ports(rule)} if "ports" in rule else {"to": everyone}
-            for peer in rule["to"]:
-                times = len(self.matching_namespaces(_np_peer(peer)["namespaceSelector"])) if not blocks or "networks" not in peer else 1
-                if "domainNames" in peer:
-                    ports = [p for p in _np_ports(rule) if isinstance(p["port"], int)]
-                    own = [(p["protocol"], p["port"], p.get("endPort")) for p in ports]
-                    egress += [{"domain": d, "ports": own, "action": rule["action"]} for d in peer["domainNames"]]
-                    continue
-                for _ in range(times):
-                    egress += [e | {"action": rule["action"]} for e in self.egress("default", [made])]
+        ingress = [e for rule in spec.get("ingress", []) for e in self.cluster_ingress(rule)]
+        egress = [e for rule in spec.get("egress", []) for e in self.cluster_egress(rule)]
         return pods, _textually_once(ingress), _textually_once(egress)
+
+    def cluster_ingress(self, rule: Json) -> Iterator[Json]:
+        """9.2: once for each namespace of the first peer."""
+        peers = [_np_peer(p) for p in rule["from"]]
+        made = {"from": peers, "ports": _np_ports(rule)} if "ports" in rule else {"from": peers}
+        for name in self.matching_namespaces(peers[0]["namespaceSelector"]):
+            yield from (e | {"action": rule["action"]} for e in self.ingress(name, {}, [made]))
+
+    def cluster_egress(self, rule: Json) -> Iterator[Json]:
+        """9.2: the whole rule for each peer, and each of its namespaces; domains by themselves."""
+        everyone: list[Json] = []
+        for peer in rule["to"]:
+            everyone += [{"ipBlock": {"cidr": c}} for c in peer.get("networks", [])]
+            if "namespaces" in peer or "pods" in peer:
+                everyone.append(_np_peer(peer))
+        made = {"to": everyone, "ports": _np_ports(rule)} if "ports" in rule else {"to": everyone}
+        for peer in rule["to"]:
+            if "domainNames" in peer:
+                ports = [p for p in _np_ports(rule) if isinstance(p["port"], int)]
+                own = [(p["protocol"], p["port"], p.get("endPort")) for p in ports]
+                yield from ({"domain": d, "ports": own, "action": rule["action"]} for d in peer["domainNames"])
+                continue
+            times = 1 if "networks" in peer else len(self.matching_namespaces(_np_peer(peer)["namespaceSelector"]))
+            for _ in range(times):
+                yield from (e | {"action": rule["action"]} for e in self.egress("default", [made]))
 
 
 def _np_peer(peer: Json) -> Json:
@@ -370,8 +398,8 @@ def is_chance(entries: list[Json]) -> bool:
 
 
 def settle(entries: list[Json]) -> list[Json]:
-    """Entries as they are written: Services without a port that leads anywhere have none."""
-    return [e | {"ports": _settled(e)} for e in entries if not e.get("chance") or _settled(e) or not e["ports"]]
+    """Entries as they are written, where nothing is left to chance."""
+    return [e | {"ports": _settled(e)} for e in entries]
 
 
 # --- the manager ------------------------------------------------------------------------------------------------------
@@ -384,14 +412,17 @@ def told_apart(entries: list[Json], *, cluster: bool = False) -> list[Json]:
         key = entry.get("domain") or entry["cidr"] + "".join(entry.get("except", []))
         key += entry.get("action", "")
         for protocol, port, end in entry["ports"]:
-            for number in (port, end):
-                assert number is None or number > 0
-            write = (lambda n: "" if n is None else ("\ufffd" if 0xD800 <= n < 0xE000 else chr(n))) if cluster else (
-                lambda n: "" if n is None else str(n)
-            )
-            key += (protocol or "") + write(port) + write(end)
+            key += (protocol or "") + _number(port, cluster) + _number(end, cluster)
         found[key] = entry
     return list(found.values())
+
+
+def _number(number: int | None, cluster: bool) -> str:
+    if number is None:
+        return ""
+    if not cluster:
+        return str(number)
+    return "\ufffd" if 0xD800 <= number < 0xE000 else chr(number)
 
 
 def merged(entries: list[Json], how: str) -> list[Json]:
@@ -399,12 +430,7 @@ def merged(entries: list[Json], how: str) -> list[Json]:
     found: dict[Any, Json] = {}
     for number, entry in enumerate(entries):
         head = (entry.get("cidr"), entry.get("domain"), entry.get("action"))
-        key: Any = {
-            "never": number,
-            "cidr": head,
-            "block": (*head, *sorted(entry.get("except", []))),
-            "action": head,
-        }[how]
+        key: Any = {"never": number, "block": (*head, *sorted(entry.get("except", [])))}.get(how, head)
         if key not in found:
             found[key] = entry | {"ports": list(entry["ports"])}
             continue

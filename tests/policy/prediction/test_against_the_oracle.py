@@ -38,7 +38,8 @@ def shape(entry: Json) -> str:
 
 def written(entry: Json) -> Json:
     """An entry of the oracle as the API has it."""
-    ports = [{k: v for k, v in zip(("protocol", "port", "endPort"), port(p), strict=True) if v is not None} for p in entry["ports"]]
+    named = (zip(("protocol", "port", "endPort"), port(p), strict=True) for p in entry["ports"])
+    ports = [{k: v for k, v in pairs if v is not None} for pairs in named]
     made = {"cidr": entry.get("cidr"), "domainName": entry.get("domain"), "action": entry.get("action")}
     return {k: v for k, v in made.items() if v} | {"except": entry.get("except", []), "ports": ports}
 
@@ -126,7 +127,7 @@ def test_cluster_policies_become_what_the_oracle_says(cluster: Cluster, policy: 
 def test_services_have_the_answers_that_some_order_of_their_pods_gives(cluster: Cluster, ports: list[Json], release: str) -> None:
     """5.4c: whichever pod is met first decides, so all that can be met is predicted, and nothing else."""
     pods, namespaces, services = cluster
-    everywhere = {"namespaceSelector": {}}
+    everywhere: Json = {"namespaceSelector": {}}
     policy = {
         "metadata": {"name": "np", "namespace": "shop"},
         "spec": {"podSelector": {}, "egress": [{"to": [everywhere], "ports": ports}]},

@@ -38,7 +38,7 @@ requirements = st.builds(
 selectors = st.builds(
     lambda match, more: without({}, [], matchLabels=match, matchExpressions=more), labels, st.lists(requirements, max_size=1)
 )
-of_namespaces = st.one_of(
+of_namespaces: st.SearchStrategy[Json] = st.one_of(
     st.just({}),
     st.sampled_from(NAMESPACES).map(lambda n: {"matchLabels": {"kubernetes.io/metadata.name": n}}),
     selectors,
@@ -163,7 +163,7 @@ def application_policies(draw: st.DrawFn) -> Json:
 
 cluster_ports = st.one_of(
     st.builds(lambda p, n: {"portNumber": {"protocol": p, "port": n}}, protocols, st.sampled_from([*NUMBERS, 55296, 55297])),
-    st.builds(lambda p, n, e: {"portRange": {"protocol": p, "start": n, "end": e}}, protocols, st.just(80), st.sampled_from([81, 90])),
+    st.builds(lambda p, e: {"portRange": {"protocol": p, "start": 80, "end": e}}, protocols, st.sampled_from([81, 90])),
 )
 cluster_peers = st.one_of(
     of_namespaces.map(lambda n: {"namespaces": n}),
@@ -178,7 +178,8 @@ outward = st.one_of(
 @st.composite
 def cluster_policies(draw: st.DrawFn) -> Json:
     def rule(key: str, peer: st.SearchStrategy[Json]) -> Json:
-        made = {"action": draw(st.sampled_from(["Accept", "Deny", "Pass"])), key: draw(st.lists(peer, min_size=1, max_size=2))}
+        made: Json = {"action": draw(st.sampled_from(["Accept", "Deny", "Pass"]))}
+        made[key] = draw(st.lists(peer, min_size=1, max_size=2))
         if draw(st.integers(0, 2)):
             made["ports"] = draw(st.lists(cluster_ports, min_size=1, max_size=2))
             if not draw(st.integers(0, 7)):
