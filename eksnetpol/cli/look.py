@@ -50,11 +50,11 @@ def _look(config: Config, terminal: Terminal, command: str, problems: Tell | Non
     settings = config.settings
     match source(config):
         case "--snapshot":
-            from eksnetpol.gateways.snapshot_file import load
+            from eksnetpol.gateways.snapshot_file import load, load_sound
 
             file = settings.snapshot or ""
             with busy(terminal, f"reading {in_words(file)}"):
-                return load(file)
+                return load(file) if problems is None else load_sound(file, problems)
         case "--manifests":
             from eksnetpol.gateways.manifest_files import read_manifests
 

@@ -80,16 +80,9 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
 
 
 def looked(snapshot: ClusterSnapshot, config: Config, problems: Sequence[Problem] = ()) -> PolicyLook:
-    """Return what *snapshot* amounts to, under the settings of *config*; *problems* are those of reading it.
-
-    A snapshot that was made of files may hold policies which no API server has seen. Those that it would refuse are left out too.
-    """
-    from eksnetpol.policy.validation import sound
+    """Return what *snapshot* amounts to, under the settings of *config*; *problems* are those of reading it."""
     from eksnetpol.policy.world import World
 
-    if snapshot.source is SourceKind.MANIFESTS:
-        snapshot, more = sound(snapshot)
-        problems = (*problems, *more)
     world = World.of(snapshot)
     profile, notes = profile_of(snapshot, world, config.settings.policy)
     return PolicyLook(snapshot, world, profile, tuple(problems), notes, is_strict=config.settings.policy.strict_input)

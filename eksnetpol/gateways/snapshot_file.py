@@ -14,6 +14,7 @@ import stat
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,9 @@ from eksnetpol import __version__
 from eksnetpol.errors import UnreadableInput, UsageError
 from eksnetpol.gateways.collector_pause import collector_paused
 from eksnetpol.model import kubernetes as k8s
-from eksnetpol.model.snapshot import SCHEMA_VERSION, ClusterSnapshot, Seen
+from eksnetpol.model.problems import Problem
+from eksnetpol.model.snapshot import SCHEMA_VERSION, ClusterSnapshot, Seen, SourceKind
+from eksnetpol.policy.validation import sound
 
 API_VERSION = "eksnetpol.io/v1"
 KIND = "ClusterSnapshot"
@@ -125,6 +128,20 @@ def load(path: str | Path, *, limit: int = LIMIT) -> ClusterSnapshot:
     if data.startswith(_GZIP):
         data = _unfold(data, place, limit)
     return decode(data, place)
+
+
+def load_sound(path: str | Path, problems: Callable[[Problem], None]) -> ClusterSnapshot:
+    """Return the snapshot in *path* as `load` does, without the policies that an API server would refuse.
+
+    Only one that was made of files can hold such: what a cluster holds its server has taken. *problems* is told of each fault.
+    """
+    snapshot = load(path)
+    if snapshot.source is not SourceKind.MANIFESTS:
+        return snapshot
+    snapshot, found = sound(snapshot)
+    for problem in found:
+        problems(problem)
+    return snapshot
 
 
 def decode(data: bytes, place: str) -> ClusterSnapshot:

@@ -11,7 +11,7 @@ from eksnetpol.errors import UsageError
 from eksnetpol.gateways.git_tree import is_revision, read_revision
 from eksnetpol.gateways.manifest_files import read_manifests
 from eksnetpol.gateways.manifest_objects import Tell
-from eksnetpol.gateways.snapshot_file import KIND, load
+from eksnetpol.gateways.snapshot_file import KIND, load, load_sound
 from eksnetpol.model.snapshot import ClusterSnapshot
 
 _GZIP = b"\x1f\x8b"
@@ -30,7 +30,7 @@ def read_state(word: str, note: Callable[[str], None] = lambda _: None, problems
     if word == "-":
         return read_manifests([word], sys.stdin.buffer if sys.stdin else None, note, problems=problems)
     if path.is_file() and _is_snapshot(path):
-        return load(word)
+        return load(word) if problems is None else load_sound(word, problems)
     if path.exists():
         return read_manifests([word], None, note, problems=problems)
     if is_revision(word):

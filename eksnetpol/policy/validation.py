@@ -7,6 +7,7 @@ meaning for NetworkPolicy, unknown members before the schema and then its rules 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from eksnetpol.model.versions import KubernetesVersion
 from eksnetpol.policy import validation_rules as rules
 from eksnetpol.policy.validation_kinds import AWS, KINDS, STANDARD, UPSTREAM
-from eksnetpol.policy.validation_shapes import Flaw, Ground, misshapen
+from eksnetpol.policy.validation_shapes import Flaw, Ground, misshapen, type_of
 
 STRICT_CIDRS = KubernetesVersion(1, 36)
 """The first server that refuses host bits, leading zeros and IPv4-mapped blocks (feature gate StrictIPCIDRValidation)."""
@@ -48,7 +49,7 @@ def flaws(group: str, kind: str, value: Any, server: KubernetesVersion | None = 
     if shape is None:
         return ()
     native = group == STANDARD
-    found = tuple(misshapen(value, shape, native=native))
+    found = () if native and _fits(value) else tuple(misshapen(value, shape, native=native))
     for grounds in ((Ground.TYPE,), (Ground.UNKNOWN,)) if native else ((Ground.UNKNOWN,), (Ground.TYPE, Ground.RULE)):
         stage = tuple(flaw for flaw in found if flaw.ground in grounds)
         if stage:
@@ -93,6 +94,19 @@ def sound(snapshot: ClusterSnapshot) -> tuple[ClusterSnapshot, tuple[Problem, ..
     if not problems:
         return snapshot, ()
     return replace(snapshot, network_policies=replace(section, value=tuple(kept))), tuple(problems)
+
+
+def _fits(value: Any) -> bool:
+    try:
+        msgspec.convert(value, _network_policy())
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+@cache
+def _network_policy() -> Any:
+    return type_of(KINDS[STANDARD, "NetworkPolicy"])
 
 
 def _is_strict(server: KubernetesVersion | None) -> bool:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.versions import KubernetesVersion
 from eksnetpol.policy.validation import STRICT_CIDRS, flaws, validate
+from eksnetpol.policy.validation_kinds import KINDS
+from eksnetpol.policy.validation_shapes import misshapen, type_of
 from eksnetpol.policy.validation_words import Block, label_value_fault, read_block
 from tests.policy.refused import REFUSED, TAKEN, Refused
 
@@ -159,3 +161,19 @@ json_values = st.recursive(
 def test_no_value_makes_it_stumble(value: Any, kind: tuple[str, str]) -> None:
     found = flaws(*kind, {"metadata": {"name": "a"}, "spec": value})
     assert all(flaw.field.startswith("spec") and flaw.message for flaw in found)
+
+
+SHAPE = KINDS["networking.k8s.io", "NetworkPolicy"]
+FITTING = type_of(SHAPE)
+
+
+@given(json_values)
+def test_the_quick_look_sees_a_fault_exactly_where_the_slow_one_does(value: Any) -> None:
+    for policy in (value, {"metadata": {}, "spec": value}, {"spec": {"podSelector": {}, "ingress": [{"from": value}]}}):
+        try:
+            msgspec.convert(policy, FITTING)
+        except msgspec.ValidationError:
+            fits = False
+        else:
+            fits = True
+        assert fits == (not list(misshapen(policy, SHAPE)))
