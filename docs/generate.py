@@ -33,7 +33,7 @@ def checks_page() -> str:
         lines += ["", f"## {_words(name)}"]
         for check in members:
             lines += ["", f"### {check.id}", "", f"**{check.severity}**: {check.title}.", "", *_paragraphs(check.rationale)]
-            lines += ["", f"Asked for: {', '.join(sorted(check.intents))}. Reads: {_reads(check)}."]
+            lines += ["", f"Asked for: {check.asked_for}. Reads: {_reads(check)}."]
             lines += ["", "Sources: " + ", ".join(_link(s) for s in dict.fromkeys((*check.sources, check.docs)))]
     return "\n".join(lines) + "\n"
 

@@ -73,8 +73,7 @@ def _unknown(key: str, name: str, known: Sequence[str], what: str) -> str:
 
 def _why_not(check: Check, settings: Settings, intent: Intent) -> str:
     if intent not in check.intents:
-        asked = ", ".join(sorted(i.value for i in check.intents))
-        return f"not asked for {intent.value} (asked for: {asked})"
+        return f"not asked for {intent.value} (asked for: {check.asked_for})"
     if settings.select and not any(matches(pattern, check) for pattern in settings.select):
         return "not selected"
     skipped_by = next((pattern for pattern in settings.skip if matches(pattern, check)), "")

@@ -29,6 +29,8 @@ BEFORE_POLICY = frozenset({Intent.ENABLE, Intent.MIGRATE})
 """Intents after which the cluster enforces where it did not: what they need is no reason against upgrading towards it."""
 ENFORCING = ALL_INTENTS - {Intent.DISABLE}
 """Whenever policies are enforced afterwards."""
+LINT_ALONE: frozenset[Intent] = frozenset()
+"""Asked by `policy lint` and for no change: a matter of style, which would be said of nearly every policy."""
 
 
 class NotApplicable(Exception):
@@ -50,6 +52,11 @@ class Check:
     inputs: tuple[Input, ...]
     rationale: str
     ask: Question
+
+    @property
+    def asked_for(self) -> str:
+        """The changes it is asked for, in words."""
+        return ", ".join(i.value for i in Intent if i in self.intents) or "`policy lint` alone"
 
 
 def check(

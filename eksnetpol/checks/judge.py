@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from eksnetpol import __version__
 from eksnetpol.checks.choose import is_ignored
@@ -43,18 +43,22 @@ def judge(
     *,
     intent: Intent = Intent.ENABLE,
     baseline: Baseline | None = None,
+    known: Collection[str] = (),
+    is_lint: bool = False,
 ) -> Report:
     """Return the report that *answers*, the skipped ones of `choose` included, amount to.
 
-    *settings* are taken as valid (`choose.validate`). Waivers expire as of the day *snapshot* was taken, so that a snapshot
-    replays to the same report. The result is in one order whatever the order of *answers*: worst first, then by name.
+    *settings* are taken as valid (`choose.validate`); *known* are ids of checks that there are besides those that answered.
+    Waivers expire as of the day *snapshot* was taken, so that a snapshot replays to the same report. The result is in one order
+    whatever the order of *answers*: worst first, then by name.
     """
     answers = tuple(answers)
-    waivers = gather(settings, snapshot, {answer.check.id for answer in answers})
+    waivers = gather(settings, snapshot, {*known, *(answer.check.id for answer in answers)})
     results = sorted((_result(a, settings, snapshot, waivers, baseline) for a in answers), key=_result_order)
     return Report(
         tool_version=__version__,
         intent=intent,
+        is_lint=is_lint,
         source=snapshot.source,
         target=snapshot.target,
         looked_at=snapshot.taken_at,

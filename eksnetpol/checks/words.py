@@ -29,6 +29,21 @@ def listed(names: Iterable[str], most: int = FEW) -> str:
     return ", ".join(few(names, most=most))
 
 
+def some(names: Iterable[str], most: int = FEW) -> tuple[str, ...]:
+    """Return the first *most* different names, and whether there are others; what comes after these is not even made."""
+    found: dict[str, None] = {}
+    for name in names:
+        if name not in found and len(found) == most:
+            return (*found, "and others")
+        found[name] = None
+    return tuple(found)
+
+
+def examples(universe: Universe, classes: Classes) -> tuple[str, ...]:
+    """Return the first few workloads of *classes*."""
+    return some(str(owner_of(c.example)) for c in universe.members(classes))
+
+
 def workloads(classes: Iterable[PodClass]) -> tuple[Subject, ...]:
     """Return the different workloads of *classes*, in their order."""
     return tuple(dict.fromkeys(owner_of(c.example) for c in classes))

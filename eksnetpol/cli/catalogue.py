@@ -9,6 +9,7 @@ from typing import Any
 from eksnetpol.checks.declare import Check
 from eksnetpol.facts.declare import Input
 from eksnetpol.facts.declare import catalog as facts
+from eksnetpol.model.findings import Intent
 from eksnetpol.model.snapshot import SECTIONS
 
 _VERBS = {"cluster": "describe_cluster", "addons": "list_addons", "addon": "describe_addon", "log_permissions": "simulate"}
@@ -55,7 +56,7 @@ def explain(check: Check, width: int) -> str:
         (
             ("severity", check.severity.value),
             ("family", check.family),
-            ("asked for", ", ".join(intent.value for intent in _in_order(check))),
+            ("asked for", check.asked_for),
         ),
         width,
     )
@@ -91,14 +92,14 @@ def markdown(checks: Iterable[Check]) -> str:
     from eksnetpol.reporting.escape import markdown as escaped
 
     rows = [
-        f"| `{c.id}` | {c.family} | {c.severity.value} | {escaped(c.title)} | {', '.join(i.value for i in _in_order(c))} |"
+        f"| `{c.id}` | {c.family} | {c.severity.value} | {escaped(c.title)} | {c.asked_for} |"
         for c in checks
     ]
     return "\n".join(["| check | family | severity | a healthy cluster | asked for |", "|---|---|---|---|---|", *rows]) + "\n"
 
 
 def _in_order(check: Check) -> list[Any]:
-    return [intent for intent in type(next(iter(check.intents))) if intent in check.intents]
+    return [intent for intent in Intent if intent in check.intents]
 
 
 def _expand(inputs: Iterable[Input], found: dict[str, bool], *, needed: bool) -> None:

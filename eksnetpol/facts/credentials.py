@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from eksnetpol.facts import policing  # noqa: F401 - declares a fact that is asked for below
 from eksnetpol.facts.declare import fact
-from eksnetpol.model.eks import PodIdentityAssociation
+from eksnetpol.model.eks import Instance, PodIdentityAssociation
 from eksnetpol.model.kubernetes import ServiceAccount
 from eksnetpol.policy.universe import Classes, Universe, set_of
 
@@ -72,3 +72,11 @@ def account_pods(universe: Universe, credential_sources: CredentialSources) -> A
         source = by_account.get((c.namespace, c.service_account or "default"), Source.NODE)
         found.setdefault(source, []).append(c.index)
     return AccountPods({source: set_of(indexes) for source, indexes in found.items()})
+
+
+def hands_out_metadata(instance: Instance) -> bool:
+    """Say whether pods on *instance* can ask its metadata service."""
+    options = instance.metadata_options
+    # The hop limit holds for answers of IMDSv2 alone; a pod is one hop further away than its node.
+    far = options.http_tokens != "required" or options.http_put_response_hop_limit != 1
+    return options.http_endpoint != "disabled" and far

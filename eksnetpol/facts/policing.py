@@ -59,9 +59,15 @@ def egress_blocks(rules: Rules, isolation: Isolation) -> Blocks:
 
 
 @fact
-def ingress_blocks(rules: Rules, isolation: Isolation) -> Blocks:
+def ingress_blocks(rules: Rules, isolation: Isolation, declared_ports: DeclaredPorts) -> Blocks:
     """The blocks that ingress rules let in, equal ones together."""
-    return gather(rules, isolation, Direction.INGRESS)
+    return gather(rules, isolation, Direction.INGRESS, declared_ports)
+
+
+@fact
+def given_application_policies(application_policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:
+    """ApplicationNetworkPolicies; none where files hold none."""
+    return _or_none(application_policies)
 
 
 def _or_none(policies: tuple[NetworkPolicy, ...] | Unread) -> tuple[NetworkPolicy, ...] | Unread:

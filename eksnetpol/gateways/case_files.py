@@ -21,7 +21,11 @@ from eksnetpol.policy.cases import Case, Labelled
 _NEEDED = ("name", "from", "to", "allow")
 _KNOWN = (*_NEEDED, "port", "protocol")
 _PARTY = ("namespace", "labels")
+_OF_DEPENDENCIES = ("name", "from", "to", "port", "protocol")
 _SHAPE = "expected a list of cases, each with name, from, to and allow"
+
+Place = Callable[..., str]
+"""Tells the file and line of a part of an item."""
 
 
 def read_cases(paths: Sequence[str]) -> tuple[Case, ...]:
@@ -41,7 +45,27 @@ def read_cases(paths: Sequence[str]) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _of_file(path: str) -> Iterator[Case]:
+def read_dependencies(path: str) -> tuple[Case, ...]:
+    """Return what the file at *path* says must flow: a list like that of cases, in which only ``from`` and ``to`` are needed.
+
+    Raises as `read_cases` does. Two items without a name may say the same.
+    """
+    return tuple(_of_file(path, _dependency))
+
+
+def _dependency(item: Any, place: Place) -> Case:
+    if not isinstance(item, dict):
+        raise UnreadableInput(place(), "this is no dependency; expected a mapping with from and to")
+    _only(item, _OF_DEPENDENCIES, "dependency", place)
+    for key in ("from", "to"):
+        if item.get(key) is None:
+            raise UnreadableInput(place(), f"the dependency has no {key!r}; it has from and to")
+    sides = (item["from"], item["to"])
+    named = " to ".join(side if isinstance(side, str) else f"pods of {side.get('namespace')}" for side in sides)
+    return _case({"name": named, **item, "allow": True}, place)
+
+
+def _of_file(path: str, read: Callable[[Any, Place], Case] | None = None) -> Iterator[Case]:
     place = "stdin" if path == "-" else path
     data = as_utf8(_read(path), place)
     lines = _Lines(data, place)
@@ -52,7 +76,7 @@ def _of_file(path: str) -> Iterator[Case]:
         if not isinstance(document.value, list):
             raise UnreadableInput(f"{place}:{document.line}", f"this is no list; {_SHAPE}")
         for at, item in enumerate(document.value):
-            yield _case(item, lambda *steps, n=number, i=at: lines.of(n, (i, *steps)))
+            yield (read or _case)(item, lambda *steps, n=number, i=at: lines.of(n, (i, *steps)))
 
 
 def _read(path: str) -> bytes:
@@ -66,9 +90,6 @@ def _read(path: str) -> bytes:
         raise UsageError(f"{path}: there is no such file") from None
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-Place = Callable[..., str]
 
 
 def _case(item: Any, place: Place) -> Case:

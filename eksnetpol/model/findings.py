@@ -141,7 +141,10 @@ class Verdict(StrEnum):
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A whole run. ``notes`` are things to say about the run itself, e.g. a waiver that has expired or matches nothing."""
+    """A whole run. ``notes`` are things to say about the run itself, e.g. a waiver that has expired or matches nothing.
+
+    With ``is_lint`` it is about the policies themselves, and about no change.
+    """
 
     tool_version: str
     intent: Intent
@@ -153,3 +156,9 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     unread: tuple[UnreadSection, ...] = ()
     notes: tuple[str, ...] = ()
     exit_code: int = 0
+    is_lint: bool = False
+
+    @property
+    def question(self) -> str:
+        """What was asked, in a word: the change under consideration, or ``lint``."""
+        return "lint" if self.is_lint else self.intent.value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.policies import PolicyPort
@@ -12,7 +13,7 @@ from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.peers import SelectedPeer
 from eksnetpol.policy.reach import Blocks, Reach, reach
-from eksnetpol.policy.rules import Direction, admits, entries_of
+from eksnetpol.policy.rules import Direction, Rule, admits, entries_of, names_of
 from eksnetpol.policy.service_entries import opened_services
 from eksnetpol.policy.universe import Classes
 
@@ -39,7 +40,7 @@ class Opening:
         return self.by_selector | self.by_block
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Openings:
     """What it takes to ask who may speak to a Service."""
 
@@ -68,31 +69,57 @@ class Openings:
         if not service.spec.cluster_ip or service.is_headless:
             return 0
         universe, answer = self.isolation.universe, 0
-        for peer in self.peers:
-            known: dict[tuple[PolicyPort, ...], bool] = {}
-            for rule, index in peer.places:
-                if rule.direction is not Direction.EGRESS:
-                    continue
-                opens = known.get(rule.ports)
-                if opens is None:
-                    alone = rule._replace(peers=(rule.peers[index],))
-                    entries = (e for _, e in opened_services(alone, (service,), universe, self.ports))
-                    opens = known[rule.ports] = any(admits(e, protocol, port) for e in entries)
-                if opens:
-                    answer |= self.isolation.subjects[rule.at].selected
+        asked = [None, *service.spec.selector.items()]
+        for like, selected in (leading for label in asked for leading in self._leading.get(label, ())):
+            if like.peers[0].namespace_selector is None and like.policy.metadata.namespace != service.metadata.namespace:
+                continue
+            if selected & ~answer:
+                entries = (e for _, e in opened_services(like, (service,), universe, self.ports))
+                if any(admits(e, protocol, port) for e in entries):
+                    answer |= selected
         return answer
+
+    @cached_property
+    def _leading(self) -> dict[tuple[str, str] | None, list[tuple[Rule, Classes]]]:
+        """Egress rules of one peer each, with all pods that are given it; equal ones once, by a label that they ask for."""
+        found: dict[tuple[str, str] | None, list[tuple[Rule, Classes]]] = {}
+        for peer in self.peers:
+            alike: dict[tuple[PolicyPort, ...], tuple[Rule, Classes]] = {}
+            for rule, index in peer.places:
+                if rule.direction is Direction.EGRESS:
+                    like, selected = alike.get(rule.ports) or (rule._replace(peers=(rule.peers[index],)), 0)
+                    alike[rule.ports] = (like, selected | self.isolation.subjects[rule.at].selected)
+            if alike:
+                pods = peer.peer.pod_selector
+                label = None if pods is None else next(iter(pods.match_labels.items()), None)
+                found.setdefault(label, []).extend(alike.values())
+        return found
 
 
 def blocks_that_admit(blocks: Blocks, cidrs: Iterable[str], protocol: str, port: int) -> Classes:
     """Return the classes that some block, which shares an address with one of *cidrs*, opens a port to or from."""
-    wanted = [n for n in map(parse_cidr, cidrs) if n is not None]
+    wanted = tuple(cidrs)
     answer = 0
     for block, selected in blocks.selected.items():
-        network = parse_cidr(block.cidr)
-        if network is None or not selected & ~answer or not admits(entries_of(block.ports), protocol, port):
+        if not selected & ~answer or not admits(entries_of(block.ports), protocol, port):
             continue
-        if any(overlaps(str(n), block.cidr) for n in wanted):
+        if any(overlaps(cidr, block.cidr) for cidr in wanted):
             answer |= selected
     return answer
 
 
+def lets_in(
+    peers: Iterable[SelectedPeer], among: Classes, isolation: Isolation, ports: DeclaredPorts, protocol: str, port: int
+) -> Iterator[tuple[Classes, Classes]]:
+    """Yield, for ingress rules by selectors that open *port*, who may come in of *among*, and to whom."""
+    for peer in peers:
+        who = peer.classes & among
+        if not who:
+            continue
+        for rule, _ in peer.places:
+            if rule.direction is Direction.INGRESS:
+                selected = isolation.subjects[rule.at].selected
+                names = (str(p.port) for p in names_of(rule.ports) if p.protocol == protocol)
+                named = (port in ports.meanings(protocol, name, selected) for name in names)
+                if admits(entries_of(rule.ports), protocol, port) or any(named):
+                    yield who, selected

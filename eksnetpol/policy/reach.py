@@ -7,15 +7,17 @@ their own ``except`` holds its first address (aws/aws-network-policy-agent, pkg/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from itertools import chain
 from typing import NamedTuple
 
 from eksnetpol.model.policies import PolicyPort
 from eksnetpol.policy.addresses import Network, holds, parse_cidr
+from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.isolation import Isolation
-from eksnetpol.policy.rules import Direction, Rule, Rules, admits, entries_of
+from eksnetpol.policy.rules import Direction, Rule, Rules, admits, entries_of, numbered
 from eksnetpol.policy.universe import Classes
 
 _ALL = ("0.0.0.0/0", "::/0")
@@ -54,7 +56,7 @@ class Block(NamedTuple):
     ports: tuple[PolicyPort, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Blocks:
     """All blocks of the rules of one direction: for each the pods that policies with it select, and the rules where it has
     exceptions.
@@ -64,21 +66,53 @@ class Blocks:
     exceptions: Mapping[Block, tuple[tuple[Rule, Classes], ...]]
     direction: Direction = Direction.EGRESS
 
+    def holding(self, host: Network) -> Iterator[tuple[Network, Block, Classes]]:
+        """Yield those that hold the first address of *host*."""
+        first = int(host.network_address)
+        for low, high, network, block, classes in self._table[host.version]:
+            if low <= first <= high:
+                yield network, block, classes
 
-def gather(rules: Rules, isolation: Isolation, direction: Direction = Direction.EGRESS) -> Blocks:
-    """Put equal blocks of all rules of a direction together: a cluster has few different ones."""
+    @cached_property
+    def _table(self) -> Mapping[int, list[tuple[int, int, Network, Block, Classes]]]:
+        found: dict[int, list[tuple[int, int, Network, Block, Classes]]] = {4: [], 6: []}
+        for block, classes in self.selected.items():
+            network = parse_cidr(block.cidr)
+            if network is not None:
+                ends = int(network.network_address), int(network.broadcast_address)
+                found[network.version].append((*ends, network, block, classes))
+        return found
+
+
+def gather(
+    rules: Rules, isolation: Isolation, direction: Direction = Direction.EGRESS, ports: DeclaredPorts | None = None
+) -> Blocks:
+    """Put equal blocks of all rules of a direction together: a cluster has few different ones.
+
+    Names of ports in ingress are turned into the numbers that selected pods give them, where *ports* tells these.
+    """
     selected: dict[Block, Classes] = {}
     exceptions: dict[Block, list[tuple[Rule, Classes]]] = {}
+    by_name = {id(rule) for rule in rules.with_names} if ports is not None and direction is Direction.INGRESS else set()
     everywhere = ((rule, cidr, ()) for rule in rules.without_peers for cidr in _ALL)
     named = ((rule, block.cidr, block.except_) for rule, block in rules.blocks())
     for rule, cidr, excepts in chain(everywhere, named):
         if rule.direction is direction:
-            block = Block(cidr, excepts, rule.ports)
             classes = isolation.subjects[rule.at].selected
+            meant = rule.ports
+            if ports is not None and id(rule) in by_name:
+                meant = numbered(rule.ports, partial(_meanings, ports, classes))
+                if not meant:
+                    continue
+            block = Block(cidr, excepts, meant)
             selected[block] = selected.get(block, 0) | classes
             if excepts:
                 exceptions.setdefault(block, []).append((rule, classes))
     return Blocks(selected, {block: tuple(found) for block, found in exceptions.items()}, direction)
+
+
+def _meanings(ports: DeclaredPorts, within: Classes, protocol: str, name: str) -> Iterable[int]:
+    return ports.meanings(protocol, name, within)
 
 
 def reach(blocks: Blocks, isolation: Isolation, address: str, protocol: str, port: int) -> Reach:
@@ -115,10 +149,7 @@ def _levels(
     levels: dict[int, _Level] = {}
     exceptions: list[tuple[Rule, Classes]] = []
     first = int(host.network_address)
-    for block, selected in blocks.selected.items():
-        network = parse_cidr(block.cidr)
-        if network is None or network.version != host.version or not holds(network, first):
-            continue
+    for network, block, selected in blocks.holding(host):
         entries = entries_of(block.ports)
         if not entries:
             continue

@@ -6,7 +6,7 @@ The controller resolves ingress and egress rules whatever ``policyTypes`` says, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -140,6 +140,14 @@ def entries_of(ports: tuple[PolicyPort, ...]) -> frozenset[Entry]:
 def names_of(ports: tuple[PolicyPort, ...]) -> tuple[PolicyPort, ...]:
     """Return the named ones of *ports*."""
     return tuple([p for p in ports if isinstance(p.port, str)])
+
+
+def numbered(ports: tuple[PolicyPort, ...], meanings: Callable[[str, str], Iterable[int]]) -> tuple[PolicyPort, ...]:
+    """Return *ports* with the numbers that *meanings* gives a protocol and a name in place of the named ones."""
+    found = [p for p in ports if not isinstance(p.port, str)]
+    for port in names_of(ports):
+        found += [PolicyPort(port.protocol, number) for number in sorted(meanings(port.protocol, str(port.port)))]
+    return tuple(found)
 
 
 def entry(port: PolicyPort, number: int) -> Entry:

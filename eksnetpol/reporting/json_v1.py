@@ -149,7 +149,7 @@ class ReportV1(_V1, frozen=True):
     target: TargetV1
     source: Annotated[str, Meta(examples=["live", "manifests", "simulation"])]
     looked_at: Annotated[str, Meta(description="UTC, RFC 3339", pattern="^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d")]
-    intent: Annotated[str, Meta(examples=[i.value for i in model.Intent])]
+    intent: Annotated[str, Meta(examples=[*(i.value for i in model.Intent), "lint"])]
     verdict: Annotated[str, Meta(examples=[v.value for v in model.Verdict])]
     exit_code: int
     summary: SummaryV1
@@ -226,7 +226,7 @@ def _report(report: Report) -> ReportV1:
         target=TargetV1(target.cluster, target.region, target.account, target.arn, target.server, target.context),
         source=report.source.value,
         looked_at=report.looked_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        intent=report.intent.value,
+        intent=report.question,
         verdict=report.verdict.value,
         exit_code=report.exit_code,
         summary=_summary(report),

@@ -51,7 +51,7 @@ def _properties(report: Report) -> Iterator[str]:
         "region": target.region,
         "account": target.account,
         "arn": target.arn,
-        "intent": report.intent.value,
+        "intent": report.question,
         "source": report.source.value,
         "tool": f"eksnetpol {report.tool_version}",
         "verdict": report.verdict.value,

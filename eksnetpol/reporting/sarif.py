@@ -59,11 +59,11 @@ def log(report: Report) -> Json:
                 "rules": [_rule(result) for result in rules],
             }
         },
-        "automationDetails": {"id": f"eksnetpol/{_segment(report.target.title)}/{report.intent.value}/"},
+        "automationDetails": {"id": f"eksnetpol/{_segment(report.target.title)}/{report.question}/"},
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(report)],
         "results": [{**result, "ruleIndex": index[result["ruleId"]]} for result in results],
-        "properties": {"verdict": report.verdict.value, "intent": report.intent.value, "cluster": report.target.title},
+        "properties": {"verdict": report.verdict.value, "intent": report.question, "cluster": report.target.title},
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [_safe(run)]}
 

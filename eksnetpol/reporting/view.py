@@ -166,6 +166,8 @@ def needs_the_cluster(report: Report) -> tuple[CheckResult, ...]:
 def sentence(report: Report) -> str:
     """Return the verdict in one sentence, without its counts."""
     from_files = is_from_files(report)
+    if report.is_lint:
+        return _of_policies("these files" if from_files else report.target.title, report.verdict)
     name = "the cluster of these files" if from_files else report.target.title
     if from_files and report.verdict is Verdict.UNDETERMINED:
         return f"nothing in these files stands in the way; whether the cluster {_CAN[report.intent]}, files cannot tell"
@@ -176,6 +178,16 @@ def sentence(report: Report) -> str:
             return f"{name} {_CANNOT[report.intent]}"
         case Verdict.UNDETERMINED:
             return f"whether {name} {_CAN[report.intent]} could not be determined"
+
+
+def _of_policies(where: str, verdict: Verdict) -> str:
+    match verdict:
+        case Verdict.READY:
+            return f"the policies of {where} are sound"
+        case Verdict.BLOCKED:
+            return f"policies of {where} are not sound"
+        case Verdict.UNDETERMINED:
+            return f"whether the policies of {where} are sound could not all be determined"
 
 
 def counts(report: Report) -> str:

@@ -19,6 +19,7 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.declare import catalog as facts_catalog
 from eksnetpol.model.findings import Outcome
 from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Origin, Seen, SourceKind, Target, Unread, UnreadSection, Why
+from eksnetpol.operations.lint import is_lint
 from tests.checks.cases import NOW, case
 
 CHECKS = catalog()
@@ -113,8 +114,8 @@ def test_it_explains_itself(check: Check) -> None:
 
 
 @every
-def test_it_is_asked_for_some_change(check: Check) -> None:
-    assert check.intents
+def test_it_is_asked_for_some_change_or_is_a_lint(check: Check) -> None:
+    assert check.intents or is_lint(check)
 
 
 @every

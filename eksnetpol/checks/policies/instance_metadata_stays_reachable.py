@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.words import by_namespace, count, listed
-from eksnetpol.facts.credentials import AccountPods, Source
+from eksnetpol.facts.credentials import AccountPods, Source, hands_out_metadata
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.eks import Instance
 from eksnetpol.model.findings import Evidence, Finding, Severity
@@ -37,7 +37,7 @@ def instance_metadata_stays_reachable(
     Many pods never ask for credentials, and want this closed: then waive it, with a reason. Pods of an IPv6 cluster with
     ENABLE_V4_EGRESS, which is the default, reach 169.254.169.254 whatever policies say.
     """
-    if not isinstance(instances, Unread) and instances and not any(_hands_out(i) for i in instances):
+    if not isinstance(instances, Unread) and instances and not any(hands_out_metadata(i) for i in instances):
         raise NotApplicable("no instance hands its metadata to pods: it is off, or the hop limit is 1")
     if ip_family == "ipv6" and isinstance(vpc_cni, VpcCni) and not vpc_cni.env_is(V4_EGRESS, "false", default="true"):
         raise NotApplicable(f"{V4_EGRESS} is on: IPv4 egress, which no policy holds for, leads to {IMDS[0]}")
@@ -68,10 +68,3 @@ def instance_metadata_stays_reachable(
             command=f"kubectl get networkpolicies -n {group.namespace} -o yaml",
             evidence=group.evidence,
         )
-
-
-def _hands_out(instance: Instance) -> bool:
-    options = instance.metadata_options
-    # The hop limit holds for answers of IMDSv2 alone; a pod is one hop further away than its node.
-    far = options.http_tokens != "required" or options.http_put_response_hop_limit != 1
-    return options.http_endpoint != "disabled" and far

@@ -102,28 +102,30 @@ def _run(config: Config, terminal: Terminal) -> int:
 
     settings = config.settings
     source(config)
-    outputs = settle(_outputs(config))
-    baseline = _baseline(settings.baseline)
+    outputs = settle(outputs_of(config))
+    baseline = read_baseline_file(settings.baseline)
     snapshot = look(config, terminal)
     # What checks make lasts to the end or is freed at once: walking a large snapshot for cycles finds none.
     with collector_paused():
         with busy(terminal, "asking the checks"):
             report = preflight(snapshot, settings, settings.intent, baseline)
-        _speak(report, outputs, terminal)
+        speak(report, outputs, terminal)
     if settings.exit_zero and report.exit_code in JUDGEMENTS:
         return 0
-    _reason(report, terminal)
+    explain_exit(report, terminal)
     return report.exit_code
 
 
-def _outputs(config: Config) -> list[Output]:
+def outputs_of(config: Config) -> list[Output]:
+    """Return where a report goes, in which formats. Raises `UsageError` for a format that there is not."""
     try:
         return [OutputType(FORMATS).convert(text, None, None) for text in config.settings.outputs]
     except click.BadParameter as error:
         raise UsageError(f"{config.said['outputs'].words}: outputs: {error.message}") from error
 
 
-def _baseline(file: str | None) -> Baseline | None:
+def read_baseline_file(file: str | None) -> Baseline | None:
+    """Return what the former report in *file* found, where one is named. Raises as `read_baseline` does, and `UsageError`."""
     if not file:
         return None
     from eksnetpol.reporting.json_v1 import read_baseline
@@ -135,7 +137,8 @@ def _baseline(file: str | None) -> Baseline | None:
     return read_baseline(data, file)
 
 
-def _speak(report: Report, outputs: tuple[Output, ...], terminal: Terminal) -> None:
+def speak(report: Report, outputs: tuple[Output, ...], terminal: Terminal) -> None:
+    """Write *report* to each of *outputs*, stdout last."""
     from eksnetpol.reporting.formats import render
 
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
@@ -147,7 +150,8 @@ def _speak(report: Report, outputs: tuple[Output, ...], terminal: Terminal) -> N
             terminal.say(f"{output.format} written to {output.file}", level=1)
 
 
-def _reason(report: Report, terminal: Terminal) -> None:
+def explain_exit(report: Report, terminal: Terminal) -> None:
+    """Say on stderr why the command will not end with 0."""
     from eksnetpol.reporting import view
 
     match report.exit_code:

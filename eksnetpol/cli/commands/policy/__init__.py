@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "matrix": (f"{_HERE}.matrix", "Show who may reach whom, all pairs at once."),
     "explain": (f"{_HERE}.explain", "Name every rule that has a say about a connection, and the rule that is missing."),
     "test": (f"{_HERE}.test", "Hold policies to what is expected of them, in a pipeline."),
+    "lint": (f"{_HERE}.lint", "Find what is wrong with policies, each with the rule it is about."),
     "predict": (f"{_HERE}.predict", "Write the PolicyEndpoints that the controller writes, or hold the live ones to them."),
     "diff": (f"{_HERE}.diff", "Say which connections a change of policies adds and takes away."),
     "flows": (f"{_HERE}.flows", "Replay observed flows: what would policies deny, and what is to be added."),
