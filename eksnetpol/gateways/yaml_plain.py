@@ -17,7 +17,7 @@ _DEEP = 100
 _LONG = 1000
 _REMEMBERED = 1 << 15
 
-_STRANGE = re.compile(rb"[^\x20-\x7e\n]")
+_USUAL = bytes([*range(0x20, 0x7F), 0x0A])
 _KEYED = re.compile(r"""( *)(- +)?(?:([A-Za-z_/][A-Za-z0-9_./-]*)|"([^"\\]*)"|'([^']*)'):(?: +(.*))?""")
 _ITEM = re.compile(r"( *)- +(.+)")
 _COMMENT = r"(?: +#.*)?"
@@ -58,16 +58,17 @@ class _Literal(NamedTuple):
 
 
 _NOTHING = _Nothing()
-_SKIP = (-1, 0, None, None)
-# A line is read as its indent, the column of its key (-1: an element without one; 0 with an indent of -1: no content), the
-# key, and the value.
-_Line = tuple[int, int, Any, Any]
+_SKIP = (-1, 0, None, None, False)
+_END = (-1, 1, None, None, False)
+# A line is read as its indent (-1: no content), the column of its key (-1: an element without one), the key, the value, and
+# whether it is as simple as most: a key with a value, no element, complete in itself.
+_Line = tuple[int, int, Any, Any, bool]
 _lines: dict[str, _Line] = {}
 
 
 def documents(data: bytes) -> list[Plain] | None:
     """Return the documents of *data*, in UTF-8, those that hold something; None where it holds anything unusual."""
-    if not data.isascii() or _STRANGE.search(data):
+    if data.translate(None, _USUAL):
         return None
     try:
         return _Reader(data.decode().split("\n")).documents()
@@ -96,58 +97,63 @@ class _Reader:
 
     def _document(self, at: int) -> int:  # noqa: C901, PLR0912, PLR0915 - one loop, made for speed
         """Read one document from line *at* on; return the line after its end."""
-        lines, known, count = self._lines, _lines, len(self._lines)
+        lines, known = self._lines, _lines
         root: dict[str, Any] = {}
         stack: list[tuple[int, Any]] = []
-        indent = 0
+        # No line stands at -1, so that nothing is simple before the first key.
+        indent = -1
         here: Any = root
         pending: str | None = None
-        start = 0
+        start = end = 0
         items: list[Any] | None = None
         item_lines: list[int] = []
-        while at < count:
-            text = lines[at]
-            at += 1
-            line = known.get(text)
-            if line is None:
-                line = _remembered(text)
-            depth, column, key, value = line
+        for number in range(at, len(lines)):
+            if number < end:
+                # It belongs to a text that has been taken already.
+                continue
+            text = lines[number]
+            line = known.get(text) or _remembered(text)
+            depth, column, key, value, simple = line
+            if simple and depth == indent and pending is None:
+                if key in here or type(here) is list:
+                    raise _Unusual
+                here[key] = value
+                continue
             if depth < 0:
                 if column:
-                    break
+                    self._end(root, start, item_lines)
+                    return number + 1
                 continue
+            is_element = column != depth
             if pending is not None:
-                if depth > indent or (column != depth and depth == indent):
+                if depth > indent or (is_element and depth == indent):
                     # It is the value of the key before it.
                     stack.append((indent, here))
-                    below: Any = {} if column == depth else []
+                    below: Any = [] if is_element else {}
                     here[pending] = below
-                    if column != depth and pending == "items" and here is root:
+                    if is_element and pending == "items" and here is root:
                         items = below
                     indent, here = depth, below
                 pending = None
             elif not start:
                 if depth or column:
                     raise _Unusual
-                start = at
-            is_element = column != depth
+                start, indent = number + 1, 0
             while depth < indent or (depth == indent and not is_element and type(here) is list):
                 indent, here = stack.pop()
-            if depth != indent or is_element != (type(here) is list):
+            if depth != indent or is_element != (type(here) is list) or len(stack) > _DEEP:
                 raise _Unusual
             if is_element:
                 if here is items:
-                    item_lines.append(at)
+                    item_lines.append(number + 1)
                 if key is None:
                     if type(value) is _Literal:
-                        value, at = self._text(at, depth, value)
+                        value, end = self._text(number + 1, depth, value)
                     here.append(value)
                     continue
                 element: dict[str, Any] = {}
                 here.append(element)
                 stack.append((indent, here))
-                if len(stack) > _DEEP:
-                    raise _Unusual
                 indent, here = column, element
             if key in here:
                 raise _Unusual
@@ -156,13 +162,16 @@ class _Reader:
                 pending = key
                 continue
             if type(value) is _Literal:
-                value, at = self._text(at, indent, value)
+                value, end = self._text(number + 1, indent, value)
             elif type(value) is list and key == "items" and here is root:
                 raise _Unusual
             here[key] = value
+        self._end(root, start, item_lines)
+        return len(lines)
+
+    def _end(self, root: dict[str, Any], start: int, item_lines: list[int]) -> None:
         if start:
             self._done.append(Plain(root, start, item_lines))
-        return at
 
     def _text(self, at: int, above: int, how: _Literal) -> tuple[str, int]:
         """Return the text of the lines from *at* on that stand deeper than *above*, and the line after it."""
@@ -214,12 +223,13 @@ def _line(text: str) -> _Line:
         else:
             key = double if double is not None else single
         value = _NOTHING if not rest or rest[0] == "#" else _value(rest)
-        return depth, depth + len(dash or ""), key, value
+        simple = not dash and value is not _NOTHING and type(value) is not _Literal and key != "items"
+        return depth, depth + len(dash or ""), key, value, simple
     item = _ITEM.fullmatch(text)
     if item is not None:
-        return len(item[1]), -1, None, _value(item[2])
+        return len(item[1]), -1, None, _value(item[2]), False
     if _MARKER.fullmatch(text):
-        return -1, 1, None, None
+        return _END
     raise _Unusual
 
 
