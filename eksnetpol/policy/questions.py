@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from eksnetpol.errors import UsageError
+from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Engine, Party, Pods, Say, ServiceAddress, Side
+from eksnetpol.policy.cidrs import NO_ADDRESSES, CidrSet
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, PROTOCOLS, TCP, UNIVERSE, WITH_PORTS, Connections
+from eksnetpol.policy.outside import cut
 from eksnetpol.policy.parties import Named
 from eksnetpol.policy.ports import PortSet
 
@@ -20,6 +23,9 @@ ECHO = 8 << 8
 """An ICMP echo request, as a number of `Connections`."""
 
 _LAST = 65535
+_FEW, _FEW_BLOCKS = 64, 8
+"""Parts of a block that are asked about one by one, and blocks that are named."""
+
 _NUMBERS = re.compile(r"(\d+)(?:-(\d+))?")
 _BY_LOWER = {p.lower(): p for p in PROTOCOLS}
 _EXPECTED = "expected a number, a range such as 8000-8100 or the name of a port, each with /udp or /sctp where it is not TCP"
@@ -61,11 +67,14 @@ class Reply:
     partial: bool
     connections: Answer
     decisions: tuple[Decision, ...]
+    details: tuple[str, ...] = ()
+    """Where the answer is not the same everywhere, and can be told apart: which addresses may."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What may surprise about the question or its answer, each once."""
         said = (
+            *self.details,
             *self.source.notes,
             *self.destination.notes,
             *(self.asked.notes if self.asked else ()),
@@ -112,10 +121,12 @@ def answer(engine: Engine, source: Named, destination: Named, wanted: Asked | No
     if isinstance(source.party, Addresses) and isinstance(destination.party, Addresses):
         raise UsageError(f"neither {source.title} nor {destination.title} is a pod, and policies are about pods alone")
     if wanted is None:
-        return _open(engine, source, destination)
-    if wanted.port is not None and len(wanted.parts) == 1:
-        return _single(engine, source, destination, wanted, wanted.port)
-    return _several(engine, source, destination, wanted)
+        found = _open(engine, source, destination)
+    elif wanted.port is not None and len(wanted.parts) == 1:
+        found = _single(engine, source, destination, wanted, wanted.port)
+    else:
+        found = _several(engine, source, destination, wanted)
+    return replace(found, details=_which_addresses(engine, found)) if found.partial else found
 
 
 def settling(side: Side) -> tuple[Decider, ...]:
@@ -166,6 +177,39 @@ def _open(engine: Engine, source: Named, destination: Named) -> Reply:
         if case is not None
     ]
     return Reply(source, destination, None, bool(flows.every), not flows.is_uniform, flows, tuple(decisions))
+
+
+def _which_addresses(engine: Engine, reply: Reply) -> tuple[str, ...]:
+    """Return which addresses may and which may not, where one side is a block and they are few."""
+    parties = (reply.source.party, reply.destination.party)
+    block = next((p for p in parties if isinstance(p, Addresses)), None)
+    network = None if block is None else parse_cidr(block.cidr)
+    if block is None or network is None:
+        return ()
+    space = CidrSet.block(block.cidr, block.without)
+    numbers = space.v4 if network.version == 4 else space.v6  # noqa: PLR2004 - the family
+    parts = (atom.within(numbers) for atom in cut(engine.blocks(), network.version))
+    inside = [part for part in parts if part is not None]
+    if len(inside) > _FEW:
+        return ()
+    wanted = Connections({reply.asked.protocol: reply.asked.parts[0][1]}) if reply.asked else EVERYTHING
+    every, some = NO_ADDRESSES, NO_ADDRESSES
+    for atom in inside:
+        one = Addresses(f"{atom.sample()}/{network.max_prefixlen}", "")
+        source, destination = (one if p is block else p for p in parties)
+        flows = engine.connections(source, destination)
+        own = PortSet(atom.intervals)
+        mine = CidrSet(v4=own) if network.version == 4 else CidrSet(v6=own)  # noqa: PLR2004 - the family
+        if wanted <= flows.every:
+            every = every | mine
+        elif wanted & flows.some:
+            some = some | mine
+    return tuple(f"of {block.title}, {_blocks(found)} {verb}" for found, verb in ((every, "may"), (some, "may in part")) if found)
+
+
+def _blocks(found: CidrSet) -> str:
+    words = [str(c) for c in found.cidrs()]
+    return ", ".join(words[:_FEW_BLOCKS]) + (f" and {len(words) - _FEW_BLOCKS} more" if len(words) > _FEW_BLOCKS else "")
 
 
 def _askable(party: Party) -> Connections:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.reporting.escape import visible
-from eksnetpol.reporting.graph_edges import EVERYONE, Node, edges, everyone, nodes
+from eksnetpol.reporting.graph_edges import CROWDS, Node, edges, nodes
 from eksnetpol.reporting.matrix_view import MatrixPage
 
 
@@ -24,11 +24,11 @@ def write(page: MatrixPage, *, by_namespace: bool = False) -> Iterator[str]:
                 number += 1
         yield f"{'    ' if group else '  '}{_declared(node)}\n"
     yield "  }\n" if group else ""
-    has_everyone = False
+    drawn: set[str] = set()
     for edge in edges(page, by_namespace=by_namespace):
-        if edge.source.title == EVERYONE and not has_everyone:
-            has_everyone = True
-            yield f"  {_declared(everyone())}\n"
+        if edge.source.title in CROWDS and edge.source.title not in drawn:
+            drawn.add(edge.source.title)
+            yield f"  {_declared(edge.source)}\n"
         style = ", style=dashed" if edge.partial else ""
         yield f"  {_quoted(edge.source.title)} -> {_quoted(edge.destination.title)} [label={_quoted(edge.label)}{style}];\n"
     yield "}\n"

@@ -1,7 +1,7 @@
 """A matrix as a graph: nodes are workloads or namespaces, and blocks outside; edges are what may flow.
 
-A destination that every workload may send everything gets one edge from *everyone* instead of one from each, so that the picture
-shows where policies say something.
+A destination that every workload may send the same gets one edge from *everyone* instead of one from each, and likewise from
+*anywhere* outside, so that the picture shows where policies say something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from eksnetpol.policy.cells import Place
 from eksnetpol.policy.universe import indexes_of
 from eksnetpol.reporting.matrix_view import MatrixPage, in_words
 
-EVERYONE = "everyone"
+EVERYONE, ANYWHERE = "everyone", "anywhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,13 @@ class Node:
     label: str
     namespace: str = ""
     is_outside: bool = False
+
+
+CROWDS = {
+    EVERYONE: Node(EVERYONE, "every workload", is_outside=True),
+    ANYWHERE: Node(ANYWHERE, "anywhere outside", is_outside=True),
+}
+"""Nodes that stand for many; they are drawn where an edge begins at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Edge:
 
 
 def nodes(page: MatrixPage, *, by_namespace: bool) -> Iterator[Node]:
-    """Yield all nodes but *everyone*, namespace by namespace, the outside last."""
+    """Yield all nodes but `CROWDS`, namespace by namespace, the outside last."""
     if by_namespace:
         yield from (Node(name, name) for name in page.by_namespace)
     else:
@@ -52,11 +59,6 @@ def edges(page: MatrixPage, *, by_namespace: bool) -> Iterator[Edge]:
     yield from _by_namespace(page) if by_namespace else _by_workload(page)
 
 
-def everyone() -> Node:
-    """Return the node that stands for every workload."""
-    return Node(EVERYONE, "every workload", is_outside=True)
-
-
 def _node(place: Place) -> Node:
     label = place.title.partition("/")[2] if place.workload is not None else place.title
     return Node(place.title, label, place.namespace, place.is_outside)
@@ -67,9 +69,10 @@ def _by_workload(page: MatrixPage) -> Iterator[Edge]:
         destination = _node(page.places[number])
         for answer, sources in column.items():
             rest = sources
-            if not page.workloads & ~sources & ~(1 << number) and page.workloads.bit_count() > 2:  # noqa: PLR2004 - a crowd
-                yield Edge(everyone(), destination, in_words(answer), not answer.is_uniform)
-                rest &= ~page.workloads
+            for crowd, group in ((EVERYONE, page.workloads), (ANYWHERE, page.outside)):
+                if not group & ~sources & ~(1 << number) and group.bit_count() > 2:  # noqa: PLR2004 - a crowd
+                    yield Edge(CROWDS[crowd], destination, in_words(answer), not answer.is_uniform)
+                    rest &= ~group
             for i in indexes_of(rest):
                 if i != number:
                     yield Edge(_node(page.places[i]), destination, in_words(answer), not answer.is_uniform)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eksnetpol.reporting.escape import visible
-from eksnetpol.reporting.graph_edges import EVERYONE, edges, everyone, nodes
+from eksnetpol.reporting.graph_edges import CROWDS, edges, nodes
 from eksnetpol.reporting.matrix_view import MatrixPage
 
 MOST_EDGES = 500
@@ -28,9 +28,9 @@ def write(page: MatrixPage, *, by_namespace: bool = False) -> Iterator[str]:
         yield f"{'    ' if group else '  '}{names[node.title]}{left}{_quoted(node.label)}{right}\n"
     yield "  end\n" if group else ""
     for edge in edges(page, by_namespace=by_namespace):
-        if edge.source.title == EVERYONE and EVERYONE not in names:
-            names[EVERYONE] = "all"
-            yield f"  all([{_quoted(everyone().label)}])\n"
+        if edge.source.title in CROWDS and edge.source.title not in names:
+            names[edge.source.title] = f"n{len(names)}"
+            yield f"  {names[edge.source.title]}([{_quoted(edge.source.label)}])\n"
         arrow = "-.->" if edge.partial else "-->"
         yield f"  {names[edge.source.title]} {arrow}|{_quoted(edge.label)}| {names[edge.destination.title]}\n"
 

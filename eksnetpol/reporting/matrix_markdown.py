@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eksnetpol.policy.answers import Answer
+from eksnetpol.policy.cells import Places
+from eksnetpol.policy.universe import set_of
 from eksnetpol.reporting.differences import cases
-from eksnetpol.reporting.escape import markdown, markdown_code
+from eksnetpol.reporting.escape import markdown
 from eksnetpol.reporting.matrix_view import MatrixPage, in_words
 
 _ROWS = 400
@@ -18,19 +21,19 @@ def write(page: MatrixPage) -> Iterator[str]:
     yield f"### Who may reach whom{title} ({page.profile.semantics})\n\n"
     yield "| destination | takes | from |\n|---|---|---|\n"
     rows = left_out = 0
+    alike: dict[frozenset[tuple[Answer, Places]], list[int]] = {}
     for number, column in page.table.columns():
-        place = page.places[number]
-        there = markdown_code(place.title, cell=True)
-        if not column:
-            rows += 1
-            yield f"| {there} | nothing | |\n" if rows <= _ROWS else ""
-        for answer, sources in sorted(column.items(), key=lambda item: -item[1].bit_count()):
+        alike.setdefault(frozenset(column.items()), []).append(number)
+    for taken, numbers in alike.items():
+        there = markdown(page.who(set_of(numbers), everybody=False))
+        ordered = sorted(taken, key=lambda item: (-item[1].bit_count(), str(item[0].some)))
+        cells = [(in_words(answer), page.who(sources, everybody=False)) for answer, sources in ordered]
+        for what, who in cells or [("nothing", "")]:
             rows += 1
             if rows > _ROWS:
                 left_out += 1
                 continue
-            who = markdown(page.who(sources, everybody=False))
-            yield f"| {there} | {markdown(in_words(answer))} | {who} |\n"
+            yield f"| {there} | {markdown(what)} | {markdown(who)} |\n"
     if left_out:
         yield f"\n{left_out:,} more rows are left out; `-o json` has all.\n"
     if page.notes:

@@ -2,81 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from eksnetpol.policy.cells import Column, Place
-from eksnetpol.policy.universe import indexes_of
+from eksnetpol.policy.answers import Answer
+from eksnetpol.policy.cells import Column, Places
+from eksnetpol.policy.universe import indexes_of, set_of
 from eksnetpol.reporting import policy_words as words
 from eksnetpol.reporting.differences import cases
 from eksnetpol.reporting.matrix_view import MatrixPage, in_words
 from eksnetpol.reporting.view import plural
 
 MANY = 60
-"""So many workloads are shown one by one; more are summed up by namespace, unless all is asked for."""
+"""So many destinations that differ are shown one by one; more are summed up by namespace, unless all is asked for."""
 
 
 def write(page: MatrixPage, width: int, *, color: bool, verbose: bool) -> Iterator[str]:
     """Yield *page* as lines of at most *width* columns."""
-    one_by_one = verbose or page.workloads.bit_count() <= MANY
-    for parts in _one_by_one(page, verbose=verbose) if one_by_one else _by_namespace(page):
+    pairs = 0
+    alike: Alike = {}
+    for number, column in page.table.columns():
+        pairs += sum((sources & page.workloads).bit_count() for sources in column.values())
+        alike.setdefault((page.places[number].is_outside, frozenset(column.items())), []).append(number)
+    is_short = verbose or len(alike) <= MANY
+    for parts in _one_by_one(page, alike, verbose=verbose) if is_short else _by_namespace(page, alike):
         yield words.lines(parts, width, ascii_only=not color)
-    tail = [(0, f"note: {note}") for note in page.notes]
+    tail = [(0, _sum(page, pairs))]
+    if not is_short:
+        tail.append((0, "-v shows every workload; -o html is a page to filter, -o json has every pair"))
+    tail += [(0, f"note: {note}") for note in page.notes]
     if page.compared is not None:
         tail += [(0, ""), *cases(page.compared, verbose=verbose)]
-    if tail:
-        yield words.lines(tail, width, ascii_only=not color)
+    yield words.lines(tail, width, ascii_only=not color)
 
 
-def _one_by_one(page: MatrixPage, *, verbose: bool) -> Iterator[list[tuple[int, str]]]:
-    pairs = 0
-    outside: list[tuple[int, str]] = []
-    for number, column in page.table.columns():
-        place = page.places[number]
-        pairs += _pairs(page, column)
-        if place.is_outside:
-            outside += _rows(page, place, column, verbose=verbose)
-        else:
-            yield [*_rows(page, place, column, verbose=verbose), (0, "")]
-    if outside:
-        yield [*outside, (0, "")]
-    yield [(0, _sum(page, pairs))]
+Alike = dict[tuple[bool, frozenset[tuple[Answer, Places]]], list[int]]
+"""Destinations that take the same from the same, outside and inside apart."""
 
 
-def _rows(page: MatrixPage, place: Place, column: Column, *, verbose: bool) -> list[tuple[int, str]]:
-    verb = "is sent" if place.is_outside else "takes"
-    but = f" (but {', '.join(place.but)})" if place.but else ""
+def _one_by_one(page: MatrixPage, alike: Alike, *, verbose: bool) -> Iterator[list[tuple[int, str]]]:
+    for (outside, column), numbers in alike.items():
+        yield [*_rows(page, numbers, dict(column), outside=outside, verbose=verbose), (0, "")]
+
+
+def _rows(
+    page: MatrixPage, numbers: Sequence[int], column: Column, *, outside: bool, verbose: bool
+) -> Iterator[tuple[int, str]]:
+    many = len(numbers) > 1 and set_of(numbers) != page.workloads
+    verb = ("are sent" if outside else "take") if many else ("is sent" if outside else "takes")
+    place = page.places[numbers[0]]
+    but = f" (but {', '.join(place.but)})" if place.but and len(numbers) == 1 else ""
+    head = f"{page.who(set_of(numbers), everybody=verbose)}{but} {verb}"
     if not column:
-        return [(0, f"{place.title}{but} {verb} nothing")]
-    ordered = sorted(column.items(), key=lambda item: -item[1].bit_count())
-    return [
-        (0, f"{place.title}{but} {verb}"),
-        *((2, f"{in_words(answer)} from {page.who(sources, everybody=verbose)}") for answer, sources in ordered),
-    ]
+        yield 0, f"{head} nothing"
+        return
+    yield 0, head
+    for answer, sources in sorted(column.items(), key=lambda item: (-item[1].bit_count(), str(item[0].some))):
+        what = "everything" if answer.every.is_everything else in_words(answer)
+        yield 2, f"{what} from {page.who(sources, everybody=verbose)}"
 
 
-def _by_namespace(page: MatrixPage) -> Iterator[list[tuple[int, str]]]:
-    pairs = 0
+def _by_namespace(page: MatrixPage, alike: Alike) -> Iterator[list[tuple[int, str]]]:
     sums: dict[str, dict[str, int]] = {name: {} for name in page.by_namespace}
     leaving: list[tuple[int, str]] = []
-    for number, column in page.table.columns():
-        place = page.places[number]
-        pairs += _pairs(page, column)
+    for (outside, column), numbers in alike.items():
         together = 0
-        for sources in column.values():
+        for _, sources in column:
             together |= sources
-        if place.is_outside:
-            leaving.append((2, f"{place.title} from {together.bit_count():,} of {page.workloads.bit_count():,} workloads"))
-            continue
-        mine = sums[place.namespace]
-        for name, all_of in page.by_namespace.items():
-            mine[name] = mine.get(name, 0) + (together & all_of).bit_count()
-        for i in indexes_of(together & ~page.workloads):
-            mine[page.places[i].title] = mine.get(page.places[i].title, 0) + 1
+        for number in numbers:
+            if outside:
+                who = f"{together.bit_count():,} of {page.workloads.bit_count():,} workloads"
+                leaving.append((2, f"{page.places[number].title} from {who}"))
+            else:
+                _count(page, sums[page.places[number].namespace], together)
     for name, all_of in page.by_namespace.items():
         size = all_of.bit_count()
         yield [(0, f"{name} ({plural(size, 'workload')}) takes"), *_sources(page, sums[name], size), (0, "")]
     yield [(0, "Outside is sent something"), *leaving, (0, "")]
-    yield [(0, _sum(page, pairs)), (0, "-v shows every workload; -o html is a page to filter, -o json has every pair")]
+
+
+def _count(page: MatrixPage, mine: dict[str, int], sources: Places) -> None:
+    for name, all_of in page.by_namespace.items():
+        mine[name] = mine.get(name, 0) + (sources & all_of).bit_count()
+    for i in indexes_of(sources & page.outside):
+        mine[page.places[i].title] = mine.get(page.places[i].title, 0) + 1
 
 
 def _sources(page: MatrixPage, counts: dict[str, int], size: int) -> Iterator[tuple[int, str]]:
@@ -89,10 +97,6 @@ def _sources(page: MatrixPage, counts: dict[str, int], size: int) -> Iterator[tu
             yield 2, f"from {name}: {how}"
     if not some:
         yield 2, "nothing"
-
-
-def _pairs(page: MatrixPage, column: Column) -> int:
-    return sum((sources & page.workloads).bit_count() for sources in column.values())
 
 
 def _sum(page: MatrixPage, pairs: int) -> str:

@@ -12,7 +12,8 @@ from eksnetpol.policy.difference import Difference
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.universe import indexes_of, set_of
 
-_NAMED = 6
+_NAMED, _LEFT_OUT = 6, 3
+"""Of a set, so many are named; of a group, so many may be missing for it to be called by its name."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class MatrixPage:
         return set_of(i for i, p in enumerate(self.places) if not p.is_outside)
 
     @cached_property
+    def outside(self) -> Places:
+        """All places that are not."""
+        return set_of(i for i, p in enumerate(self.places) if p.is_outside)
+
+    @cached_property
     def by_namespace(self) -> dict[str, Places]:
         """The workloads of each namespace, in order of names."""
         found: dict[str, list[int]] = {}
@@ -54,22 +60,28 @@ class MatrixPage:
 
     def _words(self, places: Places) -> Iterator[str]:
         rest = places
-        if self.workloads and not self.workloads & ~places and self.workloads.bit_count() > 1:
-            yield "every workload"
-            rest &= ~self.workloads
-        elif len(self.by_namespace) > 1:
-            for name, all_of in self.by_namespace.items():
-                if all_of & rest == all_of and all_of.bit_count() > 1:
-                    yield f"all of {name}"
-                    rest &= ~all_of
+        for name, group in self._groups:
+            missing = group & ~places
+            if missing.bit_count() <= min(_LEFT_OUT, group.bit_count() // 4) and group & rest == group & ~missing:
+                but = ", ".join(self.places[i].title for i in indexes_of(missing))
+                yield f"{name} but {but}" if but else name
+                rest &= ~group
         for i in indexes_of(rest):
             yield self.places[i].title
 
+    @cached_property
+    def _groups(self) -> tuple[tuple[str, Places], ...]:
+        """Sets that have a name, the widest first; one alone is called by its own."""
+        found = [("every workload", self.workloads)]
+        if len(self.by_namespace) > 1:
+            found += [(f"all of {name}", group) for name, group in self.by_namespace.items()]
+        found.append(("anywhere outside", self.outside))
+        return tuple((name, group) for name, group in found if group.bit_count() > 1)
+
 
 def in_words(answer: Answer) -> str:
-    """Return what a pair has: ``TCP 8080``, or ``TCP 8080, some also UDP 53``."""
+    """Return what a pair has: ``TCP 8080``, or ``TCP 8080; UDP 53 between some pods`` where not all of its pods have it."""
     if answer.is_uniform:
         return str(answer.every)
-    if not answer.every:
-        return f"some {answer.some}"
-    return f"{answer.every}, some also {answer.some - answer.every}"
+    rest = f"{answer.some - answer.every} between some pods"
+    return f"{answer.every}; {rest}" if answer.every else rest

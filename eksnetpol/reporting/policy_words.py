@@ -39,8 +39,8 @@ def partly(answer: Answer) -> str:
     """Return what every and what some pairs of pods have, where that differs."""
     some = answer.some - answer.every
     if answer.every and some:
-        return f"every pair of pods on {answer.every}, some pairs on {some} as well"
-    return f"some pairs of pods, on {some}" if some else f"{answer.every} alone"
+        return f"every pair on {answer.every}, some pairs on {some} as well"
+    return f"some pairs, on {some}" if some else f"{answer.every} alone"
 
 
 def on(protocol: str, number: int) -> str:
@@ -51,7 +51,7 @@ def on(protocol: str, number: int) -> str:
 def heading(side: Side) -> str:
     """Return what a side says as a whole."""
     word = side.direction.lower()
-    if not side.isolated:
+    if not side.isolated and not side.deciders:
         return f"{word}: allowed, nothing restricts it"
     return f"{word}: {'allowed' if side.allowed else 'denied'}"
 

@@ -117,7 +117,10 @@ def test_a_service_is_asked_for_by_its_own_ports() -> None:
 def test_the_internet_is_every_public_address() -> None:
     some = reach(ENGINE, "internet", DB, 5432)
     assert (some.allowed, some.partial) == (False, True)
+    assert some.details == ("of internet, 203.0.113.0/25 may",)
     assert reach(ENGINE, "203.0.113.0/25", DB, 5432).allowed
+    wide = reach(ENGINE, "203.0.113.0/24", DB, "5432-5433")
+    assert wide.details == ("of 203.0.113.0/24, 203.0.113.0/25 may in part",)
     assert not reach(ENGINE, "203.0.113.128/25", DB, 5432).partial
     assert reach(ENGINE, "shop/solo", "internet", "udp").allowed
 
