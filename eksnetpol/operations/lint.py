@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,8 @@ from eksnetpol.checks.judge import judge
 from eksnetpol.checks.run import Answer, run
 from eksnetpol.checks.words import few
 from eksnetpol.errors import UsageError
-from eksnetpol.model.findings import Baseline, Finding, Outcome, Report, Severity, Subject
+from eksnetpol.gateways.rule_places import RulePlaces
+from eksnetpol.model.findings import Baseline, Finding, JudgedFinding, Outcome, Report, Severity, Subject
 from eksnetpol.model.problems import Problem
 from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot, Origin
@@ -26,6 +28,7 @@ from eksnetpol.policy.questions import settling
 _log = logging.getLogger(__name__)
 
 FAMILY = "policies"
+_PLACE = re.compile(r"\b(?:ingress|egress)\[\d+\](?:\.(?:from|to)\[\d+\])?")
 ELSEWHERE = frozenset(
     {
         "blocks-cover-custom-networking",
@@ -98,14 +101,9 @@ def lint(
     if extra.dependencies is not None and wanted[DEPENDENCIES.id]:
         judged.append(_of_dependencies(extra.dependencies))
     judged += [Answer(c, Outcome.SKIPPED, _skipped(c, settings)) for c in lints if not wanted[c.id]]
-    return judge(
-        judged,
-        settings,
-        _with_origins(snapshot, extra),
-        baseline=baseline,
-        known=[c.id for c in known],
-        is_lint=True,
-    )
+    snapshot = _with_origins(snapshot, extra)
+    report = judge(judged, settings, snapshot, baseline=baseline, known=[c.id for c in known], is_lint=True)
+    return _located(report, RulePlaces(snapshot.origins))
 
 
 def _skipped(check: Check, settings: Settings) -> str:
@@ -113,6 +111,30 @@ def _skipped(check: Check, settings: Settings) -> str:
         return "not selected"
     skipped_by = next((pattern for pattern in settings.skip if matches(pattern, check)), "")
     return f"skipped by {skipped_by!r}" if skipped_by else ""
+
+
+# --- lines --------------------------------------------------------------------------------------------------------------
+
+
+def _located(report: Report, places: RulePlaces) -> Report:
+    """Return *report* with the lines of rules in place of those of whole policies, where a finding names a rule."""
+    return msgspec.structs.replace(
+        report,
+        results=tuple(
+            msgspec.structs.replace(r, findings=tuple(_at_its_rule(f, places) for f in r.findings)) if r.findings else r
+            for r in report.results
+        ),
+    )
+
+
+def _at_its_rule(judged: JudgedFinding, places: RulePlaces) -> JudgedFinding:
+    if judged.origin is None:
+        return judged
+    # Checks write the place of a rule in one way, and first the one that the finding is about.
+    place = _PLACE.search(judged.finding.message)
+    if place is None:
+        return judged
+    return msgspec.structs.replace(judged, origin=_origin(places.of(judged.finding.subject, place[0])))
 
 
 # --- policies that could not be read ------------------------------------------------------------------------------------
@@ -141,7 +163,7 @@ def _malformed(subject: Subject, problems: Sequence[Problem]) -> Finding:
         message=f"{words[0].rstrip('.')} (left out of everything else)",
         remedy="Correct it; the API server refuses it as it is.",
         command=f"kubectl apply --dry-run=server --validate=strict -f {first.place.rpartition(':')[0] or 'FILE'}",
-        evidence=few(words),
+        evidence=few(words[1:]),
     )
 
 
