@@ -38,6 +38,7 @@ class AddressBook:
         self._planes = _planes([w if w < _CROWD else 0 for w in weights])
         self._crowds = {i: w for i, w in enumerate(weights) if w >= _CROWD}
         self._crowded = set_of(self._crowds)
+        self._counts: dict[bytes, int] = {}
         self._hosts: dict[bytes, int] = {}
         self._heads: dict[int, list[bytes]] = {}
         self._endpoints: dict[int, list[bytes]] = {}
@@ -50,11 +51,9 @@ class AddressBook:
     @cached_property
     def is_plain(self) -> bool:
         """True when no two pods share an address, but those on the host network of one node."""
-        hosts = self._universe.on_host_network
-        own = list(chain.from_iterable(self._ips[i] for i in indexes_of(self.ready & ~hosts)))
-        unique = set(own)
-        nodes = chain.from_iterable(self._ips[i] for i in indexes_of(self.ready & hosts))
-        return len(unique) == len(own) and unique.isdisjoint(nodes)
+        hosts = self.ready & self._universe.on_host_network
+        nodes = set(self.addresses(hosts))
+        return len(self.taken) == self.count_pods(self.ready & ~hosts) + len(nodes)
 
     def addresses(self, classes: Classes) -> list[str]:
         """Return the addresses of the ready pods of *classes*, in the order of the classes; a node's as often as pods have it."""
@@ -62,11 +61,15 @@ class AddressBook:
 
     def count_pods(self, classes: Classes) -> int:
         """Return how many ready pods *classes* have."""
-        total = 0
-        for worth, plane in self._planes:
-            total += worth * (classes & plane).bit_count()
-        crowded = classes & self._crowded
-        return total + sum([self._crowds[i] for i in indexes_of(crowded)]) if crowded else total
+        key = key_of(classes)
+        known = self._counts.get(key)
+        if known is None:
+            known = sum([worth * (classes & plane).bit_count() for worth, plane in self._planes])
+            crowded = classes & self._crowded
+            if crowded:
+                known += sum([self._crowds[i] for i in indexes_of(crowded)])
+            self._counts[key] = known
+        return known
 
     def count_addresses(self, classes: Classes) -> int:
         """Return how many addresses they have; exact where `is_plain`."""
