@@ -62,7 +62,7 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
 
     Raises `UsageError` for what is malformed under ``--strict-input``.
     """
-    for problem in made.problems:
+    for problem in sorted(made.problems, key=_by_line):
         terminal.say(str(problem))
     if made.problems:
         where = {(problem.place.rpartition(":")[0] or problem.place, problem.subject) for problem in made.problems}
@@ -77,6 +77,11 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
     for note in made.notes:
         terminal.say(f"note: {note}", level=1)
     return made
+
+
+def _by_line(problem: Problem) -> tuple[str, int]:
+    file, _, line = problem.place.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (problem.place, 0)
 
 
 def looked(snapshot: ClusterSnapshot, config: Config, problems: Sequence[Problem] = ()) -> PolicyLook:
