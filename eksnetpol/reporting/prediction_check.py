@@ -11,15 +11,26 @@ from eksnetpol.policy.prediction.predict import Prediction
 from eksnetpol.policy.prediction.rules import RULES
 from eksnetpol.reporting import policy_words as words
 from eksnetpol.reporting import view
+from eksnetpol.reporting.escape import visible
 from eksnetpol.reporting.prediction import note, undetermined
+from eksnetpol.reporting.shell import fold
 
 API_VERSION = "eksnetpol.io/v1"
 KIND = "PredictionCheck"
+_COMMAND = 7
 
 
 def as_text(prediction: Prediction, found: Sequence[Discrepancy], width: int, *, ascii_only: bool) -> str:
     """Return what was found, rule by rule, with what to do, and then what is left to chance."""
-    return words.lines(_lines(prediction, found), width, ascii_only=ascii_only)
+    parts = (_shown(indent, line, width, ascii_only=ascii_only) for indent, line in _lines(prediction, found))
+    return "".join(parts)
+
+
+def _shown(indent: int, line: str, width: int, *, ascii_only: bool) -> str:
+    if indent != _COMMAND:
+        return words.lines([(indent, line)], width, ascii_only=ascii_only)
+    # Cut in such a way that it can be copied and pasted.
+    return "".join(f"{part}\n" for part in fold(visible(line, ascii_only=ascii_only), width, indent))
 
 
 def _lines(prediction: Prediction, found: Sequence[Discrepancy]) -> Iterator[tuple[int, str]]:
@@ -38,7 +49,7 @@ def _lines(prediction: Prediction, found: Sequence[Discrepancy]) -> Iterator[tup
                 finding = discrepancy.finding
                 yield 4, f"{finding.subject} {finding.message}"
                 if finding.command:
-                    yield 7, finding.command
+                    yield _COMMAND, finding.command
         for remedy in dict.fromkeys(d.finding.remedy for d in found if d.rule == rule):
             yield 4, f"-> {remedy}"
         yield 4, f"see {about.source}"

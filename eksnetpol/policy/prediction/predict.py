@@ -13,6 +13,8 @@ import msgspec
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import ApiObject, OwnerReference
 from eksnetpol.model.policies import NetworkPolicy, PolicyEndpointSpec
+from eksnetpol.model.snapshot import SourceKind
+from eksnetpol.policy.prediction.addresses import address_of
 from eksnetpol.policy.prediction.cluster import KIND as CLUSTER_POLICY
 from eksnetpol.policy.prediction.cluster import ResolvedClusterPolicy, resolve_cluster_policy
 from eksnetpol.policy.prediction.pack import Entry, Merging, Packer
@@ -221,6 +223,10 @@ class Prediction:
         release = self.profile.controller
         if is_unknown(release):
             yield Note(None, f"controller {release} is newer than any that is known; this is what {NEWEST_CONTROLLER} does")
+        homeless = sum(not address_of(p) for p in self.world.pods)
+        if homeless and self.world.source is SourceKind.MANIFESTS:
+            words = "pods have no address in these files, and without one no entry is made; a snapshot of a cluster has them"
+            yield Note(None, f"{homeless} {words}")
         if not self.resolver.behaviour.knows_aws_kinds:
             yield from self._unknown_kinds()
         for resolved in self.everything:
