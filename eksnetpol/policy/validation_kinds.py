@@ -8,6 +8,7 @@ CIDR, port name or selector that NetworkPolicy refuses.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from eksnetpol.policy.validation_shapes import Listing, Open, Record, Shape, Text, Texts, Whole, WholeOrText
@@ -131,7 +132,8 @@ _OUTSIDE: Mapping[str, Shape] = {"networks": _NETWORKS, "domainNames": _DOMAINS}
 _V1ALPHA1: Mapping[str, Any] = {
     "ports": _ports(fewest=0, exactly_one=True),
     "pods": Record(_BOTH_SELECTORS, ("podSelector", "namespaceSelector")),
-    "outside": {**_OUTSIDE, "nodes": _SELECTOR},
+    # Their lists became sets only later, so that some releases of the definitions take an element twice.
+    "outside": {"networks": replace(_NETWORKS, unique=False), "domainNames": replace(_DOMAINS, unique=False), "nodes": _SELECTOR},
     "most": (100, 100, 100),
 }
 
