@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model.kubernetes import ObjectMeta, Pod, Service, ServicePort, ServiceSpec
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Why
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
 from eksnetpol.policy.answers import Atlas
 from eksnetpol.policy.dormant import dormancy
 from eksnetpol.policy.engine import build_engine
@@ -21,7 +21,7 @@ from eksnetpol.policy.outlook import Enforcing, Simulation
 from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.remedies import Remedy, remedies
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.surroundings import Surroundings
+from eksnetpol.policy.surroundings import UNTOLD, Surroundings
 from eksnetpol.policy.universe import Classes, Universe, build, set_of
 from eksnetpol.policy.world import World
 
@@ -58,6 +58,7 @@ def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Co
         to_add += _after(thought_of, profile, judge, to_add, left_out)
     if asked is not world:
         notes += (AS_EKS_INSTALLS_IT,)
+    notes += tuple(_unjudged(around, skip))
     return Simulation(
         snapshot.target,
         snapshot.source,
@@ -69,6 +70,13 @@ def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Co
         (*notes, *engine.notes),
         world.unread,
     )
+
+
+def _unjudged(around: Surroundings, skip: Collection[Kind]) -> Iterator[str]:
+    sections = ((Kind.WEBHOOK, "webhooks", around.webhooks), (Kind.AGGREGATED_API, "aggregated APIs", around.api_services))
+    missing = [words for kind, words, section in sections if isinstance(section, Unread) and kind not in skip]
+    if missing and all(section.why in UNTOLD for _, _, section in sections if isinstance(section, Unread)):
+        yield f"not judged, since they are not among what was read: {' and '.join(missing)}"
 
 
 def _may_be_turned_away(judge: Judging, added: tuple[Remedy, ...]) -> bool:
@@ -135,7 +143,7 @@ def _unserved(facts: Lookup) -> tuple[dict[str, str], tuple[str, ...]]:
     kinds = facts.get("node_kinds")
     if isinstance(kinds, Seen):
         return {name: kind for name, kind in kinds.value.unserved.items() if kind != _POLICED_OTHERWISE}, ()
-    if kinds.why in {Why.NOT_IN_FILES, Why.NOT_ASKED}:
+    if kinds.why in UNTOLD:
         return {}, ()
     return {}, (f"nodes were not read, so pods on Fargate, Windows and hybrid nodes are taken for others: {kinds.reason}",)
 

@@ -32,6 +32,7 @@ from eksnetpol.policy.needs import (
 )
 from eksnetpol.policy.profile import Mode
 from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.surroundings import UNTOLD
 from eksnetpol.policy.universe import Classes, set_of
 
 _PROBES_SINCE = Release(1, 2, 0)
@@ -52,6 +53,8 @@ def into_pods(judge: Judging) -> Iterator[Flow]:
 def _callbacks(judge: Judging) -> Iterator[Flow]:
     callers: dict[tuple[Kind, str, str, int], dict[str, None]] = {}
     around = judge.around
+    yield from _unread(judge, Kind.WEBHOOK, "webhooks", around.webhooks)
+    yield from _unread(judge, Kind.AGGREGATED_API, "aggregated APIs", around.api_services)
     for configuration in () if isinstance(around.webhooks, Unread) else around.webhooks:
         for webhook in configuration.webhooks:
             ref = webhook.client_config.service
@@ -66,6 +69,14 @@ def _callbacks(judge: Judging) -> Iterator[Flow]:
         what = "webhook" if kind is Kind.WEBHOOK else "aggregated API"
         title = f"{what} {', '.join(names)}"
         yield from _callback(judge, kind, title, (namespace, name), port)
+
+
+def _unread(judge: Judging, kind: Kind, title: str, section: object) -> Iterator[Flow]:
+    """Yield that nobody knows whom the API server calls; of files, which do not tell either, that is said once and for all."""
+    receiving = judge.isolated[Direction.INGRESS]
+    if receiving and isinstance(section, Unread) and section.why not in UNTOLD:
+        part = Part(Verdict.UNKNOWN, receiving, f"whether the API server calls them is not known: {section.reason}")
+        yield Flow(kind, Direction.INGRESS, title, "the control plane", (part,))
 
 
 def _callback(judge: Judging, kind: Kind, title: str, key: tuple[str, str], port: int) -> Iterator[Flow]:

@@ -11,7 +11,10 @@ from eksnetpol.policy.needs import Flow, Verdict
 from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.remedies import Remedy
 
-_DECISIVE = frozenset({"pods", "namespaces", "network_policies"})
+_DECISIVE = frozenset(
+    {"pods", "namespaces", "services", "network_policies", "application_policies", "cluster_policies"}
+)
+"""Sections that nothing can be told without."""
 
 
 class Enforcing(StrEnum):

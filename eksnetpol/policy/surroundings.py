@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from eksnetpol.model.eks import Instance, PodIdentityAssociation, Subnet, Vpc, VpcEndpoint
 from eksnetpol.model.kubernetes import ApiService, EndpointSlice, ServiceAccount, WebhookConfiguration, Workload
-from eksnetpol.model.snapshot import NOT_ASKED, ClusterSnapshot, Seen, Unread
+from eksnetpol.model.snapshot import NOT_ASKED, ClusterSnapshot, Seen, Unread, Why
 from eksnetpol.policy.addresses import family_of
 from eksnetpol.policy.universe import Classes, Universe, set_of
 
@@ -20,6 +20,9 @@ T = TypeVar("T")
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 NODE_LOCAL_DNS = "node-local-dns"
 """The DaemonSet of NodeLocal DNSCache, and the label ``k8s-app`` of its pods."""
+
+UNTOLD = frozenset({Why.NOT_IN_FILES, Why.NOT_ASKED})
+"""Why a section is unread without anything being wrong."""
 
 _SECTIONS = (
     "service_accounts",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_
 
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread, Why
 from eksnetpol.model.versions import Release
 from eksnetpol.operations.policy_simulation import AS_EKS_INSTALLS_IT, simulate
 from eksnetpol.policy.needs import Kind, Verdict
@@ -501,6 +501,29 @@ def troubled(draw: st.DrawFn) -> ClusterSnapshot:
         namespaces=Seen((*others, *namespaces)),
         network_policies=Seen(named),
     )
+
+
+SECTIONS = (
+    "services", "service_accounts", "pod_identities", "webhooks", "api_services", "subnets", "vpc", "vpc_endpoints",
+    "api_server_endpoints", "instances", "nodes",
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=100)
+@given(troubled(), st.sets(st.sampled_from(SECTIONS), min_size=1), st.sampled_from(list(Semantics)))
+def test_what_was_not_read_makes_nothing_better(snapshot: ClusterSnapshot, unread: set[str], semantics: Semantics) -> None:
+    missing = Unread("forbidden", Why.DENIED)
+    blind = with_(snapshot, **dict.fromkeys(unread, missing))
+    whole, less = simulated(snapshot, semantics=semantics), simulated(blind, semantics=semantics)
+    for flow in whole.flows:
+        lost = worlds.pods_in(whole.dormancy.engine.atlas.universe, flow.classes(Verdict.LOSES, Verdict.PARTLY))
+        kept = set()
+        for other in less.flows:
+            if (other.kind, other.title) == (flow.kind, flow.title):
+                kept |= worlds.pods_in(less.dormancy.engine.atlas.universe, other.classes(Verdict.KEEPS))
+        assert not lost & kept, (flow.title, unread)
+    if whole.exit_code(FailOn.LOST, fail_on_unknown=True) == 1:
+        assert less.exit_code(FailOn.LOST, fail_on_unknown=True) in {1, 3}
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
