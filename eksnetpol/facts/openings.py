@@ -26,15 +26,15 @@ ELSEWHERE = "elsewhere"
 
 
 @fact
-def selected_peers(universe: Universe, rules: Rules) -> tuple[SelectedPeer, ...]:
-    """The different peers by selectors, each with the pods it means."""
-    return sort_out(universe, rules)
-
-
-@fact
 def weights(universe: Universe) -> Weights:
     """How many pods classes stand for."""
     return weigh(universe)
+
+
+@fact
+def selected_peers(universe: Universe, rules: Rules, weights: Weights) -> tuple[SelectedPeer, ...]:
+    """The different peers by selectors, each with the pods it means."""
+    return sort_out(universe, rules, weights)
 
 
 @fact

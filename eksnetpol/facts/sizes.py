@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eksnetpol.facts import openings  # noqa: F401 - declares facts that are asked for below
 from eksnetpol.facts.declare import fact
 from eksnetpol.model.findings import Subject
-from eksnetpol.policy.isolation import Isolation
+from eksnetpol.policy.isolation import Isolation, Subjects
 from eksnetpol.policy.peers import SelectedPeer
 from eksnetpol.policy.rules import Direction, Rules
 from eksnetpol.policy.weights import Weights
@@ -20,10 +20,15 @@ LARGE = 1000
 class Size:
     """Entries of one policy: pods it selects (0 where they are few) and peers by direction, without addresses of Services."""
 
-    subject: Subject
+    policy: Subjects
     pods: int
     ingress: int
     egress: int
+
+    @property
+    def subject(self) -> Subject:
+        """The policy, as findings name it."""
+        return self.policy.subject
 
     @property
     def most(self) -> int:
@@ -45,14 +50,13 @@ def large_policies(
         selected.append(weights.of(subjects.selected & ~off) if is_large else 0)
     peers = ([0] * len(selected), [0] * len(selected))
     for peer in selected_peers:
-        pods = weights.of(peer.classes)
         for rule, _ in peer.places:
-            peers[rule.direction is Direction.EGRESS][rule.at] += pods
+            peers[rule.direction is Direction.EGRESS][rule.at] += peer.pods
     for rule in rules.with_blocks:
         peers[rule.direction is Direction.EGRESS][rule.at] += len(rule.peers)
     ingress, egress = peers
     return tuple(
-        Size(isolation.subjects[at].subject, *found)
+        Size(isolation.subjects[at], *found)
         for at, found in enumerate(zip(selected, ingress, egress, strict=True))
         if max(found) > LARGE
     )

@@ -10,6 +10,7 @@ from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.rules import Direction, Rule, Rules, peer_classes
 from eksnetpol.policy.universe import Classes, Universe
+from eksnetpol.policy.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,15 @@ class SelectedPeer:
     peer: PolicyPeer
     classes: Classes
     places: tuple[tuple[Rule, int], ...]
+    pods: int
+    """How many pods it means."""
 
     def selected(self, isolation: Isolation, direction: Direction) -> Classes:
         """Return the pods that policies with this peer in a rule of *direction* select."""
         answer = 0
-        for at in {rule.at for rule, _ in self.places if rule.direction is direction}:
-            answer |= isolation.subjects[at].selected
+        for rule, _ in self.places:
+            if rule.direction is direction:
+                answer |= isolation.subjects[rule.at].selected
         return answer
 
 
@@ -37,7 +41,7 @@ def place_of(rule: Rule, index: int) -> str:
     return f"{rule.place}.{'from' if rule.direction is Direction.INGRESS else 'to'}[{index}]"
 
 
-def sort_out(universe: Universe, rules: Rules) -> tuple[SelectedPeer, ...]:
+def sort_out(universe: Universe, rules: Rules, weights: Weights) -> tuple[SelectedPeer, ...]:
     """Return the different peers by selectors of *rules*, in the order they first stand there."""
     places: dict[Any, list[tuple[Rule, int]]] = {}
     for rule in rules.with_selectors:
@@ -51,7 +55,8 @@ def sort_out(universe: Universe, rules: Rules) -> tuple[SelectedPeer, ...]:
     for (own, _, _), same in places.items():
         rule, index = same[0]
         peer = rule.peers[index]
-        found.append(SelectedPeer(own, peer, peer_classes(universe, own, peer), tuple(same)))
+        classes = peer_classes(universe, own, peer)
+        found.append(SelectedPeer(own, peer, classes, tuple(same), weights.of(classes)))
     return tuple(found)
 
 

@@ -65,7 +65,15 @@ class Sums:
 
 def weigh(universe: Universe) -> Weights:
     """Take the sizes of the classes of *universe*."""
-    sizes = [len(c.pods) for c in universe.classes]
-    bits = max(sizes, default=0).bit_length()
-    planes = [set_of([i for i, size in enumerate(sizes) if size >> bit & 1]) for bit in range(bits)]
-    return Weights(tuple(planes), set_of([i for i, size in enumerate(sizes) if size >= CROWD]))
+    by_size: dict[int, list[int]] = {}
+    for pod_class in universe.classes:
+        by_size.setdefault(len(pod_class.pods), []).append(pod_class.index)
+    planes = [0] * max(by_size, default=0).bit_length()
+    crowds = 0
+    # There are few different sizes.
+    for size, indexes in by_size.items():
+        classes = set_of(indexes)
+        crowds |= classes if size >= CROWD else 0
+        for bit in range(size.bit_length()):
+            planes[bit] |= classes if size >> bit & 1 else 0
+    return Weights(tuple(planes), crowds)

@@ -48,7 +48,7 @@ def test_it_is_what_the_engine_says_of_each_pod(cluster: Cluster, chosen: list[N
     assume(not identify(universe).entangled)
     isolation, rules = isolate(universe, chosen), lay_out(chosen)
     # The controller resolves egress rules that policyTypes leaves out; checks speak of isolated pods alone.
-    openings = Openings(isolation, gather(rules, isolation), sort_out(universe, rules), index_ports(universe))
+    openings = Openings(isolation, gather(rules, isolation), sort_out(universe, rules, weigh(universe)), index_ports(universe))
     (port,) = service.spec.ports
     opening = openings.to(service, "TCP", port.port)
     assert opening.perhaps == 0
@@ -68,13 +68,14 @@ def test_it_is_what_the_engine_says_of_each_pod(cluster: Cluster, chosen: list[N
 def test_peers_sorted_out_are_the_peers_of_all_rules(cluster: Cluster, chosen: list[NetworkPolicy]) -> None:
     universe = universe_of(cluster)
     rules = lay_out(chosen)
-    found = {(id(rule), at): peer for peer in sort_out(universe, rules) for rule, at in peer.places}
+    found = {(id(rule), at): peer for peer in sort_out(universe, rules, weigh(universe)) for rule, at in peer.places}
     for rule in rules.everything:
         for at, peer in enumerate(rule.peers):
             if peer.ip_block is not None:
                 assert (id(rule), at) not in found
             else:
                 sorted_ = found[id(rule), at]
+                assert sorted_.pods == universe.count_pods(sorted_.classes)
                 assert sorted_.classes == peer_classes(universe, rule.policy.namespace, peer)
                 assert msgspec.to_builtins(sorted_.peer) == msgspec.to_builtins(peer)
 

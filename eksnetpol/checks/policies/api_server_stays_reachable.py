@@ -6,13 +6,14 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.places import show_policies
-from eksnetpol.checks.words import by_namespace, count, examples, listed
-from eksnetpol.model.findings import Evidence, Finding, Severity
+from eksnetpol.checks.words import count, examples, listed
+from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.kubernetes import Service, ServiceAccount
 from eksnetpol.policy.closing import closing
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.openings import Openings
 from eksnetpol.policy.universe import Classes, set_of
+from eksnetpol.policy.weights import Weights
 
 PORT = 443
 
@@ -27,6 +28,7 @@ PORT = 443
 def api_server_stays_reachable(
     isolation: Isolation,
     openings: Openings,
+    weights: Weights,
     services: tuple[Service, ...],
     service_accounts: tuple[ServiceAccount, ...],
 ) -> Iterator[Finding | Evidence]:
@@ -40,7 +42,7 @@ def api_server_stays_reachable(
         raise NotApplicable("there is no Service default/kubernetes here, so its address is not known")
     universe = isolation.universe
     needed = _with_token(isolation, service_accounts) & isolation.egress
-    yield Evidence(f"{count(universe.count_pods(needed), 'egress-isolated pod')} with a token of an account of their own")
+    yield Evidence(f"{count(weights.of(needed), 'egress-isolated pod')} with a token of an account of their own")
     if not needed:
         return
     refused = needed & ~openings.to(service, "TCP", PORT).allowed
@@ -48,19 +50,22 @@ def api_server_stays_reachable(
     for subject, _ in closing(isolation, refused):
         names.setdefault(subject.namespace, []).append(subject.name)
     address = f"{service.spec.cluster_ip}/{128 if ':' in service.spec.cluster_ip else 32}"
-    for group in by_namespace(universe, refused):
+    for namespace, within in universe.in_namespace.items() if refused else ():
+        here = within & refused
+        if not here:
+            continue
         yield Finding(
-            subject=group.subject,
+            subject=Subject("Namespace", namespace),
             message=(
-                f"{count(group.pods, 'isolated pod')} with a token of their own cannot reach the API server at {address}: "
-                f"closed by {listed(names.get(group.namespace, ()))}"
+                f"{count(weights.of(here), 'isolated pod')} with a token of their own cannot reach the API server at {address}: "
+                f"closed by {listed(names.get(namespace, ()))}"
             ),
             remedy=(
                 f"If they speak to the API, allow an ipBlock {address} on TCP port {PORT}; if not, set "
                 "automountServiceAccountToken: false, or waive this."
             ),
-            command=show_policies(group.namespace),
-            evidence=examples(universe, refused & universe.in_namespace[group.namespace]),
+            command=show_policies(namespace),
+            evidence=examples(universe, here),
         )
 
 

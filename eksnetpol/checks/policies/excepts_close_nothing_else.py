@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from typing import NamedTuple
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
@@ -43,21 +42,25 @@ def excepts_close_nothing_else(
     wider block that any other rule or policy opens to the same pods; only a rule for exactly that block, or for one inside it,
     comes before it. Where an except closes the cluster's DNS, the check of DNS says so.
     """
-    found: dict[Subject, dict[str, str]] = {}
-    pods: dict[Subject, Classes] = {}
+    found: dict[int, tuple[Subject, dict[str, str]]] = {}
+    pods: dict[int, Classes] = {}
     for blocks in (egress_blocks, ingress_blocks):
         lost = _lost(blocks)
         closers = _closers(blocks)
-        for rule, where, opened in _openings(rules, blocks) if lost else ():
+        cidrs = {opened.cidr for opened in lost}
+        for rule, index, opened in _openings(rules, blocks, cidrs) if lost else ():
             for hole, classes in lost.get(opened, {}).items():
                 mine = classes & isolation.subjects[rule.at].selected
                 if mine:
+                    where = rule.place if index is None else place_of(rule, index)
                     names = some((name for name, shut in closers[hole] if shut & mine), 3)
-                    found.setdefault(rule.subject, {})[f"{where} opens {opened.cidr}, but not {hole}"] = ", ".join(names)
-                    pods[rule.subject] = pods.get(rule.subject, 0) | mine
-    for subject, places in found.items():
+                    if rule.at not in found:
+                        found[rule.at] = (rule.subject, {})
+                    found[rule.at][1][f"{where} opens {opened.cidr}, but not {hole}"] = ", ".join(names)
+                    pods[rule.at] = pods.get(rule.at, 0) | mine
+    for at, (subject, places) in found.items():
         words, closing = next(iter(places.items()))
-        number = isolation.universe.count_pods(pods[subject])
+        number = isolation.universe.count_pods(pods[at])
         yield Finding(
             subject=subject,
             message=f"{words}: closed to {count(number, 'pod')} by the except of {closing}",
@@ -96,16 +99,17 @@ def _lost(blocks: Blocks) -> Mapping[_Opened, Mapping[str, Classes]]:
     return found
 
 
-def _openings(rules: Rules, blocks: Blocks) -> Iterator[tuple[Rule, str, _Opened]]:
-    """Yield every block of the rules of one direction, with its place."""
-    everywhere = ((r, r.place, _Opened(cidr, ())) for r in rules.without_peers for cidr in _EVERYWHERE)
-    named = (
-        (r, place_of(r, index), _Opened(peer.ip_block.cidr, peer.ip_block.except_))
-        for r in rules.with_blocks
-        for index, peer in enumerate(r.peers)
-        if peer.ip_block is not None
-    )
-    return (opening for opening in chain(everywhere, named) if opening[0].direction is blocks.direction)
+def _openings(rules: Rules, blocks: Blocks, cidrs: set[str]) -> Iterator[tuple[Rule, int | None, _Opened]]:
+    """Yield those of *cidrs* in rules of one direction, with the place among their peers; None where they have none."""
+    everywhere = [_Opened(cidr, ()) for cidr in _EVERYWHERE]
+    for rule in rules.without_peers:
+        if rule.direction is blocks.direction:
+            yield from ((rule, None, opened) for opened in everywhere)
+    for rule in rules.with_blocks:
+        if rule.direction is blocks.direction:
+            for index, peer in enumerate(rule.peers):
+                if peer.ip_block is not None and peer.ip_block.cidr in cidrs:
+                    yield rule, index, _Opened(peer.ip_block.cidr, peer.ip_block.except_)
 
 
 def _closers(blocks: Blocks) -> Mapping[str, list[tuple[str, Classes]]]:

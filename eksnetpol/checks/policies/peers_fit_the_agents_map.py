@@ -70,7 +70,7 @@ def _crowded(
     isolation: Isolation, direction: Direction, peers: Iterable[SelectedPeer], weights: Weights, blocks: dict[int, set[str]]
 ) -> Iterator[tuple[int, int]]:
     """Yield the index of each class with too many entries, and how many these are."""
-    suspects = _suspects(isolation, direction, peers, weights, blocks) & isolation.policed
+    suspects = _suspects(isolation, direction, peers, blocks) & isolation.policed
     if not suspects:
         return
     by_policy: dict[int, Classes] = {}
@@ -90,14 +90,14 @@ def _crowded(
 
 
 def _suspects(
-    isolation: Isolation, direction: Direction, peers: Iterable[SelectedPeer], weights: Weights, blocks: dict[int, set[str]]
+    isolation: Isolation, direction: Direction, peers: Iterable[SelectedPeer], blocks: dict[int, set[str]]
 ) -> Classes:
     """Return the classes whose peers, each counted for itself and rounded up, come to too many: no other can have too many."""
     sums = Sums()
     for peer in peers:
         selected = peer.selected(isolation, direction)
         if selected:
-            sums.add(selected, -(-weights.of(peer.classes) // UNIT))
+            sums.add(selected, -(-peer.pods // UNIT))
     different = len(set().union(*blocks.values()))
     sums.add(isolation.policed, -(-different // UNIT))
     return sums.above(CROWDED // UNIT, isolation.policed)

@@ -31,11 +31,11 @@ def policies_stay_small(large_policies: tuple[Size, ...]) -> Iterator[Finding]:
     """
     by_namespace: dict[str, list[Size]] = {}
     for size in large_policies:
-        by_namespace.setdefault(size.subject.namespace, []).append(size)
+        by_namespace.setdefault(size.policy.policy.namespace, []).append(size)
     for sizes in by_namespace.values():
         largest = max(sizes, key=lambda s: s.most)
         what = {largest.pods: "selected pods", largest.ingress: "peers in ingress", largest.egress: "peers in egress"}
-        others = [s.subject.name for s in sizes if s is not largest]
+        others = [s.policy.policy.name for s in sizes if s is not largest]
         chunks = count(-(-largest.most // CHUNK), "PolicyEndpoint")
         yield Finding(
             subject=largest.subject,

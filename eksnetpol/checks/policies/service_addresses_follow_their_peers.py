@@ -8,7 +8,7 @@ from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.places import edit
 from eksnetpol.checks.words import some
 from eksnetpol.facts.fronts import Front
-from eksnetpol.model.findings import Finding, Severity, Subject
+from eksnetpol.model.findings import Finding, Severity
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.policies import PolicyEndpoint, PolicyPort
 from eksnetpol.model.snapshot import Unread
@@ -38,8 +38,7 @@ def service_addresses_follow_their_peers(
     where a peer's podSelector fits what the *Service* selects by. A peer that asks for a label which the Service does not ask for
     means the same pods and not the Service: by their own addresses they are reached, by name they are not.
     """
-    written = _written(policy_endpoints)
-    found: dict[Subject, list[tuple[Rule, int, Service]]] = {}
+    found: dict[int, list[tuple[Rule, int, Service]]] = {}
     opened: dict[int, Classes] = {}
     for front in fronts:
         service = front.service
@@ -52,15 +51,17 @@ def service_addresses_follow_their_peers(
                 if rule.ports not in spoken:
                     spoken[rule.ports] = _speaks_to(rule, service)
                 if spoken[rule.ports]:
-                    found.setdefault(rule.subject, []).append((rule, index, service))
-    for subject, places in found.items():
+                    found.setdefault(rule.at, []).append((rule, index, service))
+    written = _written(policy_endpoints) if found else {}
+    for places in found.values():
+        subject = places[0][0].subject
         sure = next((p for p in places if _lacks(written, p[0], p[2].spec.cluster_ip)), None)
         yield Finding(
             subject=subject,
             message=_words(*(sure or places[0])),
             remedy="Select by labels that the Service selects by too, or allow its address with an ipBlock.",
             command=edit(subject),
-            evidence=some(_words(*place) for place in places),
+            evidence=some(_words(*place) for place in places) if len(places) > 1 else (),
             severity=Severity.BLOCKER if sure else None,
         )
 
@@ -91,15 +92,16 @@ def _labels(service: Service) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(service.spec.selector.items()))
 
 
-def _written(endpoints: tuple[PolicyEndpoint, ...] | Unread) -> dict[tuple[str, str], set[str]]:
-    """Return the addresses that the PolicyEndpoints of each policy open in egress, by its namespace and name."""
-    found: dict[tuple[str, str], set[str]] = {}
+def _written(endpoints: tuple[PolicyEndpoint, ...] | Unread) -> dict[tuple[str, str], list[PolicyEndpoint]]:
+    """Return the PolicyEndpoints of each policy, by its namespace and name."""
+    found: dict[tuple[str, str], list[PolicyEndpoint]] = {}
     for endpoint in () if isinstance(endpoints, Unread) else endpoints:
         ref = endpoint.spec.policy_ref
-        found.setdefault((ref.namespace, ref.name), set()).update(e.cidr.partition("/")[0] for e in endpoint.spec.egress)
+        found.setdefault((ref.namespace, ref.name), []).append(endpoint)
     return found
 
 
-def _lacks(written: dict[tuple[str, str], set[str]], rule: Rule, address: str) -> bool:
-    addresses = written.get((rule.policy.namespace, rule.policy.name))
-    return addresses is not None and address not in addresses
+def _lacks(written: dict[tuple[str, str], list[PolicyEndpoint]], rule: Rule, address: str) -> bool:
+    """Say whether the policy was written out, and not with *address*."""
+    endpoints = written.get((rule.policy.namespace, rule.policy.name), [])
+    return bool(endpoints) and all(e.cidr.partition("/")[0] != address for p in endpoints for e in p.spec.egress)
