@@ -10,7 +10,7 @@ import msgspec
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model.kubernetes import ObjectMeta, Pod, Service, ServicePort, ServiceSpec
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, UnreadSection
 from eksnetpol.policy.answers import Atlas
 from eksnetpol.policy.dormant import dormancy
 from eksnetpol.policy.engine import build_engine
@@ -68,8 +68,16 @@ def simulate(snapshot: ClusterSnapshot, world: World, profile: Profile, skip: Co
         flows,
         to_add,
         (*notes, *engine.notes),
-        world.unread,
+        (*world.unread, *_never_asked(snapshot)),
     )
+
+
+def _never_asked(snapshot: ClusterSnapshot) -> Iterator[UnreadSection]:
+    """Yield sections of a cluster that nobody asked for, and that nothing can be told without."""
+    for name in ("pods", "namespaces", "network_policies") if snapshot.source is not SourceKind.MANIFESTS else ():
+        section = getattr(snapshot, name)
+        if isinstance(section, Unread) and section.why in UNTOLD:
+            yield UnreadSection(name, section)
 
 
 def _unjudged(around: Surroundings, skip: Collection[Kind]) -> Iterator[str]:

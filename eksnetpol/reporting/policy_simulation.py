@@ -97,7 +97,7 @@ def headline(done: Simulation) -> str:
             needs[name] = needs.get(name, 0) | flow.classes(Verdict.LOSES, Verdict.PARTLY)
         said = listed(f"{name} ({plural(found.pods(classes), 'pod')})" for name, classes in needs.items())
         return f"LOST: {said}; {who}"
-    if any(f.classes(Verdict.UNKNOWN) for f in done.flows):
+    if done.is_undetermined:
         return f"UNDETERMINED: {who}; nothing is known to be lost, and not everything could be told"
     return f"KEPT: {who}, and nothing essential is lost"
 
@@ -265,7 +265,7 @@ def manifests(done: Simulation) -> str:
 def unread(done: Simulation) -> Iterator[str]:
     """Yield what could not be read."""
     for section in done.unread:
-        yield f"{section.name}: {section.unread.reason}"
+        yield f"not read: {section.name.replace('_', ' ')}: {section.unread.reason}"
 
 
 def workload_names(done: Simulation, classes: Classes, *, everything: bool = False) -> str:

@@ -22,7 +22,7 @@ def markdown(done: Simulation, *, verbose: bool) -> str:
         lines += [line for story in place.stories for line in _story(story, verbose=verbose)]
     lines += _listed("Under strict mode", view.strict(done))
     lines += _listed("Selected in vain", view.beyond(done))
-    lines += _listed("Notes", iter(done.notes))
+    lines += _listed("Notes", iter([*done.notes, *view.unread(done)]))
     if done.remedies:
         lines += ["", f"### To add: {view.plural(len(done.remedies), 'policy')}", ""]
         lines.append(escape.markdown_block(view.manifests(done), "yaml"))

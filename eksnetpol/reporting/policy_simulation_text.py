@@ -40,7 +40,7 @@ def _text(done: Simulation, *, verbose: bool) -> Iterator[tuple[int, str]]:
     yield from _listed("Under strict mode", view.strict(done))
     yield from _places(done, verbose=verbose)
     yield from _listed("Selected in vain: policies do not hold for them", view.beyond(done))
-    notes = [*done.notes, *(view.unread(done) if verbose else ())]
+    notes = [*done.notes, *view.unread(done)]
     yield from _listed("Notes", notes)
     yield from _added(done)
 

@@ -163,6 +163,14 @@ def test_manifests_are_enough_and_what_they_cannot_tell_does_not_count(cli: Cli,
     assert cli("policy", "simulate", "--manifests", "none.yaml").out.startswith("KEPT: nobody becomes isolated")
 
 
+def test_a_look_that_could_read_little_tells_little(cli: Cli, saved: str) -> None:
+    ended = cli("policy", "simulate", "--snapshot", saved)
+    assert ended.code == 3
+    assert ended.out.startswith("UNDETERMINED: nobody becomes isolated; nothing is known to be lost")
+    assert "not read: network policies: " in ended.out
+    assert cli("policy", "simulate", "--snapshot", saved, "--no-fail-on-unknown").code == 0
+
+
 def test_flows_that_are_skipped_do_not_count(cli: Cli, lost: str) -> None:
     every = [f"--skip={kind.value}" for kind in Kind]
     assert cli("policy", "simulate", "--snapshot", lost, *every).code == 0
