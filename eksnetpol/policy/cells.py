@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Answer, Engine, Partition, Workload
 from eksnetpol.policy.connections import NOTHING
 from eksnetpol.policy.outside import Atom, cut, public
@@ -35,6 +34,11 @@ class Place:
     atom: Atom | None = None
     sample: str = ""
     but: tuple[str, ...] = ()
+
+    @property
+    def is_alone(self) -> bool:
+        """True of a pod that nothing owns: it is the only one of its workload, and what it sends to itself is not counted."""
+        return self.workload is not None and self.workload.kind == "Pod"
 
     @property
     def is_outside(self) -> bool:
@@ -82,7 +86,7 @@ class Table:
                 for answer, places in outside[number]:
                     joined[answer] = joined.get(answer, 0) | places
                 column = joined
-            yield number, column
+            yield number, _without(column, number) if place.is_alone else column
 
     def cells(self) -> Iterator[tuple[Place, Place, Answer]]:
         """Yield source, destination and answer wherever anything may flow, destination by destination."""
@@ -166,7 +170,7 @@ class Table:
         return known
 
 
-def table(engine: Engine, atoms: Iterable[Atom] | None = None, avoid: frozenset[int] | None = None) -> Table:
+def table(engine: Engine, atoms: Iterable[Atom] | None = None, avoid: frozenset[str] | None = None) -> Table:
     """Return the matrix of *engine* by places.
 
     *atoms* are the places outside, by default those of the engine's own blocks; *avoid* the addresses that are not outside, by
@@ -179,19 +183,19 @@ def table(engine: Engine, atoms: Iterable[Atom] | None = None, avoid: frozenset[
     return Table(engine, (*own, *_outside(atoms, avoid)))
 
 
-def inside(engine: Engine) -> frozenset[int]:
-    """Return the addresses of the pods, nodes and Services of *engine*'s world, as numbers."""
+def inside(engine: Engine) -> frozenset[str]:
+    """Return the addresses of the pods, nodes and Services of *engine*'s world."""
     world = engine.world
-    texts = (
-        *(p.status.pod_ip for p in world.pods),
-        *(a.address for n in world.nodes for a in n.status.addresses),
-        *(s.spec.cluster_ip for s in world.services),
+    return frozenset(
+        (
+            *(p.status.pod_ip for p in world.pods),
+            *(a.address for n in world.nodes for a in n.status.addresses),
+            *(address for s in world.services for address in (s.spec.cluster_ip, *s.spec.cluster_i_ps)),
+        )
     )
-    networks = (parse_cidr(t) for t in set(texts) if t)
-    return frozenset(int(n.network_address) for n in networks if n is not None)
 
 
-def _outside(atoms: Sequence[Atom], avoid: frozenset[int]) -> Iterator[Place]:
+def _outside(atoms: Sequence[Atom], avoid: frozenset[str]) -> Iterator[Place]:
     narrower: dict[Atom, list[str]] = {}
     path: list[Atom] = []
     for atom in atoms:
@@ -214,6 +218,11 @@ def _holds(outer: Atom, inner: Atom) -> bool:
     a, b = outer.block, inner.block
     low, high = int(a.network_address), int(a.broadcast_address)
     return a.version == b.version and low <= int(b.network_address) and int(b.broadcast_address) <= high
+
+
+def _without(column: Column, number: int) -> Column:
+    own = 1 << number
+    return {answer: places & ~own for answer, places in column.items() if places & ~own}
 
 
 def _combined(left: Mapping[Answer, Classes], right: Mapping[Answer, Classes]) -> dict[Answer, Classes]:

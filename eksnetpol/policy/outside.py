@@ -56,27 +56,21 @@ class Atom:
         common = (PortSet(self.intervals) & space).intervals
         return Atom(self.block, common) if common else None
 
-    def sample(self, avoid: Collection[int] = ()) -> str:
-        """Return one of its addresses that is not among the numbers *avoid*; empty where they all are.
+    def sample(self, avoid: Collection[str] = ()) -> str:
+        """Return one of its addresses that is not among *avoid*; empty where they all are.
 
         It is a public one where it can be, and one for documentation above all.
         """
-        number = self._sample(avoid)
-        if number is None:
-            return ""
-        return str(ipaddress.IPv4Address(number) if self.version == 4 else ipaddress.IPv6Address(number))  # noqa: PLR2004
-
-    def _sample(self, avoid: Collection[int]) -> int | None:
         own = PortSet(self.intervals)
         made_up = _PREFERRED[self.version]
         first = [] if made_up is None else (own & PortSet([_interval(made_up)])).intervals
         for low, high in (*first, *(own & public(self.version)).intervals, *self.intervals):
             # The first address of a block is its network's own, which reads oddly.
-            for number in range(min(low + 1, high), min(high, low + len(avoid) + 1) + 1):
-                if number not in avoid:
-                    return number
-        low = self.intervals[0][0]
-        return low if low not in avoid else None
+            for number in (*range(min(low + 1, high), min(high, low + len(avoid) + 1) + 1), low):
+                text = str(ipaddress.IPv4Address(number) if self.version == 4 else ipaddress.IPv6Address(number))  # noqa: PLR2004
+                if text not in avoid:
+                    return text
+        return ""
 
 
 def cut(blocks: Iterable[str], version: int) -> tuple[Atom, ...]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from eksnetpol.assets.locate import root
 from eksnetpol.policy.answers import Answer
-from eksnetpol.policy.cells import NONE, Column, Place
+from eksnetpol.policy.cells import NONE, Column
 from eksnetpol.policy.connections import WITH_PORTS, Connections
 from eksnetpol.policy.universe import indexes_of, key_of
 from eksnetpol.reporting.differences import cases
@@ -72,7 +72,7 @@ def _data(page: MatrixPage) -> dict[str, Any]:
             runs.append(_runs(column, answers, at, len(order)))
         columns[at[destination]] = known[key]
     shown = (page.places[i] for i in order)
-    places = [[p.title, number.get(p.namespace, -1), ", ".join(p.but), _is_alone(p)] for p in shown]
+    places = [[p.title, number.get(p.namespace, -1), ", ".join(p.but), p.is_alone] for p in shown]
     return {
         "namespaces": spaces,
         "places": places,
@@ -80,11 +80,6 @@ def _data(page: MatrixPage) -> dict[str, Any]:
         "runs": runs,
         "columns": columns,
     }
-
-
-def _is_alone(place: Place) -> bool:
-    """Say whether a place is a single pod for certain, which has nobody of its own to talk to."""
-    return place.workload is not None and place.workload.kind == "Pod"
 
 
 def _runs(column: Column, answers: dict[Answer, int], at: dict[int, int], size: int) -> list[int]:

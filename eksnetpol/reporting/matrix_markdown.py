@@ -23,7 +23,7 @@ def write(page: MatrixPage) -> Iterator[str]:
     rows = left_out = 0
     alike: dict[frozenset[tuple[Answer, Places]], list[int]] = {}
     for number, column in page.table.columns():
-        alike.setdefault(frozenset(column.items()), []).append(number)
+        alike.setdefault(page.spoken(number, column), []).append(number)
     for taken, numbers in alike.items():
         there = markdown(page.who(set_of(numbers), everybody=False))
         ordered = sorted(taken, key=lambda item: (-item[1].bit_count(), str(item[0].some)))

@@ -22,7 +22,7 @@ def write(page: MatrixPage, width: int, *, color: bool, verbose: bool) -> Iterat
     alike: Alike = {}
     for number, column in page.table.columns():
         pairs += sum((sources & page.workloads).bit_count() for sources in column.values())
-        alike.setdefault((page.places[number].is_outside, frozenset(column.items())), []).append(number)
+        alike.setdefault((page.places[number].is_outside, page.spoken(number, column)), []).append(number)
     is_short = verbose or len(alike) <= MANY
     for parts in _one_by_one(page, alike, verbose=verbose) if is_short else _by_namespace(page, alike):
         yield words.lines(parts, width, ascii_only=not color)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eksnetpol.policy.answers import Answer
-from eksnetpol.policy.cells import Place, Places, Table
+from eksnetpol.policy.cells import Column, Place, Places, Table
 from eksnetpol.policy.difference import Difference
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.universe import indexes_of, set_of
@@ -49,6 +49,13 @@ class MatrixPage:
             if not place.is_outside:
                 found.setdefault(place.namespace, []).append(i)
         return {name: set_of(found[name]) for name in sorted(found)}
+
+    def spoken(self, number: int, column: Column) -> frozenset[tuple[Answer, Places]]:
+        """Return *column* of destination *number* as it is spoken of: a pod alone is not left out of *every workload*."""
+        if not self.places[number].is_alone or not column:
+            return frozenset(column.items())
+        most = max(column, key=lambda answer: column[answer].bit_count())
+        return frozenset({**column, most: column[most] | 1 << number}.items())
 
     def who(self, places: Places, *, everybody: bool) -> str:
         """Return in words who a set is, whole namespaces as such; cut short unless *everybody* is to be named."""

@@ -55,6 +55,7 @@ def test_a_witness_shows_that_two_meanings_differ(cluster: Cluster, given_: list
     world = world_of(cluster, given_)
     found = difference(build_engine(world, Profile(Semantics.KUBERNETES)), build_engine(world, Profile(Semantics.VPC_CNI)))
     for change in found.changes[:5]:
+        assert change.source is not change.destination
         shown = witness(found, change)
         assert shown is not None
         assert shown[0].allowed != shown[1].allowed
