@@ -24,7 +24,7 @@ def run(ctx: click.Context, source: str, destination: str, port: str | None, *, 
     from eksnetpol.reporting import policy_reach
     from eksnetpol.reporting.policy_reach import Page
 
-    found = look(config, terminal)
+    found = look(config, terminal, whole=True)
     engine = build_engine(found.world, found.profile)
     reply = reach(engine, source, destination, port)
     other = None

@@ -10,8 +10,8 @@ import click
 from eksnetpol.cli.config import Config
 from eksnetpol.cli.look import look as look_at
 from eksnetpol.cli.terminal import Terminal
-from eksnetpol.errors import UsageError
-from eksnetpol.model.snapshot import SourceKind
+from eksnetpol.errors import EksNetpolError, UsageError
+from eksnetpol.model.snapshot import SourceKind, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,23 +44,24 @@ class PolicyLook:
         return "" if self.world.source is SourceKind.MANIFESTS else self.snapshot.target.title
 
 
-def look(config: Config, terminal: Terminal) -> PolicyLook:
+def look(config: Config, terminal: Terminal, *, whole: bool = False) -> PolicyLook:
     """Return one look at what *config* means, with what it is to mean.
 
     Says on stderr what is malformed, what could not be read, and at ``-v`` what is assumed. Raises as `cli.look.look` does, and
-    `UsageError` for what is malformed under ``--strict-input``.
+    as `said` does.
     """
     context = click.get_current_context(silent=True)
     command = context.command_path if context else "eksnetpol policy"
     problems: list[Problem] = []
     snapshot = look_at(config, terminal, command, problems.append)
-    return said(looked(snapshot, config, problems), terminal)
+    return said(looked(snapshot, config, problems), terminal, whole=whole)
 
 
-def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
+def said(made: PolicyLook, terminal: Terminal, *, whole: bool = False) -> PolicyLook:
     """Return *made*, having said what is malformed, what could not be read and, at ``-v``, what is assumed.
 
-    Raises `UsageError` for what is malformed under ``--strict-input``.
+    Raises `UsageError` for what is malformed under ``--strict-input``, and, where the *whole* is asked for, `EksNetpolError` when
+    pods, namespaces or policies of a cluster are unread: without them all would look open, or not be there.
     """
     for problem in sorted(made.problems, key=_by_line):
         terminal.say(str(problem))
@@ -70,6 +71,8 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
         if made.is_strict:
             raise UsageError(f"{things} malformed, as said above, and --strict-input takes nothing that is")
         terminal.say(f"{things} malformed, and left out of the answer (--strict-input ends with 2 instead)")
+    if whole:
+        _must_be_whole(made, terminal)
     for section in made.world.unread:
         if section.name in _NEEDED:
             what = _NEEDED[section.name]
@@ -82,6 +85,18 @@ def said(made: PolicyLook, terminal: Terminal) -> PolicyLook:
 def _by_line(problem: Problem) -> tuple[str, int]:
     file, _, line = problem.place.rpartition(":")
     return (file, int(line)) if line.isdigit() else (problem.place, 0)
+
+
+def _must_be_whole(made: PolicyLook, terminal: Terminal) -> None:
+    if made.world.source is SourceKind.MANIFESTS:
+        policies = (made.world.network_policies, made.world.application_policies, made.world.cluster_policies)
+        if not any((*policies, made.world.admin_policies)):
+            terminal.say("note: there is no policy in the files, so that everything is allowed")
+        return
+    for name, what in _NEEDED.items():
+        section = getattr(made.snapshot, name)
+        if isinstance(section, Unread):
+            raise EksNetpolError(f"{what} could not be read, and no answer is right without them: {section.reason}")
 
 
 def looked(snapshot: ClusterSnapshot, config: Config, problems: Sequence[Problem] = ()) -> PolicyLook:

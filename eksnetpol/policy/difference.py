@@ -17,6 +17,7 @@ from eksnetpol.policy.answers import Addresses, Answer, Decision, Engine, Party,
 from eksnetpol.policy.cells import NONE, Column, Place, Places, Table, inside, table
 from eksnetpol.policy.connections import Connections
 from eksnetpol.policy.outside import cut
+from eksnetpol.policy.questions import shown_of
 from eksnetpol.policy.universe import indexes_of, key_of, set_of
 
 _TRIED = 400
@@ -162,7 +163,7 @@ class _Aligned:
 def first_of(connections: Connections) -> tuple[str, int] | None:
     """Return a protocol and number of *connections* to show as a case; None of `NOTHING`. Ports are preferred."""
     for protocol, numbers in connections.items():
-        return protocol, numbers.intervals[0][0]
+        return protocol, shown_of(numbers)
     return None
 
 

@@ -84,8 +84,11 @@ class Reply:
 
     @property
     def settled(self) -> tuple[Decider, ...]:
-        """What settled it, of the decision shown first."""
-        return tuple(d for side in self.decisions[0].sides for d in settling(side)) if self.decisions else ()
+        """What settled it, of the decision shown first: where it is denied, on the sides that do."""
+        if not self.decisions:
+            return ()
+        first = self.decisions[0]
+        return tuple(d for side in first.sides if first.allowed or not side.allowed for d in settling(side))
 
 
 def asked(text: str | int | None, protocol: str | None, destination: Named, engine: Engine) -> Asked | None:
@@ -161,9 +164,9 @@ def _several(engine: Engine, source: Named, destination: Named, wanted: Asked) -
         some = some or bool(mine.some)
         allowed = allowed and not missing
         if missing:
-            denied.append(engine.decide(source.party, party, wanted.protocol, _shown(missing[wanted.protocol])))
+            denied.append(engine.decide(source.party, party, wanted.protocol, shown_of(missing[wanted.protocol])))
         if mine.every:
-            passed.append(engine.decide(source.party, party, wanted.protocol, _shown(mine.every[wanted.protocol])))
+            passed.append(engine.decide(source.party, party, wanted.protocol, shown_of(mine.every[wanted.protocol])))
     decisions = (*denied[:1], *passed[:1])
     return Reply(source, destination, wanted, allowed, some and not allowed, found or Answer(NOTHING, NOTHING), decisions)
 
@@ -225,12 +228,12 @@ def _askable(party: Party) -> Connections:
 
 def _case(connections: Connections) -> tuple[str, int] | None:
     for protocol, numbers in connections.items():
-        return protocol, _shown(numbers)
+        return protocol, shown_of(numbers)
     return None
 
 
-def _shown(numbers: PortSet) -> int:
-    """Return one number to show the verdict on; of many the one of HTTP, or that of an echo request."""
+def shown_of(numbers: PortSet) -> int:
+    """Return one of *numbers* to show the verdict on; of many the one of HTTP, or that of an echo request."""
     return next((n for n in (80, ECHO) if len(numbers) > 1 and n in numbers), numbers.intervals[0][0])
 
 

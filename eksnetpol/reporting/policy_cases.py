@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eksnetpol.policy.cases import Case, Labelled, Outcome
@@ -14,17 +15,32 @@ from eksnetpol.reporting.policy_reach import deciders
 _WORDS = {True: "allowed", False: "denied"}
 
 
-def text(outcomes: Sequence[Outcome], place_of: words.PlaceOf, width: int, *, color: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class CasesPage:
+    """How cases ended, and under which meaning; ``other`` is how they end under the other one, where both were asked for."""
+
+    outcomes: tuple[Outcome, ...]
+    profile: Profile
+    other: tuple[Profile, tuple[Outcome, ...]] | None = None
+
+    @property
+    def differing(self) -> tuple[tuple[Outcome, Outcome], ...]:
+        """Cases that end otherwise under the other meaning: how they end here, and there."""
+        others = self.other[1] if self.other else self.outcomes
+        return tuple((a, b) for a, b in zip(self.outcomes, others, strict=True) if _ended(a) != _ended(b))
+
+
+def text(page: CasesPage, place_of: words.PlaceOf, width: int, *, color: bool) -> str:
     """Return a line for each case with what decided it, failures in full and last, and the count."""
-    failed = [o for o in outcomes if not o.passed]
-    parts = [(0, f"ok    {o.case.name}: {_ended(o)}{_because(o, place_of)}") for o in outcomes if o.passed]
+    failed = [o for o in page.outcomes if not o.passed]
+    parts = [(0, f"ok    {o.case.name}: {_ended(o)}{_because(o, place_of)}") for o in page.outcomes if o.passed]
     for outcome in failed:
         parts.append((0, f"FAIL  {outcome.case.name}: expected {_WORDS[outcome.case.allow]}, is {_ended(outcome)}"))
         parts += [(6, line) for line in _reasons(outcome, place_of)]
         parts.append((6, f"the case is at {outcome.case.place}"))
-    if outcomes:
-        parts.append((0, ""))
-    parts.append((0, count(outcomes)))
+    parts += [(0, ""), (0, count(page.outcomes))]
+    if page.other is not None:
+        parts += [(0, ""), *_compared(page, page.other[0], place_of)]
     return words.lines(parts, width, ascii_only=not color)
 
 
@@ -34,32 +50,36 @@ def count(outcomes: Sequence[Outcome]) -> str:
     return f"{len(outcomes) - failed} passed, {failed} failed"
 
 
-def json(outcomes: Sequence[Outcome], place_of: words.PlaceOf, profile: Profile) -> str:
+def json(page: CasesPage, place_of: words.PlaceOf) -> str:
     """Return all cases as JSON."""
-    return words.dumped({**words.profile_document(profile), "cases": [_document(o, place_of) for o in outcomes]})
+    document = {**words.profile_document(page.profile), "cases": [_document(o, place_of) for o in page.outcomes]}
+    if page.other is not None:
+        profile = words.profile_document(page.other[0])
+        document["compared"] = {**profile, "differences": [_document(theirs, place_of) for _, theirs in page.differing]}
+    return words.dumped(document)
 
 
-def junit(outcomes: Sequence[Outcome], place_of: words.PlaceOf) -> str:
+def junit(page: CasesPage, place_of: words.PlaceOf) -> str:
     """Return all cases as JUnit XML, in a suite for each file."""
     files: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
+    for outcome in page.outcomes:
         files.setdefault(outcome.case.place.rpartition(":")[0], []).append(outcome)
     body: list[str] = []
     for file, mine in files.items():
         body.append(f'  <testsuite name="{xml_attribute(file)}" {_counts(mine)} time="0">')
         body += [line for outcome in mine for line in _testcase(outcome, file, place_of)]
         body.append("  </testsuite>")
-    head = f'<testsuites name="eksnetpol policy test" {_counts(outcomes)} time="0">'
+    head = f'<testsuites name="eksnetpol policy test" {_counts(page.outcomes)} time="0">'
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *body, "</testsuites>"]) + "\n"
 
 
-def compared(outcomes: Sequence[Outcome], others: Sequence[Outcome], other: Profile) -> Iterator[str]:
-    """Yield a line for each case that ends otherwise under the meaning of *other*, or one that says that none does."""
-    pairs = [(a, b) for a, b in zip(outcomes, others, strict=True) if _ended(a) != _ended(b)]
-    for mine, theirs in pairs:
-        yield f"{mine.case.name}: {_ended(theirs)} under {other.semantics}, {_ended(mine)} here"
-    if not pairs:
-        yield f"every case ends alike under {other.semantics}"
+def _compared(page: CasesPage, other: Profile, place_of: words.PlaceOf) -> Iterator[tuple[int, str]]:
+    """Yield lines on the cases that end otherwise under the other meaning, each with what decides it there."""
+    for mine, theirs in page.differing:
+        yield 0, f"{mine.case.name}: {_ended(theirs)} under {other.semantics}, {_ended(mine)} under {page.profile.semantics}"
+        yield from ((2, line) for line in _reasons(theirs, place_of))
+    if not page.differing:
+        yield 0, f"Under {other.semantics} every case ends alike."
 
 
 def _ended(outcome: Outcome) -> str:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from eksnetpol.gateways import snapshot_file
+from eksnetpol.model.snapshot import Unread, Why
 from tests.cli.conftest import Ended, environment
-from tests.cli.shop_files import k8s, saved_shop
+from tests.cli.shop_files import k8s, saved_shop, snapshot_of
+from tests.policy import shop
 
 Cli = Callable[..., Ended]
 Golden = Callable[[str, str], None]
@@ -153,3 +157,16 @@ def test_asking_imports_no_sdk(k8s: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
     assert done.stdout.endswith("[]\n")
+
+
+def test_what_could_not_be_read_leaves_no_answer(cli: Cli, quiet_place: Path, k8s: str) -> None:
+    whole = snapshot_of(shop.world())
+    denied = Unread("networkpolicies is forbidden", Why.DENIED, "list networkpolicies")
+    snapshot_file.save(replace(whole, network_policies=denied), quiet_place / "part.json")
+    for asked in (("reach", "shop/web", "shop/api"), ("matrix",), ("graph",)):
+        ended = cli("policy", *asked, "--snapshot", "part.json")
+        assert (ended.code, ended.out) == (3, "")
+        assert "NetworkPolicies could not be read, and no answer is right without them: networkpolicies is" in ended.err
+    (quiet_place / k8s / "policies.yaml").unlink()
+    ended = cli("policy", "reach", "shop/web", "shop/api", "--manifests", k8s)
+    assert (ended.code, ended.err) == (0, "eksnetpol: note: there is no policy in the files, so that everything is allowed\n")

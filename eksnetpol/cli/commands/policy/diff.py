@@ -96,8 +96,8 @@ def _page(before: str, after: str, on: str | None, config: Config, terminal: Ter
     if [before, after, on].count("-") > 1:
         raise UsageError("- stands for stdin, and can be read only once")
     with collector_paused():
-        sides = [_read(word, config, terminal) for word in (before, after)]
-        ground = _read(on, config, terminal) if on else None
+        sides = [_read(word, config, terminal, whole=not on) for word in (before, after)]
+        ground = _read(on, config, terminal, whole=False) if on else None
         worlds = [on_ground(s.world, ground.world) if ground else s.world for s in sides]
         profiles, notes = _profiles(sides, ground)
         for name, world in zip((before, after), worlds, strict=True):
@@ -107,7 +107,7 @@ def _page(before: str, after: str, on: str | None, config: Config, terminal: Ter
     return DiffPage(found, (before, after), profiles, config.settings.policy.diff_fail_on, notes)
 
 
-def _read(word: str, config: Config, terminal: Terminal) -> PolicyLook:
+def _read(word: str, config: Config, terminal: Terminal, *, whole: bool) -> PolicyLook:
     from eksnetpol.cli.policy_look import looked, said
     from eksnetpol.cli.progress import busy
     from eksnetpol.gateways.states import read_state
@@ -115,7 +115,7 @@ def _read(word: str, config: Config, terminal: Terminal) -> PolicyLook:
     with busy(terminal, f"reading {'stdin' if word == '-' else word}"):
         problems: list[Problem] = []
         snapshot = read_state(word, lambda note: terminal.say(f"note: {note}"), problems.append)
-    return said(looked(snapshot, config, problems), terminal)
+    return said(looked(snapshot, config, problems), terminal, whole=whole)
 
 
 def _profiles(sides: list[PolicyLook], ground: PolicyLook | None) -> Any:

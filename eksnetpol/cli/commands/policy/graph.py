@@ -59,7 +59,7 @@ def command(ctx: click.Context, /, by: str, **_flags: Any) -> int:
 
     if any(o.format == "svg" for o in outputs):
         graphviz.must_be_there()
-    found = look(config, terminal)
+    found = look(config, terminal, whole=True)
     with collector_paused():
         page = page_of(found.world, found.profile, found.title)
         for place in outputs:

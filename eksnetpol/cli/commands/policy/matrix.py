@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     from eksnetpol.gateways.collector_pause import collector_paused
     from eksnetpol.operations.policies import page_of
 
-    found = look(config, terminal)
+    found = look(config, terminal, whole=True)
     # What is made from here on lasts to the end: walking it for cycles would find none.
     with collector_paused():
         compare = config.settings.policy.compare_semantics

@@ -58,20 +58,21 @@ def command(ctx: click.Context, /, files: tuple[str, ...], **_flags: Any) -> int
         cases = read_cases(files)
         if not cases:
             raise UsageError(f"{', '.join(files)}: there is no case in it")
-        found = look(config, terminal)
+        found = look(config, terminal, whole=True)
         outcomes = check(cases, found.world, found.profile)
+        other = None
+        if config.settings.policy.compare_semantics:
+            profile = other_meaning(found.profile)
+            other = (profile, check(cases, found.world, profile))
+        page = policy_cases.CasesPage(outcomes, found.profile, other)
         place_of = RulePlaces(found.world.origins).of
         for output in sorted(outputs, key=lambda o: o.file == STDOUT):
             if output.format == "json":
-                text = policy_cases.json(outcomes, place_of, found.profile)
+                text = policy_cases.json(page, place_of)
             elif output.format == "junit":
-                text = policy_cases.junit(outcomes, place_of)
+                text = policy_cases.junit(page, place_of)
             else:
                 color = terminal.colored if output.file == STDOUT else terminal.color == "always"
-                text = policy_cases.text(outcomes, place_of, terminal.width, color=color)
+                text = policy_cases.text(page, place_of, terminal.width, color=color)
             write(text, output.file)
-        if config.settings.policy.compare_semantics:
-            other = other_meaning(found.profile)
-            for line in policy_cases.compared(outcomes, check(cases, found.world, other), other):
-                terminal.say(line)
     return 0 if all(outcome.passed for outcome in outcomes) else 1
