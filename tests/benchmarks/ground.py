@@ -98,7 +98,8 @@ def agent_pods(count: int) -> Iterator[k8s.AgentPod]:
 
 
 def system_pods(count: int) -> Iterator[k8s.Pod]:
-    """Yield what runs on each node: its ``aws-node`` and its ``kube-proxy`` pod."""
+    """Yield what runs on each node, its ``aws-node`` and its ``kube-proxy`` pod, and the pods of the cluster's DNS."""
+    yield from (p for p in kept(ready().pods) if p.name.startswith("coredns-"))
     decoder = msgspec.json.Decoder(k8s.Pod)
     for daemonset in ("aws-node", "kube-proxy"):
         like = _plain(next(p for p in seen(ready().pods) if p.name.startswith(f"{daemonset}-")))

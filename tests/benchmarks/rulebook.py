@@ -88,7 +88,9 @@ def _office(dice: random.Random, app: App) -> Shape:
 
 
 def _stores(_dice: random.Random, app: App) -> Shape:
-    store, cache = (pol.PolicyPeer(pod_selector=LabelSelector({_COMPONENT: role})) for role in ("db", "cache"))
+    # By a label that Services select by too, or the controller would leave their addresses out.
+    names = (f"{app.team}-{role}" for role in ("db", "cache"))
+    store, cache = (pol.PolicyPeer(pod_selector=LabelSelector({"app.kubernetes.io/name": name})) for name in names)
     to = (
         pol.EgressRule((store,), (pol.PolicyPort("TCP", 5432),)),
         pol.EgressRule((cache,), (pol.PolicyPort("TCP", 6379),)),
