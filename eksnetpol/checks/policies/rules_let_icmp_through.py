@@ -49,8 +49,8 @@ def rules_let_icmp_through(
             yield Finding(
                 subject=rules_[0].subject,
                 message=(
-                    f"every {direction.lower()} rule for {count(pods, 'pod')} of namespace {namespace} names ports, so that no ICMP "
-                    "passes"
+                    f"every {direction.lower()} rule for {count(pods, 'pod')} of namespace {namespace} names ports, so that no "
+                    "ICMP passes"
                 ),
                 remedy="Where ping or path discovery matters, allow the peers it is for in a rule without ports.",
                 command=show_policies(namespace),
