@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 import yaml
@@ -13,6 +15,7 @@ from eksnetpol.reporting.escape import visible
 from eksnetpol.reporting.yaml import Dumper
 
 _ENDLESS = 2**31 - 1
+_LISTS = frozenset({"egress", "ingress", "podSelectorEndpoints"})
 _HEADINGS = ("POLICY", "OBJECTS", "PODS", "INGRESS", "EGRESS", "UNDETERMINED")
 
 
@@ -28,12 +31,48 @@ def as_json(documents: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def as_yaml(documents: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield a YAML document for each of *documents*, in ASCII."""
+    """Yield a YAML document for each of *documents*, in ASCII, as PyYAML writes it."""
     for document in documents:
-        value = msgspec.json.decode(document)
-        text = yaml.dump(value, Dumper=Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False, explicit_start=True)
-        # The same string to a YAML reader, but no workflow command to a CI runner.
-        yield text.replace("##[", "#\\x23[").encode()
+        value = _FRAME.decode(document)
+        head = _dumped({"apiVersion": value.apiVersion, "kind": value.kind, "metadata": value.metadata})
+        lines = ["---\n", head, "spec:\n"]
+        for key in sorted(value.spec):
+            raw = value.spec[key]
+            if key in _LISTS:
+                # The same entries stand in many objects, so each is written once.
+                lines.append(f"  {key}:\n")
+                lines += [_entry(bytes(item)) for item in _ITEMS.decode(raw)]
+            else:
+                lines.append(_indented(_dumped({key: msgspec.json.decode(raw)})))
+        yield "".join(lines).encode()
+
+
+class _Frame(msgspec.Struct):
+    """An object with its spec undecoded."""
+
+    apiVersion: str  # noqa: N815 - the API's name
+    kind: str
+    metadata: dict[str, Any]
+    spec: dict[str, msgspec.Raw]
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@lru_cache(maxsize=1 << 16)
+def _entry(data: bytes) -> str:
+    return _indented(_dumped([msgspec.json.decode(data)]))
+
+
+def _dumped(value: Any) -> str:
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
+    # The same string to a YAML reader, but no workflow command to a CI runner.
+    return text.replace("##[", "#\\x23[")
+
+
+def _indented(text: str) -> str:
+    return "".join(f"  {line}\n" for line in text.splitlines())
 
 
 def as_text(prediction: Prediction) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import yaml
 from eksnetpol.gateways import snapshot_file
 from eksnetpol.model.policies import PolicyEndpoint
 from eksnetpol.model.snapshot import Seen, Unread, Why
+from eksnetpol.reporting.yaml import Dumper
 from tests.cli.conftest import Ended
 from tests.cli.shop_files import k8s, saved_shop
 from tests.policy.prediction.small import policy, tcp
@@ -53,6 +54,12 @@ def test_yaml_is_a_document_for_each_object(cli: Cli) -> None:
     args = ("policy", "predict", "--manifests", CLUSTER, "-o")
     documents = list(yaml.safe_load_all(cli(*args, "yaml").out))
     assert documents == json.loads(cli(*args, "json").out)["items"]
+
+
+def test_yaml_is_what_pyyaml_makes_of_the_objects(cli: Cli) -> None:
+    args = ("policy", "predict", "--manifests", CLUSTER, "-o")
+    items = json.loads(cli(*args, "json").out)["items"]
+    assert cli(*args, "yaml").out == yaml.dump_all(items, explicit_start=True, width=1 << 20, Dumper=Dumper)
 
 
 def test_a_list_without_objects_is_a_list(cli: Cli, quiet_place: Path) -> None:
