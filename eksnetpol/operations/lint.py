@@ -33,7 +33,6 @@ ELSEWHERE = frozenset(
     {
         "blocks-cover-custom-networking",
         "host-network-pods-are-unselected",
-        "no-objects-of-former-engines-remain",
         "peers-have-addresses-of-their-own",
     }
 )
