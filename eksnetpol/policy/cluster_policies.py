@@ -47,6 +47,8 @@ class ClusterTiers:
     admin: Tier
     baseline: Tier
     notes: tuple[str, ...] = ()
+    subjects: Classes = 0
+    """The classes that any such policy selects."""
 
     def __bool__(self) -> bool:
         return bool(self.admin) or bool(self.baseline)
@@ -114,7 +116,7 @@ def resolve(
         if is_agent:
             found.sort(key=lambda f: (f[0], _ORDER.index(f[1].say)))
         made[name] = Tier(tuple(rule for _, rule in found), chart.universe.everything, chart.within)
-    return ClusterTiers(made[ADMIN], made[BASELINE], tuple(builder.notes))
+    return ClusterTiers(made[ADMIN], made[BASELINE], tuple(builder.notes), builder.selected)
 
 
 class _Builder:
@@ -125,9 +127,11 @@ class _Builder:
         self.policed = self.universe.everything & ~self.universe.on_host_network
         self.node_labels = {n.name: n.metadata.labels for n in world.nodes}
         self.notes: list[str] = []
+        self.selected = 0
 
     def rules(self, subject: Subject, rules: ClusterRules) -> Iterator[Ordered]:
         subjects = self._subjects(rules.subject) & self.policed
+        self.selected |= subjects
         if not subjects:
             return
         for number, incoming in enumerate(rules.ingress):

@@ -30,11 +30,13 @@ class OpenRule(NamedTuple):
     """What happens to pods that no rule decides about.
 
     *otherwise* is `EVERYTHING` where they are open and `NOTHING` where they are closed. *by_pod*: a policy for either direction
-    keeps a pod from asking the baseline tier in both, as for the agent; else each direction is its own.
+    keeps a pod from asking the baseline tier in both, as for the agent; else each direction is its own. *node_by_tiers*: where
+    a policy for the whole cluster holds for a pod, its node may always reach it.
     """
 
     otherwise: Connections
     by_pod: bool
+    node_by_tiers: bool = True
 
 
 class Columns:
@@ -108,12 +110,15 @@ class Columns:
         if host >> index & 1:
             if not self.rule.by_pod:
                 return 0
-            near = self.nodes.shared_by(index, always=always) & ~host
-            return near if self.rule.otherwise else near & self.grants.covered
-        if self.rule.by_pod and not self.rule.otherwise and not self.grants.covered >> index & 1:
-            # In strict mode a pod without any policy has no map, and not even its node is in it.
-            return 0
-        return self.nodes.sharing(index, always=always)
+            return self.nodes.shared_by(index, always=always) & ~host & self._meets_node
+        return self.nodes.sharing(index, always=always) if self._meets_node >> index & 1 else 0
+
+    @property
+    def _meets_node(self) -> Classes:
+        """The classes whose node always may. In strict mode a pod without any policy has no map, and so no node in it."""
+        if not self.rule.by_pod or self.rule.otherwise:
+            return self.everything
+        return self.grants.covered | (self.tiers.subjects if self.rule.node_by_tiers else 0)
 
     def _to_hosts(self) -> Sequence[Grant]:
         if self._leading_to_hosts is None:

@@ -22,6 +22,7 @@ from eksnetpol.policy.answers import (
 from eksnetpol.policy.atlas import Chart, draw, keys_of
 from eksnetpol.policy.columns import Columns, OpenRule
 from eksnetpol.policy.connections import EVERYTHING, NOTHING
+from eksnetpol.policy.dataplane_admin import LETS_NODE_THROUGH
 from eksnetpol.policy.identity import identity_of
 from eksnetpol.policy.judges import judge_of
 from eksnetpol.policy.pairs import Pairs
@@ -65,7 +66,8 @@ class SetEngine:
         names = grants.index_names(self.chart.ports if is_agent else self.chart.sidecar_ports)
         self.tiers = cluster_policies.resolve(world, cluster, self.chart, names, is_agent=is_agent)
         self.notes: tuple[str, ...] = (*notes, *self.tiers.notes)
-        rule = OpenRule(NOTHING if is_agent and profile.mode is Mode.STRICT else EVERYTHING, by_pod=is_agent)
+        otherwise = NOTHING if is_agent and profile.mode is Mode.STRICT else EVERYTHING
+        rule = OpenRule(otherwise, is_agent, profile.agent.base >= LETS_NODE_THROUGH)
         judge = judge_of(profile)
         self.columns = Columns(self.chart, self.grants, self.tiers, judge, rule)
         agent = AgentRules(self.grants, names, profile) if is_agent else None

@@ -226,7 +226,7 @@ class _Resolver:
         blocks: list[BlockPair] = []
         if everyone:
             # A name says nothing of an address that is no pod's; the controller opens addresses alone here.
-            meant = 0 if self.is_agent else self.universe.everything
+            meant = 0 if self.is_agent else self.policed
             blocks.extend(EVERYWHERE)
         for peer in peers:
             if peer.ip_block is not None:
@@ -234,7 +234,9 @@ class _Resolver:
             else:
                 meant |= self.peer(own.policy.namespace, peer)
         if names:
-            named = self._meanings(names, meant)
+            named = self._meanings(names, meant if self.is_agent else meant | self._held(blocks))
+            for _, classes in () if self.is_agent else named:
+                meant |= classes
         if self.is_agent and meant & self.universe.on_host_network:
             # Their addresses are those of nodes, which all pods on the host network of a node have.
             meant |= self.nodes.covered_by(meant)[0]
@@ -247,6 +249,16 @@ class _Resolver:
         if meant or blocks or (selecting and self.is_agent and direction is Direction.EGRESS):
             # Peers without any pod may still mean Services, whose addresses the controller opens.
             yield Grant(at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named, selecting)
+
+    def _held(self, blocks: list[BlockPair]) -> Classes:
+        """Return the pods that have their address in one of *blocks*: there a name is a pod's own, as if a selector meant it."""
+        found = 0
+        for network, holes in blocks:
+            held = self.chart.within(network)
+            for hole in holes:
+                held &= ~self.chart.within(hole)
+            found |= held
+        return found & self.policed
 
     def peer(self, namespace: str, peer: PolicyPeer) -> Classes:
         """Return the classes that a peer by selectors means."""

@@ -51,6 +51,10 @@ class Pairs:
 
     # --- ends ---------------------------------------------------------------------------------------------------------
 
+    def end(self, pod: Pod, index: int) -> End:
+        """Return a pod as one end."""
+        return end_of(pod, index, self.chart.regions.version)
+
     def _crowds(self, party: Pods) -> Iterator[_Crowd]:
         if party.pods:
             for pod in party.pods:
@@ -64,14 +68,14 @@ class Pairs:
         if isinstance(party, Addresses):
             yield from self._regions(party)
         else:
-            yield from (end_of(crowd.pods[0], crowd.index) for crowd in self._crowds(party))
+            yield from (self.end(crowd.pods[0], crowd.index) for crowd in self._crowds(party))
 
     def _meetings(self, source: Pods | Addresses, destination: Pods | Addresses) -> Iterator[tuple[End, End]]:
         """Yield pairs of ends of which some may get another answer than others."""
         if isinstance(source, Pods) and isinstance(destination, Pods):
             for one, other in product(self._crowds(source), tuple(self._crowds(destination))):
                 for left, right in self._met(one, other):
-                    yield end_of(left, one.index), end_of(right, other.index)
+                    yield self.end(left, one.index), self.end(right, other.index)
         elif isinstance(source, Pods) and isinstance(destination, Addresses):
             yield from self._to_addresses(source, self._regions(destination))
         elif isinstance(destination, Pods) and isinstance(source, Addresses):
@@ -110,7 +114,7 @@ class Pairs:
     def _before(self, crowd: _Crowd, address: End) -> Iterator[End]:
         """Yield pods of a class that stand for all where the other end is *address*: where it is a node, one of each node."""
         pods = _by_node(crowd.pods).values() if self.sides.has_host_at(address) else crowd.pods[:1]
-        return (end_of(pod, crowd.index) for pod in pods)
+        return (self.end(pod, crowd.index) for pod in pods)
 
     def _regions(self, party: Addresses) -> Iterator[End]:
         network = parse_cidr(party.cidr)
@@ -164,12 +168,12 @@ class Pairs:
         if not behind:
             yield from ((end, None) for end in self.ends(source))
         elif isinstance(source, Addresses):
-            yield from product(self.ends(source), [end_of(crowd.pods[0], crowd.index) for crowd in behind])
+            yield from product(self.ends(source), [self.end(crowd.pods[0], crowd.index) for crowd in behind])
         else:
             for one, other in product(self._crowds(source), behind):
                 # A pod that meets nobody else behind the Service meets itself there.
                 for left, right in tuple(self._met(one, other)) or ((one.pods[0], other.pods[0]),):
-                    yield end_of(left, one.index), end_of(right, other.index)
+                    yield self.end(left, one.index), self.end(right, other.index)
 
     def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool:
         port = backends.offered(service, protocol, number)

@@ -41,12 +41,12 @@ class End:
         return None if self.address == UNKNOWN else self.address
 
 
-def end_of(pod: Pod, index: int) -> End:
-    """Return a pod as one end."""
+def end_of(pod: Pod, index: int, version: int) -> End:
+    """Return a pod as one end; *version* is the family of an address that is not known yet."""
     network = parse_cidr(pod.status.pod_ip) if pod.status.pod_ip else None
     title = f"{pod.namespace}/{pod.name}"
     if network is None:
-        return End(title, index, pod)
+        return End(title, index, pod, version=version)
     return End(title, index, pod, int(network.network_address), network.version)
 
 
@@ -121,13 +121,15 @@ class Sides:
             return False
         if not self.is_agent:
             return True
+        if self.tiers.subjects >> subject.index & 1:
+            # The map of policies for the whole cluster lets the node through, since it has it at all.
+            return self.columns.rule.node_by_tiers
         if not self.grants.covered >> subject.index & 1:
             # In strict mode the agent of a pod without any policy keeps no map, and not even the node is in it.
             return self.columns.rule.otherwise is EVERYTHING
-        # An exception of exactly the node's address closes it, unless a policy for the whole cluster selects the pod.
+        # An exception of exactly the node's address closes it.
         ruled = self.columns.ruled(direction) >> subject.index & 1
-        by_tiers = any(True for tier in (self.tiers.admin, self.tiers.baseline) for _ in tier.of(direction, subject.index))
-        return by_tiers or not ruled or self.by_rules(direction, subject, peer, None)[0] is EVERYTHING
+        return not ruled or self.by_rules(direction, subject, peer, None)[0] is EVERYTHING
 
     def _is_other_family(self, peer: End) -> bool:
         """Say whether the agent does not look at packets of the peer's family: it polices the cluster's alone."""
