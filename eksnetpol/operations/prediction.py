@@ -19,8 +19,9 @@ def check(prediction: Prediction, snapshot: ClusterSnapshot) -> tuple[Discrepanc
     live = isinstance(snapshot.policy_endpoints, Seen) and snapshot.policy_endpoints.value
     if snapshot.source is SourceKind.MANIFESTS and not live:
         raise UsageError(NOTHING_LIVE)
-    # Files say nothing of when they were written, so nothing in them is too young.
-    at = None if snapshot.source is SourceKind.MANIFESTS else snapshot.taken_at
+    # Files say nothing of when they were written, so nothing in them is too young; nor in a snapshot without a time.
+    timeless = snapshot.source is SourceKind.MANIFESTS or not snapshot.taken_at.timestamp()
+    at = None if timeless else snapshot.taken_at
     return Comparison(prediction, at, HANDS).run()
 
 

@@ -81,13 +81,13 @@ class Comparison:
         self._found.clear()
         prediction = self.prediction
         world = prediction.world
-        shared = {n.subject for n in prediction.notes if n.subject and not n.left_out}
-        names = {(s.namespace, s.name) for s in shared}
+        names = prediction.shared_names
         live = _Live(world.policy_endpoints, world.cluster_policy_endpoints)
         for note in prediction.notes:
             if note.subject is not None and note.left_out:
                 self._note(note.subject, note.words)
-        for subject in shared:
+        for namespace, name in names:
+            subject = Subject(APPLICATION_POLICY, name, namespace)
             words = "shares its name with a NetworkPolicy: each reconcile replaces the other's objects"
             self._say("names-are-apart", subject, words, "Rename one of the two.")
         for resolved in prediction.everything:

@@ -18,7 +18,7 @@ from eksnetpol.policy.prediction.addresses import address_of
 from eksnetpol.policy.prediction.cluster import KIND as CLUSTER_POLICY
 from eksnetpol.policy.prediction.cluster import ResolvedClusterPolicy, resolve_cluster_policy
 from eksnetpol.policy.prediction.pack import Entry, Merging, Packer
-from eksnetpol.policy.prediction.ports import PortList
+from eksnetpol.policy.prediction.ports import Port, PortList, has_names
 from eksnetpol.policy.prediction.releases import Behaviour, is_unknown
 from eksnetpol.policy.prediction.resolve import (
     APPLICATION_POLICY,
@@ -235,9 +235,24 @@ class Prediction:
                 yield Note(resolved.subject, words, left_out=True)
             elif isinstance(resolved, ResolvedClusterPolicy) and resolved.problem:
                 yield Note(resolved.subject, f"the API server would refuse it: {resolved.problem}", left_out=True)
-        for name in sorted(self._shared_names()):
+            elif isinstance(resolved, ResolvedPolicy) and self._repeats_names(resolved):
+                words = "rules open the same named ports to the same peers: their order is chance, so entries may be there twice"
+                yield Note(resolved.subject, words)
+        for namespace, name in sorted(self.shared_names):
             words = "a NetworkPolicy and an ApplicationNetworkPolicy share this name: each overwrites the other's objects"
-            yield Note(Subject(APPLICATION_POLICY, name[1], name[0]), words)
+            yield Note(Subject(APPLICATION_POLICY, name, namespace), words)
+
+    def _repeats_names(self, resolved: ResolvedPolicy) -> bool:
+        """Say whether two ingress rules make entries that are alike but for the order in which names were looked up."""
+        by_ports: dict[frozenset[Port], list[tuple[Part, ...]]] = {}
+        for rule in resolved.rules:
+            if rule.direction is Direction.INGRESS and rule.parts and len(rule.parts[0].ports) > 1:
+                asked = resolved.policy.spec.ingress[rule.number].ports
+                if has_names(asked):
+                    by_ports.setdefault(frozenset(rule.parts[0].ports), []).append(rule.parts)
+        count = self.packer(resolved).count
+        alike = (found for found in by_ports.values() if len(found) > 1)
+        return any(count(tuple(chain.from_iterable(a))) < sum(map(count, a)) for a in alike)
 
     def _unknown_kinds(self) -> Iterator[Note]:
         kinds = ((APPLICATION_POLICY, self.world.application_policies), (CLUSTER_POLICY, self.world.cluster_policies))
@@ -247,7 +262,9 @@ class Prediction:
                 words = f"controller {self.profile.controller} does not know this kind"
                 yield Note(Subject(kind, meta.name, meta.namespace), words, left_out=True)
 
-    def _shared_names(self) -> set[tuple[str, str]]:
+    @property
+    def shared_names(self) -> set[tuple[str, str]]:
+        """Namespace and name of the NetworkPolicies that an ApplicationNetworkPolicy shares them with."""
         if not self.resolver.behaviour.knows_aws_kinds:
             return set()
         return _names(self.world.network_policies) & _names(self.world.application_policies)

@@ -57,6 +57,15 @@ def test_two_pods_that_are_seen_with_one_address_are_one_entry() -> None:
     assert opened(one) == {"10.0.0.1": "all"}
 
 
+def test_two_rules_that_open_the_same_names_to_the_same_peers_are_noted() -> None:
+    pods = [pod("a", "10.0.0.1", ports=["http=80", "admin=81"]), pod("b", "10.0.0.2", app="web")]
+    rule = {"from": [{"podSelector": WEB}], "ports": [tcp("http"), tcp("admin")]}
+    of = world(pods, policy(ingress=[rule, rule]), policy("apart", ingress=[rule, {**rule, "ports": [tcp("http")]}]))
+    (note,) = predicted(of).notes
+    assert (str(note.subject), note.left_out) == ("networkpolicy/shop/np", False)
+    assert "entries may be there twice" in note.words
+
+
 # --- packed -----------------------------------------------------------------------------------------------------------
 
 
