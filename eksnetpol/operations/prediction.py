@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from eksnetpol.checks.api.policy_endpoints_come_from_the_controller import HANDS
 from eksnetpol.errors import UsageError
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, UnreadSection, Why
 from eksnetpol.policy.prediction.compare import Comparison, Discrepancy
 from eksnetpol.policy.prediction.predict import Prediction
+from eksnetpol.policy.world import World
+
+_SEEN_BY_CONTROLLER = frozenset(
+    {"pods", "namespaces", "services", "network_policies", "application_policies", "cluster_policies"}
+)
+_IN_VAIN = frozenset({Why.DENIED, Why.UNREACHABLE, Why.UNREADABLE})
 
 NOTHING_LIVE = "--check compares with the PolicyEndpoints of a cluster, and these files hold none; give a snapshot or a cluster"
 
@@ -23,6 +29,11 @@ def check(prediction: Prediction, snapshot: ClusterSnapshot) -> tuple[Discrepanc
     timeless = snapshot.source is SourceKind.MANIFESTS or not snapshot.taken_at.timestamp()
     at = None if timeless else snapshot.taken_at
     return Comparison(prediction, at, HANDS).run()
+
+
+def unread(world: World) -> tuple[UnreadSection, ...]:
+    """Return what the controller goes by and *world* lacks because it could not be read."""
+    return tuple(s for s in world.unread if s.name in _SEEN_BY_CONTROLLER and s.unread.why in _IN_VAIN)
 
 
 def unseen(snapshot: ClusterSnapshot) -> str:

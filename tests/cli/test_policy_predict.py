@@ -173,6 +173,18 @@ def test_objects_that_could_not_be_read_end_with_3(cli: Cli, quiet_place: Path, 
     assert "policyendpoints is forbidden" in ended.err
 
 
+@pytest.mark.parametrize("more", [(), ("--check",)])
+def test_what_the_controller_sees_and_was_not_read_ends_with_3(
+    cli: Cli, quiet_place: Path, saved_shop: str, more: tuple[str, ...]
+) -> None:
+    snapshot = snapshot_file.load(quiet_place / saved_shop)
+    unread = msgspec.structs.replace(snapshot, services=Unread("services is forbidden", Why.DENIED), policy_endpoints=Seen(()))
+    snapshot_file.save(unread, quiet_place / "unread.json")
+    ended = cli("policy", "predict", "--snapshot", "unread.json", *more)
+    assert ended.code == 3
+    assert "exit code 3: the controller sees what could not be read here: services: services is forbidden" in ended.err
+
+
 def test_a_snapshot_of_what_was_predicted_is_well(cli: Cli, quiet_place: Path, saved_shop: str) -> None:
     items = json.loads(cli("policy", "predict", "--snapshot", saved_shop, "-o", "json").out)["items"]
     for number, item in enumerate(items):

@@ -79,7 +79,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         if ctx.params["check"]:
             return _check(prediction, found.snapshot, outputs, terminal)
         _write(prediction, outputs, terminal)
-    return 0
+    return _lost(prediction, terminal)
 
 
 def _write(prediction: Prediction, outputs: list[Output], terminal: Terminal) -> None:
@@ -104,6 +104,17 @@ def _parts(prediction: Prediction, format_: str) -> Iterator[bytes]:
     return pages.as_yaml(prediction.documents()) if format_ == "yaml" else pages.as_text(prediction)
 
 
+def _lost(prediction: Prediction, terminal: Terminal) -> int:
+    """Return 3, and say why, where the controller sees what could not be seen here; else 0."""
+    from eksnetpol.operations.prediction import unread
+
+    lost = unread(prediction.world)
+    if lost:
+        words = "; ".join(f"{s.name.replace('_', ' ')}: {s.unread.reason}" for s in lost)
+        terminal.say(f"exit code 3: the controller sees what could not be read here: {words}")
+    return 3 if lost else 0
+
+
 def _check(prediction: Prediction, snapshot: ClusterSnapshot, outputs: list[Output], terminal: Terminal) -> int:
     from eksnetpol.model.findings import Severity
     from eksnetpol.operations.prediction import check, unseen
@@ -112,6 +123,7 @@ def _check(prediction: Prediction, snapshot: ClusterSnapshot, outputs: list[Outp
     reason = unseen(snapshot)
     if reason:
         terminal.say(f"exit code 3: PolicyEndpoints could not be read, so there is nothing to compare with: {reason}")
+    if reason or _lost(prediction, terminal):
         return 3
     found = check(prediction, snapshot)
     for output in outputs:
