@@ -14,6 +14,7 @@ from eksnetpol.operations.lint import DEPENDENCIES, ELSEWHERE, FAMILY, is_lint, 
 from eksnetpol.operations.preflight import preflight
 from tests.cli.conftest import Ended
 from tests.cli.shop_files import k8s, saved_shop
+from tests.testbed.cluster import ControlPlane, User
 
 Cli = Callable[..., Ended]
 Golden = Callable[[str, str], None]
@@ -219,3 +220,24 @@ def test_lint_and_preflight_say_the_same_of_a_cluster(name: str) -> None:
     for result in lint(snapshot).results:
         if not there[result.id].reason.startswith("not asked for"):
             assert result == there[result.id]
+
+
+@pytest.mark.testbed
+def test_policies_of_a_live_cluster_as_its_api_server_keeps_them(
+    process: Callable[..., Ended], control_plane: ControlPlane
+) -> None:
+    control_plane.apply(Path(__file__).parents[2] / "templates" / "rbac" / "clusterrole-read.yaml")
+    bare = CLOSED.replace("web-out", "bare").replace("  policyTypes: [Egress]\n", "")
+    namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: linted}\n"
+    control_plane.apply(f"{namespace}---\n{CLOSED}---\n{bare}".replace("namespace: shop", "namespace: linted"))
+    reader = str(control_plane.kubeconfig(User("reader", ("eksnetpol-read",))))
+    ended = process("policy", "lint", "--kubeconfig", reader, "-o", "json", "--no-fail-on-unknown")
+    results = {r["id"]: r for r in json.loads(ended.out)["results"]}
+    assert ended.code in {0, 1}, ended.err
+    # The API server writes the types that a file may leave out.
+    assert results["policy-types-are-written"]["outcome"] == "passed"
+    assert results["policies-are-well-formed"]["outcome"] == "passed"
+    # There are no pods in this namespace.
+    found = {f["subject"]["text"] for f in results["policies-select-pods"]["findings"]}
+    assert found >= {"networkpolicy/linted/web-out", "networkpolicy/linted/bare"}
+    assert not any(r["outcome"] == "errored" for r in results.values())
