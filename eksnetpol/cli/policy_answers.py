@@ -19,7 +19,7 @@ def run(ctx: click.Context, source: str, destination: str, port: str | None, *, 
 
     from eksnetpol.cli.policy_look import look
     from eksnetpol.gateways.rule_places import RulePlaces
-    from eksnetpol.operations.policies import other_meaning, reach, suggestions
+    from eksnetpol.operations.policies import other_meaning, reach, suggestions, with_all
     from eksnetpol.policy.engine import build_engine
     from eksnetpol.reporting import policy_reach
     from eksnetpol.reporting.policy_reach import Page
@@ -31,7 +31,9 @@ def run(ctx: click.Context, source: str, destination: str, port: str | None, *, 
     if config.settings.policy.compare_semantics:
         profile = other_meaning(found.profile)
         other = (profile, reach(build_engine(found.world, profile), source, destination, port))
-    page = Page(reply, found.profile, other, explained, suggestions(engine, reply) if explained else ())
+    missing = suggestions(engine, reply) if explained else ()
+    then = with_all(engine, reply, missing) if any(s.policy for s in missing) else None
+    page = Page(reply, found.profile, other, explained, missing, then)
     place_of = RulePlaces(found.world.origins).of
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         color = terminal.colored if output.file == STDOUT else terminal.color == "always"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
+
+from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy import cases as expectations
 from eksnetpol.policy.answers import Engine
 from eksnetpol.policy.cases import Case, Outcome
@@ -46,6 +49,17 @@ def suggestions(engine: Engine, reply: Reply) -> tuple[Suggestion, ...]:
             (number,) = ports
             found += allowing(engine, reply.source.party, party, reply.asked.protocol, number)
     return tuple(found)
+
+
+def with_all(engine: Engine, reply: Reply, found: Sequence[Suggestion]) -> Reply:
+    """Return what *reply* would be once the policies of *found* are there.
+
+    Under the VPC CNI it may still be denied: an except of another policy closes an address whatever is added.
+    """
+    world = engine.world
+    added = tuple(msgspec.convert(dict(s.policy), NetworkPolicy) for s in found if s.policy)
+    then = build_engine(replace(world, network_policies=(*world.network_policies, *added)), engine.profile)
+    return answer(then, reply.source, reply.destination, reply.asked)
 
 
 def check(cases: Sequence[Case], world: World, profile: Profile) -> tuple[Outcome, ...]:

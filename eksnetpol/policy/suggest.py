@@ -272,7 +272,9 @@ class Suggesting:
 
     def _peer(self, peer: _Crowd | Addresses, namespace: str) -> Iterator[Manifest]:
         if isinstance(peer, Addresses):
-            yield {"ipBlock": {"cidr": _block_of(peer.cidr)}}
+            # To the agent an except denies, whatever other rules allow there: it would close what is open.
+            holes = peer.without if self.engine.profile.semantics is Semantics.KUBERNETES else ()
+            yield {"ipBlock": {"cidr": _block_of(peer.cidr)} | ({"except": list(holes)} if holes else {})}
             return
         if peer.on_host_network:
             # Only the address of its node tells a pod on the host network.

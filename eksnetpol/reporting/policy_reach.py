@@ -27,6 +27,8 @@ class Page:
     other: tuple[Profile, Reply] | None = None
     explained: bool = False
     suggestions: tuple[Suggestion, ...] = ()
+    then: Reply | None = None
+    """The answer once all suggestions are there."""
 
 
 def text(page: Page, place_of: words.PlaceOf, width: int, *, color: bool) -> str:
@@ -58,8 +60,7 @@ def _parts(page: Page, place_of: words.PlaceOf) -> Iterator[tuple[int, str]]:
         yield from _compared(page, *page.other, place_of)
     if page.suggestions:
         yield 0, ""
-        one = "this" if len(page.suggestions) == 1 else "these together"
-        yield 0, f"The smallest rule that would allow it; {one} would do:"
+        yield from _promised(page, place_of)
 
 
 def _verdict(decision: Decision) -> str:
@@ -92,6 +93,20 @@ def _compared(page: Page, profile: Profile, other: Reply, place_of: words.PlaceO
             yield 2, f"note: {note}"
 
 
+def _promised(page: Page, place_of: words.PlaceOf) -> Iterator[tuple[int, str]]:
+    if page.then is None:
+        yield 0, "No rule that is added would allow it:"
+    elif page.then.allowed and not page.then.partial:
+        one = "The smallest rule that would allow it" if len(page.suggestions) == 1 else "The smallest rules that together would"
+        yield 0, f"{one}:"
+    else:
+        yield 0, f"This would be needed, and does not suffice: then {words.sentence(page.then)}"
+        for decision in page.then.decisions[:1]:
+            for heading, said in words.sides(decision, place_of):
+                yield 2, heading
+                yield from ((4, line) for line in said)
+
+
 def _manifest(suggestion: Suggestion) -> str:
     if not suggestion.policy:
         return f"---\n# {visible(suggestion.words)}\n"
@@ -103,6 +118,7 @@ def _document(page: Page, place_of: words.PlaceOf) -> dict[str, Any]:
     document = reply_document(page.reply, place_of) | words.profile_document(page.profile)
     if page.explained:
         document["suggestions"] = [_suggested(s) for s in page.suggestions]
+        document["suffices"] = None if page.then is None else page.then.allowed and not page.then.partial
     if page.other is not None:
         profile, other = page.other
         document["compared"] = reply_document(other, place_of) | words.profile_document(profile)

@@ -35,6 +35,7 @@ __all__ = ["k8s", "saved_shop"]
         ("reach-unrestricted", 0, ("reach", "shop/db", "bank/web")),
         ("reach-internet", 1, ("reach", "internet", "shop/db", "5432")),
         ("explain-denied", 1, ("explain", "shop/web", "shop/db", "5432")),
+        ("explain-insufficient", 1, ("explain", "internet", "shop/db", "5432")),
         ("explain-allowed", 0, ("explain", "shop/api", "shop/db", "5432")),
     ],
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from eksnetpol.errors import UsageError
-from eksnetpol.operations.policies import reach, suggestions
+from eksnetpol.operations.policies import reach, suggestions, with_all
 from eksnetpol.policy.answers import Say
 from eksnetpol.policy.connections import EVERYTHING, Connections
 from eksnetpol.policy.parties import resolve
@@ -148,3 +148,15 @@ def test_what_is_denied_comes_with_the_rule_that_is_missing() -> None:
     assert not reach(fixed, "shop/solo", API, 8081).allowed
     assert suggestions(ENGINE, reach(ENGINE, WEB, API, 8080)) == ()
     assert suggestions(ENGINE, reach(ENGINE, WEB, DB)) == (), "nobody asked for a port"
+
+
+def test_a_rule_for_the_internet_leaves_private_addresses_out_where_an_except_closes_nothing() -> None:
+    for engine, has_holes in ((PLAIN, True), (ENGINE, False)):
+        (missing,) = suggestions(engine, reach(engine, "internet", DB, 5432))
+        block = missing.rule["from"][0]["ipBlock"]
+        assert block["cidr"] == "0.0.0.0/0"
+        assert ("10.0.0.0/8" in block.get("except", ())) is has_holes
+    then = with_all(PLAIN, reach(PLAIN, "internet", DB, 5432), suggestions(PLAIN, reach(PLAIN, "internet", DB, 5432)))
+    assert then.allowed
+    still = with_all(ENGINE, reach(ENGINE, "internet", DB, 5432), suggestions(ENGINE, reach(ENGINE, "internet", DB, 5432)))
+    assert still.partial, "the except of the policy that is there denies, whatever is added"
