@@ -85,14 +85,14 @@ def _ingress(resolver: Resolver, rule: ClusterIngressRule) -> tuple[Part, ...]:
             raise ControllerStops("a named port of an ingress rule has no protocol")
         # Nobody there has ports to look the name up on, so the rule opens nothing.
         return ()
-    ports = _ports(rule.ports)
+    ports = ports_of(rule.ports)
     plain_ports = plain(ports)
-    found = (resolver.pods_of(peer, "") for peer in map(_peer, rule.peers) if peer is not None)
+    found = (resolver.pods_of(peer, "") for peer in map(peer_of, rule.peers) if peer is not None)
     return tuple(PodsPart(pods, plain_ports, rule.action.value) for pods in found if pods)
 
 
 def _egress(resolver: Resolver, rule: ClusterEgressRule, number: int) -> ResolvedRule:
-    ports = _ports(rule.ports)
+    ports = ports_of(rule.ports)
     action = rule.action.value
     parts: list[Part] = []
     unsure: list[Undetermined] = []
@@ -102,7 +102,7 @@ def _egress(resolver: Resolver, rule: ClusterEgressRule, number: int) -> Resolve
         for peer in rule.peers:
             for block in peer.networks:
                 resolver.add_egress_peer("", PolicyPeer(ip_block=IPBlock(block)), ports, parts, unsure, action)
-            selecting = _peer(peer)
+            selecting = peer_of(peer)
             if selecting is not None:
                 resolver.add_egress_peer("", selecting, ports, parts, unsure, action)
     if rule.action is not Action.DENY:
@@ -129,7 +129,8 @@ def _namespaces(peer: ClusterPeer) -> LabelSelector | None:
     return peer.pods.namespace_selector if peer.pods is not None else None
 
 
-def _peer(peer: ClusterPeer) -> PolicyPeer | None:
+def peer_of(peer: ClusterPeer) -> PolicyPeer | None:
+    """Return a peer by selectors as NetworkPolicies write it; None where it names none."""
     if peer.pods is not None:
         return PolicyPeer(peer.pods.pod_selector, peer.pods.namespace_selector)
     return PolicyPeer(namespace_selector=peer.namespaces) if peer.namespaces is not None else None
@@ -139,7 +140,8 @@ def _has_names(ports: Iterable[ClusterPort]) -> bool:
     return any(p.named_port for p in ports)
 
 
-def _ports(ports: Iterable[ClusterPort]) -> tuple[PolicyPort, ...]:
+def ports_of(ports: Iterable[ClusterPort]) -> tuple[PolicyPort, ...]:
+    """Return ports as NetworkPolicies write them."""
     found: list[PolicyPort] = []
     for port in ports:
         if port.port_number is not None:

@@ -21,7 +21,7 @@ from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.prediction.addresses import address_of
 from eksnetpol.policy.prediction.cluster import KIND as CLUSTER_POLICY
 from eksnetpol.policy.prediction.cluster import ResolvedClusterPolicy
-from eksnetpol.policy.prediction.entries import differences, live_entries, possible
+from eksnetpol.policy.prediction.entries import differences, doubts, live_entries, predicted_entries
 from eksnetpol.policy.prediction.predict import (
     CLUSTER_POLICY_ENDPOINT,
     POLICY_ENDPOINT,
@@ -188,11 +188,12 @@ class Comparison:
         extra: list[str] = []
         recycled: list[str] = []
         for direction in Direction:
-            wanted = possible(prediction, resolved, direction)
-            less, more = differences(wanted, live_entries(own, direction, packer))
-            missing += [f"{direction.lower()} {e}" for e in less]
-            extra += [f"{direction.lower()} {e}" for e in more]
-            strangers = {e.cidr for e in more} - {w.opened.cidr for w in wanted.values()}
+            wanted = predicted_entries(prediction, resolved, direction)
+            unsure = doubts(prediction, resolved, direction, wanted)
+            less, more = differences(wanted, live_entries(own, direction, packer), unsure)
+            missing += sorted(f"{direction.lower()} {e}" for e in less)
+            extra += sorted(f"{direction.lower()} {e}" for e in more)
+            strangers = {e.cidr for e in more} - {key[0] for key in wanted} if more else set()
             taken = ((cidr, self._by_address[cidr]) for cidr in sorted(strangers & self._by_address.keys()))
             recycled += [f"{cidr} is now {p.namespace}/{p.name}'s" for cidr, p in taken]
         again = self._retrigger(resolved)

@@ -210,7 +210,7 @@ def test_entries_that_are_missing_or_too_many() -> None:
     (words,) = said(compared(changed(healthy(), "in", edit)))
     missing, extra = words.split("; ")
     assert missing == "rules-are-current: networkpolicy/shop/in 1 entry missing: ingress 10.0.0.1 on TCP 8080"
-    assert extra == "2 entries too many: ingress 192.0.2.0/24 on all ports, ingress 10.0.0.1 on TCP 9090"
+    assert extra == "2 entries too many: ingress 10.0.0.1 on TCP 9090, ingress 192.0.2.0/24 on all ports"
 
 
 def test_an_address_that_is_another_pods_by_now() -> None:
