@@ -156,9 +156,11 @@ class _Builder:
             self.notes.append(f"{subject} {place}: a named port ends the policy controller's process; the port is left out")
             wanted = ()
         named = self._named(wanted, subjects if direction is Direction.INGRESS else peers)
-        if (peers or blocks) and (connections or named):
+        # Peers without any pod may still mean Services, whose addresses the controller opens.
+        to_services = self.is_agent and direction is Direction.EGRESS
+        if (peers or blocks or to_services) and (connections or named):
             say = _SAYS[rule.action]
-            yield Ordered(subject, place, direction, subjects, peers, tuple(blocks), say, connections, named)
+            yield Ordered(subject, place, direction, subjects, peers, tuple(blocks), say, connections, named, rule)
 
     def _has_namespaces(self, peer: ClusterPeer) -> bool:
         selector = peer.namespaces if peer.pods is None else peer.pods.namespace_selector

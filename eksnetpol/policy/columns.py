@@ -20,7 +20,7 @@ from eksnetpol.policy.near import Near
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.spots import Block, Spot
-from eksnetpol.policy.tiers import Tier
+from eksnetpol.policy.tiers import Beside
 from eksnetpol.policy.universe import Classes, indexes_of, key_of
 
 Judged = dict[Connections, Classes]
@@ -127,8 +127,18 @@ class Columns:
             self._leading_to_hosts = [g for g in rules if g.direction is Direction.EGRESS and g.peers & host]
         return self._leading_to_hosts
 
-    def outside(self, direction: Direction, address: int, version: int, hosts: Judged | None = None) -> Partition:
-        """Return what every class has with an address that is no pod's; *hosts* is what rules open there by selectors."""
+    def outside(
+        self,
+        direction: Direction,
+        address: int,
+        version: int,
+        hosts: Judged | None = None,
+        beside: Beside | None = None,
+    ) -> Partition:
+        """Return what every class has with an address that is no pod's.
+
+        *hosts* is what rules of namespaces open there by selectors, *beside* says it of cluster-wide ones: it is a Service's then.
+        """
         host = self.chart.universe.on_host_network
         if self.rule.by_pod and version != self.chart.regions.version:
             return self._all
@@ -136,15 +146,14 @@ class Columns:
         found = parts.beside_blocks(parts.disjoint(hosts or {}), self.spots_at(direction, address, version))
         then = (*parts.only(tuple(found.items()), ruled), *parts.everybody(self.everything & ~ruled & ~asking))
         if asking:
-            last = self._of_tier(self.tiers.baseline, direction, address, version, self.rule.otherwise)
+            tier = self.tiers.baseline
+            states = tier.outside(direction, address, version, beside) if tier else ()
+            last = parts.settled(states, self.rule.otherwise) if states else self._default
             then = (*then, *parts.only(last, asking))
         if not self.tiers.admin:
             return parts.merged(then)
-        states = self.tiers.admin.outside(direction, address, version)
+        states = self.tiers.admin.outside(direction, address, version, beside)
         return parts.after_tier(states, (*parts.only(then, ~host), *parts.everybody(host)))
-
-    def _of_tier(self, tier: Tier, direction: Direction, address: int, version: int, otherwise: Connections) -> Partition:
-        return parts.settled(tier.outside(direction, address, version), otherwise) if tier else self._default
 
     # --- ingress ------------------------------------------------------------------------------------------------------
 

@@ -146,7 +146,8 @@ class Pairs:
     def connections(self, source: Party, destination: Party) -> Answer:
         """Return all that may flow from *source* to *destination*; to a `ServiceAddress` in ports of the Service."""
         if isinstance(destination, ServiceAddress):
-            return _together(self._through(source, destination.service))
+            found = _together(self._through(source, destination.service))
+            return Answer(found.every & found.some, found.some)
         return _together(Answer(p.sure, p.possible) for p in self._pairs(source, destination))
 
     def _through(self, source: Party, service: Service) -> Iterator[Answer]:
@@ -156,7 +157,10 @@ class Pairs:
             every = some = NOTHING
             for port in service.spec.ports:
                 here = Connections.only(port.protocol, PortSet.of(port.port)) if port.protocol in WITH_PORTS else NOTHING
-                if pod is None or self._arrives(end, pod, service, port.protocol, port.port):
+                arrives = pod is None or self._arrives(end, pod, service, port.protocol, port.port)
+                if arrives is None:
+                    every = every | here
+                elif arrives:
                     every, some = every | (here & leaving), some | (here & perhaps)
             yield Answer(every, some)
 
@@ -175,11 +179,12 @@ class Pairs:
                 for left, right in tuple(self._met(one, other)) or ((one.pods[0], other.pods[0]),):
                     yield self.end(left, one.index), self.end(right, other.index)
 
-    def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool:
+    def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool | None:
+        """Say whether a pod behind *service* takes what comes to a port of it; None where that port does not lead to this pod."""
         port = backends.offered(service, protocol, number)
         there = None if port is None or pod.index is None else backends.target(port, pod.index, self.chart)
         if there is None:
-            return False
+            return None
         if _is_same(source, pod):
             return True
         if not self.sides.connections(Direction.INGRESS, pod, source).allows(protocol, there):
@@ -245,9 +250,13 @@ class Pairs:
             side = Side(Direction.EGRESS, False, True, (Decider(Say.DENIES, Direction.EGRESS, words),))  # noqa: FBT003
             return Decision(False, False, protocol, number, source.title, destination.title, (side,))  # noqa: FBT003
         found: dict[bool, tuple[End, End | None]] = {}
+        nowhere: tuple[End, End | None] | None = None
         notes: dict[str, None] = {}
         for end, pod in self._before_and_behind(source, service):
             arrives = pod is None or self._arrives(end, pod, service, protocol, number)
+            if arrives is None:
+                nowhere = nowhere or (end, pod)
+                continue
             leaving, perhaps = (b.allows(protocol, number) for b in self.leaving(end, service))
             found.setdefault(leaving and arrives, (end, pod))
             if perhaps and not leaving:
@@ -255,8 +264,10 @@ class Pairs:
                 notes["pods behind the Service disagree on their ports: which the controller opens depends on chance"] = None
             if pod is None:
                 notes[f"no pod is behind {destination.title}: only the way to its address was judged"] = None
-        if not found:
+        if not found and nowhere is None:
             return _itself(source, destination, protocol, number)
+        if nowhere is not None:
+            found = found or {False: nowhere}
         end, pod = found.get(False) or found[True]
         return Decision(
             allowed=False not in found,

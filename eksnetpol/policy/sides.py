@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eksnetpol.model.kubernetes import Pod
 from eksnetpol.policy.addresses import parse_cidr
@@ -21,7 +22,7 @@ from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.partitions import Judge
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.spots import Block, specified
-from eksnetpol.policy.tiers import ADMIN, BASELINE, Ordered, Tier
+from eksnetpol.policy.tiers import ADMIN, BASELINE, Beside, Ordered, State, Tier
 from eksnetpol.policy.universe import Classes
 
 
@@ -56,6 +57,22 @@ Bounds = tuple[Connections, Connections]
 _OPEN: Bounds = (EVERYTHING, EVERYTHING)
 
 
+class Standing(NamedTuple):
+    """What rules open to an address that stands for pods: *opened* those of namespaces, *of_tier* a cluster-wide one."""
+
+    opened: Connections | None
+    of_tier: Beside
+
+
+class _Asked(NamedTuple):
+    direction: Direction
+    subject: End
+    peer: End
+    protocol: str
+    port: int
+    beside: Standing | None
+
+
 class Sides:
     """Answers for one direction of one pair."""
 
@@ -74,14 +91,14 @@ class Sides:
 
     # --- what may flow ------------------------------------------------------------------------------------------------
 
-    def connections(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Connections:
+    def connections(self, direction: Direction, subject: End, peer: End, beside: Standing | None = None) -> Connections:
         """Return what *subject*'s side surely lets through between it and *peer*; *beside* as for `bounds`."""
         return self.bounds(direction, subject, peer, beside)[0]
 
-    def bounds(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Bounds:
+    def bounds(self, direction: Direction, subject: End, peer: End, beside: Standing | None = None) -> Bounds:
         """Return what *subject*'s side surely lets through between it and *peer*, and what it may: chance decides in between.
 
-        *beside* is what rules open to the peer's address that is no pod's, but stands for pods: a Service's.
+        *beside* is what rules open where the peer is an address that is no pod's, but stands for pods: a Service's.
         """
         index = subject.index
         if index is None or self.is_unpoliced(index) or self._is_other_family(peer):
@@ -91,23 +108,24 @@ class Sides:
         sure, possible = self._of_namespaces(direction, subject, peer, beside)
         if not self.tiers.admin:
             return sure, possible
-        allowed, undecided = self._fold(self.tiers.admin, direction, index, peer)
+        allowed, undecided = self._fold(self.tiers.admin, direction, index, peer, beside)
         return allowed | (undecided & sure), allowed | (undecided & possible)
 
-    def _of_namespaces(self, direction: Direction, subject: End, peer: End, beside: Connections | None) -> Bounds:
+    def _of_namespaces(self, direction: Direction, subject: End, peer: End, beside: Standing | None) -> Bounds:
         index = subject.index or 0
         if self.columns.ruled(direction) >> index & 1:
             return self.by_rules(direction, subject, peer, beside)
         if self.columns.asking(direction) >> index & 1:
             otherwise = self.columns.rule.otherwise
             if self.tiers.baseline:
-                allowed, undecided = self._fold(self.tiers.baseline, direction, index, peer)
+                allowed, undecided = self._fold(self.tiers.baseline, direction, index, peer, beside)
                 otherwise = allowed | (undecided & otherwise)
             return otherwise, otherwise
         return _OPEN
 
-    def _fold(self, tier: Tier, direction: Direction, index: int, peer: End) -> tuple[Connections, Connections]:
-        return tier.fold(direction, index, peer.index, peer.peer_address, peer.version)
+    def _fold(self, tier: Tier, direction: Direction, index: int, peer: End, beside: Standing | None) -> State:
+        ask = None if beside is None else beside.of_tier
+        return tier.fold(direction, index, peer.index, peer.peer_address, peer.version, ask)
 
     def is_unpoliced(self, index: int) -> bool:
         """Say whether no policy reaches a class: it is on the host network."""
@@ -135,13 +153,15 @@ class Sides:
         """Say whether the agent does not look at packets of the peer's family: it polices the cluster's alone."""
         return self.is_agent and peer.address != UNKNOWN and peer.version != self.chart.regions.version
 
-    def by_rules(self, direction: Direction, subject: End, peer: End, beside: Connections | None = None) -> Bounds:
+    def by_rules(self, direction: Direction, subject: End, peer: End, beside: Standing | None = None) -> Bounds:
         """Return what the rules of namespaces let through between a pod and *peer*, as `bounds`."""
         index = subject.index or 0
         rules = [g for g in self.grants.of_class(index) if g.direction is direction]
         if self.agent is not None and peer.address != UNKNOWN:
-            return self.agent.bounds(((g, self.means(g, peer)) for g in rules), subject, peer, beside)
-        hosts, meant = beside or NOTHING, beside is not None
+            opened = None if beside is None else beside.opened
+            return self.agent.bounds(((g, self.means(g, peer)) for g in rules), subject, peer, opened)
+        hosts = NOTHING if beside is None or beside.opened is None else beside.opened
+        meant = bool(hosts)
         blocks: list[Block] = []
         for grant in rules:
             if self.means(grant, peer):
@@ -196,48 +216,52 @@ class Sides:
 
     # --- who had a say ------------------------------------------------------------------------------------------------
 
-    def side(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Side:
-        """Return the verdict of *subject*'s side on one protocol and port, with all that had a say."""
+    def side(
+        self, direction: Direction, subject: End, peer: End, protocol: str, port: int, beside: Standing | None = None
+    ) -> Side:
+        """Return the verdict of *subject*'s side on one protocol and port, with all that had a say; *beside* as for `bounds`."""
         index = subject.index
         if index is None:
             return Side(direction, allowed=True, isolated=False)
         if self.is_agent and protocol == ICMPV6:
             return self._free(direction, "the agent lets every ICMPv6 packet pass")
-        allowed = self.connections(direction, subject, peer).allows(protocol, port)
+        allowed = self.connections(direction, subject, peer, beside).allows(protocol, port)
         if self.is_unpoliced(index):
             return self._free(direction, f"{subject.title} is on the host network, where no policy is enforced")
         if self._is_own_node(direction, subject, peer):
             return self._free(direction, f"{peer.title} is the address of {subject.title}'s own node, which always may")
         if self._is_other_family(peer):
             return self._free(direction, "the agent does not look at packets of the other IP family")
-        deciders = tuple(self._deciders(direction, subject, peer, protocol, port))
+        deciders = tuple(self._deciders(_Asked(direction, subject, peer, protocol, port, beside)))
         isolated = bool((self.columns.ruled(direction) | self.grants.isolated(direction)) >> index & 1)
         return Side(direction, allowed, isolated or any(d.say is not Say.ALLOWS for d in deciders), deciders)
 
     def _free(self, direction: Direction, words: str) -> Side:
         return Side(direction, allowed=True, isolated=False, deciders=(Decider(Say.ALLOWS, direction, words),))
 
-    def _deciders(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Iterator[Decider]:
-        index = subject.index or 0
+    def _deciders(self, asked: _Asked) -> Iterator[Decider]:
+        index, direction = asked.subject.index or 0, asked.direction
         last = None
-        for last in self._of_tier(self.tiers.admin, ADMIN, direction, index, peer, protocol, port):
+        for last in self._of_tier(self.tiers.admin, ADMIN, asked):
             yield last
         if last is not None and last.say is not Say.PASSES:
             return
         if self.columns.ruled(direction) >> index & 1:
-            yield from self._rules(direction, subject, peer, protocol, port)
+            yield from self._rules(direction, asked.subject, asked.peer, asked.protocol, asked.port)
         elif self.columns.asking(direction) >> index & 1:
             last = None
-            for last in self._of_tier(self.tiers.baseline, BASELINE, direction, index, peer, protocol, port):
+            for last in self._of_tier(self.tiers.baseline, BASELINE, asked):
                 yield last
             if last is None and self.columns.rule.otherwise is not EVERYTHING:
                 yield Decider(Say.ISOLATES, direction, "strict mode: a pod that no policy selects is closed")
 
-    def _of_tier(
-        self, tier: Tier, name: str, direction: Direction, index: int, peer: End, protocol: str, port: int
-    ) -> Iterator[Decider]:
-        for rule in tier.of(direction, index):
-            if rule.means(peer.index, peer.peer_address, peer.version) and rule.at(index, peer.index).allows(protocol, port):
+    def _of_tier(self, tier: Tier, name: str, asked: _Asked) -> Iterator[Decider]:
+        index, peer = asked.subject.index or 0, asked.peer
+        for rule in tier.of(asked.direction, index):
+            spoken = rule.at(index, peer.index) if rule.means(peer.index, peer.peer_address, peer.version) else NOTHING
+            if asked.beside is not None:
+                spoken = spoken | asked.beside.of_tier(rule)
+            if spoken.allows(asked.protocol, asked.port):
                 yield self._ordered(rule, name)
                 return
 

@@ -37,6 +37,8 @@ class Ordered(NamedTuple):
     say: Say
     connections: Connections
     named: tuple[tuple[Connections, Classes], ...] = ()
+    written: object = None
+    """The rule as it was read, for engines that find more in it than classes and blocks."""
 
     def at(self, subject: int, peer: int | None) -> Connections:
         """Return what it speaks of between two classes; *peer* None is an address that is no pod's."""
@@ -53,6 +55,10 @@ class Ordered(NamedTuple):
         if peer is not None and self.peers >> peer & 1:
             return True
         return address is not None and any(n.version == version and holds(n, address) for n in self.networks)
+
+
+Beside = Callable[[Ordered], Connections]
+"""What a rule speaks of besides its peers and blocks: the ports of a Service whose address the question is about."""
 
 
 class State(NamedTuple):
@@ -101,16 +107,21 @@ class Tier:
         """Yield the rules of one direction that hold for a class."""
         return (r for r in self.rules if r.direction is direction and r.subjects >> subject & 1)
 
-    def fold(self, direction: Direction, subject: int, peer: int | None, address: int | None, version: int) -> State:
+    def fold(
+        self,
+        direction: Direction,
+        subject: int,
+        peer: int | None,
+        address: int | None,
+        version: int,
+        beside: Beside | None = None,
+    ) -> State:
         """Return what the tier settles between a class and a peer, which is a class, or an *address* that is no pod's."""
-        state, passed = OPEN, NOTHING
+        spoken: list[tuple[Ordered, Connections]] = []
         for rule in self.of(direction, subject):
-            if rule.means(peer, address, version):
-                spoken = rule.at(subject, peer)
-                if rule.say is Say.PASSES:
-                    passed = passed | (spoken & state.undecided)
-                state = state.after(rule.say, spoken)
-        return State(state.allowed, state.undecided | passed)
+            own = rule.at(subject, peer) if rule.means(peer, address, version) else NOTHING
+            spoken.append((rule, own if beside is None else own | beside(rule)))
+        return _folded(spoken)
 
     def into(self, destination: int) -> States:
         """Return what ingress rules settle for a destination class, for all sources at once."""
@@ -132,17 +143,11 @@ class Tier:
             found[state] = found.get(state, 0) | sources
         return tuple(found.items())
 
-    def outside(self, direction: Direction, address: int, version: int) -> States:
+    def outside(self, direction: Direction, address: int, version: int, beside: Beside | None = None) -> States:
         """Return what the tier settles between every class and an *address* that is no pod's."""
         found: dict[State, Classes] = {}
         for subjects, rules in self._signatures(direction):
-            state, passed = OPEN, NOTHING
-            for rule in rules:
-                if rule.means(None, address, version):
-                    if rule.say is Say.PASSES:
-                        passed = passed | (rule.connections & state.undecided)
-                    state = state.after(rule.say, rule.connections)
-            end = State(state.allowed, state.undecided | passed)
+            end = _folded(_about(rules, address, version, beside))
             found[end] = found.get(end, 0) | subjects
         return tuple(found.items())
 
@@ -174,6 +179,24 @@ class Tier:
             end = State(state.allowed, state.undecided | passed)
             found[end] = found.get(end, 0) | classes
         return tuple(found.items())
+
+
+def _folded(spoken: Iterable[tuple[Ordered, Connections]]) -> State:
+    """Ask rules, each with what it speaks of, in their order; what passes asks no further rule, and stays undecided."""
+    state, passed = OPEN, NOTHING
+    for rule, connections in spoken:
+        if rule.say is Say.PASSES:
+            passed = passed | (connections & state.undecided)
+        state = state.after(rule.say, connections)
+    return State(state.allowed, state.undecided | passed)
+
+
+def _about(
+    rules: Iterable[Ordered], address: int, version: int, beside: Beside | None
+) -> Iterator[tuple[Ordered, Connections]]:
+    for rule in rules:
+        own = rule.connections if rule.means(None, address, version) else NOTHING
+        yield rule, own if beside is None else own | beside(rule)
 
 
 def _by_peer(rules: Iterable[Ordered]) -> Iterator[tuple[Connections, Ordered]]:

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from eksnetpol.model.cluster_rules import ClusterEgressRule
 from eksnetpol.model.kubernetes import Service
+from eksnetpol.model.policies import PolicyPeer, PolicyPort
 from eksnetpol.model.versions import Release
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Decider, Partition, Say, Side
@@ -18,11 +20,13 @@ from eksnetpol.policy.backends import has_address
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.grants import Grant
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
+from eksnetpol.policy.prediction.cluster import peer_of, ports_of
 from eksnetpol.policy.prediction.ports import PortList
 from eksnetpol.policy.prediction.releases import Behaviour
 from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import Bounds, End, Sides
+from eksnetpol.policy.sides import Bounds, End, Sides, Standing
+from eksnetpol.policy.tiers import Beside, Ordered
 from eksnetpol.policy.universe import Classes, Universe
 from eksnetpol.policy.world import World
 
@@ -52,18 +56,36 @@ class ServiceEntries:
     def _work_out(self, grant: Grant, at: int) -> Bounds:
         policy = self.sides.grants.policies[grant.at].policy
         rule = policy.spec.egress[grant.number]
+        return self._entry(at, policy.namespace, rule.peers, rule.ports)
+
+    def _entry(self, at: int, namespace: str, peers: Iterable[PolicyPeer], ports: tuple[PolicyPort, ...]) -> Bounds:
         sure = possible = NOTHING
-        for peer in rule.peers:
+        for peer in peers:
             if peer.pod_selector is None and peer.namespace_selector is None:
                 continue
-            if self._services.meant_by(peer, policy.namespace) >> at & 1:
+            if self._services.meant_by(peer, namespace) >> at & 1:
                 # Without ports an entry has none either, and all of the Service's are open.
-                answers = [_connections(a) for a in self._services.answers(at, rule.ports)] if rule.ports else [EVERYTHING]
+                answers = [_connections(a) for a in self._services.answers(at, ports)] if ports else [EVERYTHING]
                 always = answers[0]
                 for answer in answers:
                     always, possible = always & answer, possible | answer
                 sure = sure | always
         return sure, possible
+
+    def _of_tier(self, service: Service) -> Beside:
+        """Return what says of a cluster-wide rule which ports of *service* it speaks of."""
+        at = self._places.get((service.namespace, service.name))
+
+        def spoken(rule: Ordered) -> Connections:
+            if at is None or not isinstance(rule.written, ClusterEgressRule):
+                return NOTHING
+            known = self._known.get((id(rule.written), at))
+            if known is None:
+                peers = [found for p in rule.written.peers if (found := peer_of(p)) is not None]
+                known = self._known[id(rule.written), at] = self._entry(at, "", peers, ports_of(rule.written.ports))
+            return known[0]
+
+        return spoken
 
     def partition(self, service: Service) -> Partition:
         """Return what the egress side of every class surely lets through to the address, in ports of the Service."""
@@ -74,35 +96,46 @@ class ServiceEntries:
                 if opened:
                     hosts[opened] = hosts.get(opened, 0) | grant.subjects
         address = self._address(service)
-        return self.sides.columns.outside(Direction.EGRESS, address.address, address.version, hosts)
+        beside = self._of_tier(service)
+        return self.sides.columns.outside(Direction.EGRESS, address.address, address.version, hosts, beside)
 
     def bounds(self, end: End, service: Service) -> Bounds:
         """Return what the egress side of a pod surely lets through to the address, in ports of the Service, and what it may."""
         index = end.index
         if index is None or self.sides.is_unpoliced(index):
             return EVERYTHING, EVERYTHING
-        opened = [self.opened(grant, service) for grant in self._rules(index)]
-        sure, possible = (self._beside(end, service, [o[k] for o in opened], k) for k in (0, 1))
+        standing = self._standing(index, service)
+        address = self._address(service)
+        sure, possible = (self.sides.bounds(Direction.EGRESS, end, address, standing[k])[k] for k in (0, 1))
         return sure, possible
 
-    def _beside(self, end: End, service: Service, opened: list[Connections], which: int) -> Connections:
-        together = NOTHING
-        for one in opened:
-            together = together | one
-        return self.sides.bounds(Direction.EGRESS, end, self._address(service), together or None)[which]
+    def _standing(self, index: int, service: Service) -> tuple[Standing, Standing]:
+        sure = possible = NOTHING
+        for grant in self._rules(index):
+            always, perhaps = self.opened(grant, service)
+            sure, possible = sure | always, possible | perhaps
+        ask = self._of_tier(service)
+        return Standing(sure or None, ask), Standing(possible or None, ask)
 
     def side(self, end: End, service: Service, protocol: str, number: int) -> Side:
         """Return the verdict of a pod's egress side on one port of the Service, with all that had a say."""
         address = self._address(service)
-        if self.bounds(end, service)[0].allows(protocol, number) and end.index is not None:
-            for grant in self._rules(end.index):
-                if self.opened(grant, service)[0].allows(protocol, number):
-                    own = self.sides.grants.policies[grant.at].subject
-                    place = f"egress[{grant.number}]"
-                    words = f"{own} {place} opens the ClusterIP {service.spec.cluster_ip} of {_title(service)}"
-                    said = Decider(Say.ALLOWS, Direction.EGRESS, words, own, place)
-                    return Side(Direction.EGRESS, allowed=True, isolated=True, deciders=(said,))
-        return self.sides.side(Direction.EGRESS, end, address, protocol, number)
+        if end.index is None:
+            return self.sides.side(Direction.EGRESS, end, address, protocol, number)
+        standing = self._standing(end.index, service)[0]
+        side = self.sides.side(Direction.EGRESS, end, address, protocol, number, standing)
+        settled = any(d.say is Say.ALLOWS for d in side.deciders)
+        if not side.allowed or settled:
+            return side
+        for grant in self._rules(end.index):
+            if self.opened(grant, service)[0].allows(protocol, number):
+                own = self.sides.grants.policies[grant.at].subject
+                place = f"egress[{grant.number}]"
+                words = f"{own} {place} opens the ClusterIP {service.spec.cluster_ip} of {_title(service)}"
+                said = Decider(Say.ALLOWS, Direction.EGRESS, words, own, place)
+                others = tuple(d for d in side.deciders if d.subject != own)
+                return Side(Direction.EGRESS, allowed=True, isolated=True, deciders=(*others, said))
+        return side
 
     def _rules(self, index: int) -> Iterator[Grant]:
         return (g for g in self.sides.grants.of_class(index) if g.direction is Direction.EGRESS)
