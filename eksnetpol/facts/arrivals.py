@@ -78,7 +78,7 @@ def arrivals(
     """
     reached = [(s, way_of(s.service)) for s in served_ports if s.service.spec.type in {"LoadBalancer", "NodePort"}]
     known: dict[tuple[bool, str, int], Classes] = {}
-    own = _of_nodes(nodes, vpc)
+    own = addresses_of_nodes(nodes, vpc)
     found = []
     for served, way in reached:
         if way is None or not served.backends & isolation.ingress:
@@ -100,7 +100,8 @@ def arrivals(
     return tuple(found)
 
 
-def _of_nodes(nodes: tuple[Node, ...] | Unread, vpc: Vpc | Unread) -> tuple[str, ...]:
+def addresses_of_nodes(nodes: tuple[Node, ...] | Unread, vpc: Vpc | Unread) -> tuple[str, ...]:
+    """Return the blocks that nodes are in: those of the VPC, else their own addresses; everything where neither is known."""
     if not isinstance(vpc, Unread) and vpc.cidrs:
         return vpc.cidrs
     if isinstance(nodes, Unread) or not nodes:

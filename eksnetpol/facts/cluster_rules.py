@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from eksnetpol.facts import coverage, openings  # noqa: F401 - declare facts that are asked for below
@@ -11,6 +11,7 @@ from eksnetpol.model.cluster_rules import Action, ClusterPeer, Rule, read_cluste
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.policies import ClusterNetworkPolicy
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.addresses import covers
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.universe import Classes, Universe
@@ -52,6 +53,11 @@ class PlacedRule:
         """Say whether one of its networks holds *address*."""
         return any(covers(network, address) for peer in self.peers for network in peer.networks)
 
+    @property
+    def names_networks(self) -> bool:
+        """True when it means addresses outside the cluster's pods."""
+        return any(peer.networks for peer in self.peers)
+
     def means_service(self, service: Service, universe: Universe) -> bool:
         """Say whether it means the ClusterIP of *service*: by its networks, or as selectors in policies do."""
         labels = universe.namespace_labels.get(service.namespace, {"kubernetes.io/metadata.name": service.namespace})
@@ -86,6 +92,40 @@ class ClusterRulebook:
     def of(self, tier: str, direction: Direction) -> tuple[PlacedRule, ...]:
         """Return the rules of a tier and direction, in their order."""
         return tuple(r for r in self.rules if r.tier == tier and r.direction is direction)
+
+
+def accepted(
+    rulebook: ClusterRulebook | Unread, direction: Direction, concerned: Classes, speaks_of: Callable[[PlacedRule], bool]
+) -> Classes:
+    """Return those of *concerned* whose first rule of the Admin tier that *speaks_of* it accepts: policies do not count then.
+
+    Where cluster policies could not be read there are none, as far as is known.
+    """
+    answer: Classes = 0
+    if isinstance(rulebook, Unread):
+        return answer
+    for placed in rulebook.of(ADMIN, direction):
+        mine = placed.selected & concerned
+        if mine and speaks_of(placed):
+            concerned &= ~mine
+            answer |= mine if placed.rule.action.allows else 0
+    return answer
+
+
+def accepted_address(rulebook: ClusterRulebook | Unread, concerned: Classes, address: str, protocol: str, port: int) -> Classes:
+    """Return those of *concerned* that cluster policies let to *address* before other policies are asked."""
+    return accepted(rulebook, Direction.EGRESS, concerned, lambda r: r.takes(protocol, port) and r.means_address(address))
+
+
+def accepted_service(
+    rulebook: ClusterRulebook | Unread, concerned: Classes, service: Service, universe: Universe, protocol: str, port: int
+) -> Classes:
+    """Return those of *concerned* that cluster policies let to *service* before other policies are asked."""
+
+    def speaks_of(placed: PlacedRule) -> bool:
+        return placed.takes(protocol, port) and placed.means_service(service, universe)
+
+    return accepted(rulebook, Direction.EGRESS, concerned, speaks_of)
 
 
 @fact

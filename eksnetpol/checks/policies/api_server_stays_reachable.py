@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.places import show_policies
 from eksnetpol.checks.words import count, examples, listed
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_service
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject
 from eksnetpol.model.kubernetes import Service, ServiceAccount
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.closing import closing
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.openings import Openings
@@ -29,6 +31,7 @@ def api_server_stays_reachable(
     isolation: Isolation,
     openings: Openings,
     weights: Weights,
+    cluster_rulebook: ClusterRulebook | Unread,
     services: tuple[Service, ...],
     service_accounts: tuple[ServiceAccount, ...],
 ) -> Iterator[Finding | Evidence]:
@@ -46,6 +49,7 @@ def api_server_stays_reachable(
     if not needed:
         return
     refused = needed & ~openings.to(service, "TCP", PORT).allowed
+    refused &= ~accepted_service(cluster_rulebook, refused, service, universe, "TCP", PORT)
     names: dict[str, list[str]] = {}
     for subject, _ in closing(isolation, refused):
         names.setdefault(subject.namespace, []).append(subject.name)

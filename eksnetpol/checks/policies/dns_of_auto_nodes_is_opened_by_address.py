@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import AUTO_MODE, ENFORCING, NotApplicable, check
 from eksnetpol.checks.places import show_policies
 from eksnetpol.checks.words import by_namespace, count, some
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_address
 from eksnetpol.facts.openings import DNS_PORT, ClusterDns
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.findings import Evidence, Finding, Severity
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.openings import Openings
 from eksnetpol.policy.universe import set_of
 
@@ -22,7 +24,7 @@ from eksnetpol.policy.universe import set_of
     intents=ENFORCING,
 )
 def dns_of_auto_nodes_is_opened_by_address(
-    openings: Openings, cluster_dns: ClusterDns, node_kinds: NodeKinds
+    openings: Openings, cluster_dns: ClusterDns, cluster_rulebook: ClusterRulebook | Unread, node_kinds: NodeKinds
 ) -> Iterator[Finding | Evidence]:
     """
     Nodes of EKS Auto Mode answer DNS themselves, at the address of the Service kube-dns. No pod is behind it that a selector
@@ -38,7 +40,9 @@ def dns_of_auto_nodes_is_opened_by_address(
     yield Evidence(f"{len(nodes)} nodes of EKS Auto Mode")
     opening = openings.to(cluster_dns.service, "UDP", DNS_PORT)
     address = cluster_dns.service.spec.cluster_ip
-    for group in by_namespace(universe, here & opening.by_selector & ~opening.by_block & ~opening.perhaps):
+    unsure = here & opening.by_selector & ~opening.by_block & ~opening.perhaps
+    unsure &= ~accepted_address(cluster_rulebook, unsure, address, "UDP", DNS_PORT)
+    for group in by_namespace(universe, unsure):
         yield Finding(
             subject=group.subject,
             message=f"{count(group.pods, 'pod')} on Auto Mode nodes are let to DNS by selectors alone, which may not mean it",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import BEST_PRACTICES, ENFORCING, NotApplicable, check
 from eksnetpol.checks.places import show_policies
 from eksnetpol.checks.words import count, listed
+from eksnetpol.facts.cluster_rules import ADMIN, ClusterRulebook, accepted, accepted_service
 from eksnetpol.facts.openings import DNS_NAMESPACE, DNS_PORT, ClusterDns
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import Service
@@ -14,9 +15,11 @@ from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.openings import Openings, blocks_that_admit, lets_in
 from eksnetpol.policy.reach import Blocks
-from eksnetpol.policy.universe import Classes
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.universe import Classes, Universe
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
+API_PORT = 443
 
 
 @check(
@@ -32,6 +35,7 @@ def dns_pods_serve_everybody(
     ingress_blocks: Blocks,
     cluster_dns: ClusterDns,
     services: tuple[Service, ...] | Unread,
+    cluster_rulebook: ClusterRulebook | Unread,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     A policy that closes kube-system closes CoreDNS with it. Its pods must let every pod in on UDP and TCP port 53, and must get
@@ -45,7 +49,7 @@ def dns_pods_serve_everybody(
     names = listed(p.name for c in universe.members(dns) for p in isolation.policies_of(c))
     subject = Subject("Namespace", DNS_NAMESPACE)
     if dns & isolation.ingress:
-        shut = isolation.policed & ~_let_in(openings, ingress_blocks, dns)
+        shut = isolation.policed & ~_let_in(openings, ingress_blocks, dns, cluster_rulebook)
         if shut:
             pods, spaces = universe.count_pods(shut), [n for n, c in universe.in_namespace.items() if c & shut]
             yield Finding(
@@ -59,8 +63,8 @@ def dns_pods_serve_everybody(
             )
     if not dns & isolation.egress:
         return
-    resolver = openings.blocks
-    if dns & isolation.egress & ~blocks_that_admit(resolver, EVERYWHERE, "UDP", DNS_PORT):
+    shut = dns & isolation.egress & ~blocks_that_admit(openings.blocks, EVERYWHERE, "UDP", DNS_PORT)
+    if shut & ~accepted(cluster_rulebook, Direction.EGRESS, shut, lambda r: r.takes("UDP", DNS_PORT) and r.names_networks):
         yield Finding(
             subject=subject,
             message=f"the pods of the cluster's DNS reach no resolver: no block is open on UDP port {DNS_PORT} ({names})",
@@ -71,16 +75,18 @@ def dns_pods_serve_everybody(
     api = next((s for s in listing if (s.namespace, s.name) == ("default", "kubernetes")), None)
     if api is None:
         yield Unknown(subject, "whether the pods of the cluster's DNS reach the API server, whose address is not known here")
-    elif dns & isolation.egress & ~openings.to(api, "TCP", 443).allowed:
+        return
+    shut = dns & isolation.egress & ~openings.to(api, "TCP", API_PORT).allowed
+    if shut & ~accepted_service(cluster_rulebook, shut, api, universe, "TCP", API_PORT):
         yield Finding(
             subject=subject,
             message=f"the pods of the cluster's DNS cannot reach the API server at {api.spec.cluster_ip}: closed by {names}",
-            remedy=f"Allow egress to an ipBlock of {api.spec.cluster_ip} alone on TCP port 443.",
+            remedy=f"Allow egress to an ipBlock of {api.spec.cluster_ip} alone on TCP port {API_PORT}.",
             command=show_policies(DNS_NAMESPACE),
         )
 
 
-def _let_in(openings: Openings, blocks: Blocks, dns: Classes) -> Classes:
+def _let_in(openings: Openings, blocks: Blocks, dns: Classes, rulebook: ClusterRulebook | Unread) -> Classes:
     """Return the classes that all pods of *dns* let in on port 53, by both protocols."""
     isolation, peers = openings.isolation, openings.peers
     answer = isolation.universe.everything
@@ -92,5 +98,14 @@ def _let_in(openings: Openings, blocks: Blocks, dns: Classes) -> Classes:
         for who, selected in lets_in(peers, isolation.universe.everything, isolation, openings.ports, protocol, DNS_PORT):
             if not dns & ~selected:
                 let |= who
-        answer &= let
+        answer &= let | _accepted(rulebook, isolation.universe, dns, protocol)
+    return answer
+
+
+def _accepted(rulebook: ClusterRulebook | Unread, universe: Universe, dns: Classes, protocol: str) -> Classes:
+    """Return whom cluster policies let in to all pods of *dns* before other policies are asked."""
+    answer: Classes = 0
+    for placed in () if isinstance(rulebook, Unread) else rulebook.of(ADMIN, Direction.INGRESS):
+        if placed.rule.action.allows and not dns & ~placed.selected and placed.takes(protocol, DNS_PORT):
+            answer |= placed.classes(universe)
     return answer

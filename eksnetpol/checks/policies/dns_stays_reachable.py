@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import BEST_PRACTICES, ENFORCING, check
 from eksnetpol.checks.places import edit, show_policies
 from eksnetpol.checks.words import count, examples
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_service
 from eksnetpol.facts.openings import DNS_NAMESPACE, DNS_PORT, DNS_SERVICE, ClusterDns
 from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
 from eksnetpol.policy.openings import Openings
@@ -27,7 +29,7 @@ REMEDY = "Allow egress on UDP and TCP port 53 to the pods k8s-app=kube-dns of na
     about="objects",
 )
 def dns_stays_reachable(
-    isolation: Isolation, openings: Openings, cluster_dns: ClusterDns
+    isolation: Isolation, openings: Openings, cluster_dns: ClusterDns, cluster_rulebook: ClusterRulebook | Unread
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     Isolated egress closes DNS like everything else, and then every connection by name ends in a timeout. Pods ask the address of
@@ -43,6 +45,7 @@ def dns_stays_reachable(
     for protocol, severity in (("UDP", None), ("TCP", Severity.WARNING)):
         opening = openings.to(cluster_dns.service, protocol, DNS_PORT)
         shut = needed & ~opening.allowed & ~opening.perhaps & ~told
+        shut &= ~accepted_service(cluster_rulebook, shut, cluster_dns.service, universe, protocol, DNS_PORT)
         told |= shut
         consequence = "no name is resolved" if severity is None else "answers too long for UDP do not arrive"
         excepted: Classes = 0

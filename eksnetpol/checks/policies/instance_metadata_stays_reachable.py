@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.words import by_namespace, count, listed
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_address
 from eksnetpol.facts.credentials import AccountPods, Source, hands_out_metadata
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.model.eks import Instance
@@ -28,8 +29,13 @@ V4_EGRESS = "ENABLE_V4_EGRESS"
     intents=ENFORCING,
 )
 def instance_metadata_stays_reachable(
-    isolation: Isolation, egress_blocks: Blocks, account_pods: AccountPods, ip_family: str,
-    instances: tuple[Instance, ...] | Unread, vpc_cni: VpcCni | Unread | None
+    isolation: Isolation,
+    egress_blocks: Blocks,
+    account_pods: AccountPods,
+    ip_family: str,
+    instances: tuple[Instance, ...] | Unread,
+    vpc_cni: VpcCni | Unread | None,
+    cluster_rulebook: ClusterRulebook | Unread,
 ) -> Iterator[Finding | Evidence]:
     """
     A pod without a role of its own (IRSA, EKS Pod Identity) can use that of its node, which the instance metadata service hands
@@ -48,6 +54,7 @@ def instance_metadata_stays_reachable(
     if not needed:
         return
     found = reach(egress_blocks, isolation, address, "TCP", PORT)
+    needed &= ~accepted_address(cluster_rulebook, needed, address, "TCP", PORT)
     closed = found.refused & needed
     names: dict[str, dict[str, None]] = {}
     for subject, place, _ in excepting(found, needed):

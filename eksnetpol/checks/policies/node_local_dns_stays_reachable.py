@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eksnetpol.checks.declare import BEST_PRACTICES, ENFORCING, NotApplicable, check
 from eksnetpol.checks.places import show_policies
 from eksnetpol.checks.words import count, examples
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_address
 from eksnetpol.facts.openings import DNS_PORT, ClusterDns
 from eksnetpol.model.findings import Evidence, Finding, Severity
 from eksnetpol.model.kubernetes import Workload
@@ -30,6 +31,7 @@ def node_local_dns_stays_reachable(
     isolation: Isolation,
     egress_blocks: Blocks,
     cluster_dns: ClusterDns | Unread,
+    cluster_rulebook: ClusterRulebook | Unread,
     daemonsets: tuple[Workload, ...],
     source: SourceKind,
 ) -> Iterator[Finding | Evidence]:
@@ -46,8 +48,9 @@ def node_local_dns_stays_reachable(
     yield Evidence(f"a DaemonSet {NAME}, and {count(universe.count_pods(needed), 'pod')} with isolated egress")
     if not needed:
         return
-    found = reach(egress_blocks, isolation, NODE_LOCAL_DNS, "UDP", DNS_PORT)
-    for subject, classes in closing(isolation, found.refused & needed):
+    shut = reach(egress_blocks, isolation, NODE_LOCAL_DNS, "UDP", DNS_PORT).refused & needed
+    shut &= ~accepted_address(cluster_rulebook, shut, NODE_LOCAL_DNS, "UDP", DNS_PORT)
+    for subject, classes in closing(isolation, shut):
         yield Finding(
             subject=subject,
             message=(

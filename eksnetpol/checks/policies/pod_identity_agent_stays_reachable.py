@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import count, few, workloads
+from eksnetpol.facts.cluster_rules import ClusterRulebook, accepted_address
 from eksnetpol.facts.credentials import AccountPods, Source
 from eksnetpol.model.findings import Evidence, Finding, Severity
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.addresses import POD_IDENTITY_AGENT
 from eksnetpol.policy.closing import closing, excepting
 from eksnetpol.policy.isolation import Isolation
@@ -24,7 +26,11 @@ PORT = 80
     intents=ENFORCING,
 )
 def pod_identity_agent_stays_reachable(
-    isolation: Isolation, egress_blocks: Blocks, account_pods: AccountPods, ip_family: str
+    isolation: Isolation,
+    egress_blocks: Blocks,
+    account_pods: AccountPods,
+    ip_family: str,
+    cluster_rulebook: ClusterRulebook | Unread,
 ) -> Iterator[Finding | Evidence]:
     """
     EKS Pod Identity hands out credentials by an agent on each node, at 169.254.170.23 or fd00:ec2::23, TCP port 80. It is on the
@@ -37,6 +43,7 @@ def pod_identity_agent_stays_reachable(
     if not needed:
         return
     found = reach(egress_blocks, isolation, address, "TCP", PORT)
+    needed &= ~accepted_address(cluster_rulebook, needed, address, "TCP", PORT)
     excepted = 0
     for subject, place, classes in excepting(found, needed):
         excepted |= classes

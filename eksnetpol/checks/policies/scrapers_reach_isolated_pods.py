@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, NotApplicable, check
 from eksnetpol.checks.places import show_policies
 from eksnetpol.checks.words import by_namespace, count, examples, listed
+from eksnetpol.facts.cluster_rules import ClusterRulebook, PlacedRule, accepted
 from eksnetpol.facts.scraped import Scraped
 from eksnetpol.model.findings import Evidence, Finding, Severity
+from eksnetpol.model.snapshot import Unread
 from eksnetpol.policy.openings import Openings, blocks_that_admit, lets_in
 from eksnetpol.policy.reach import Blocks
-from eksnetpol.policy.universe import Classes
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.universe import Classes, Universe
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -24,7 +28,7 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
     intents=ENFORCING,
 )
 def scrapers_reach_isolated_pods(
-    scraped: Scraped, openings: Openings, ingress_blocks: Blocks
+    scraped: Scraped, openings: Openings, ingress_blocks: Blocks, cluster_rulebook: ClusterRulebook | Unread
 ) -> Iterator[Finding | Evidence]:
     """
     Isolated ingress closes the ports of metrics too. Then dashboards stay empty, alerts that wait for a value stay silent, and
@@ -43,6 +47,7 @@ def scrapers_reach_isolated_pods(
             closed &= ~blocks_that_admit(ingress_blocks, EVERYWHERE, "TCP", number)
             for _, selected in lets_in(openings.peers, scraped.by, isolation, openings.ports, "TCP", number):
                 closed &= ~selected
+            closed &= ~accepted(cluster_rulebook, Direction.INGRESS, closed, partial(_speaks_of, number, scraped.by, universe))
         if closed:
             shut |= closed
             ports[number] = closed
@@ -60,3 +65,7 @@ def scrapers_reach_isolated_pods(
             command=show_policies(group.namespace),
             evidence=examples(universe, shut & here),
         )
+
+
+def _speaks_of(number: int, sources: Classes, universe: Universe, placed: PlacedRule) -> bool:
+    return placed.takes("TCP", number) and bool(placed.classes(universe) & sources)
