@@ -137,7 +137,7 @@ class Columns:
     ) -> Partition:
         """Return what every class has with an address that is no pod's.
 
-        *hosts* is what rules of namespaces open there by selectors, *beside* says it of cluster-wide ones: it is a Service's then.
+        *hosts* is what rules of namespaces open there by selectors, *beside* says it of cluster-wide ones: it is a Service's.
         """
         host = self.chart.universe.on_host_network
         if self.rule.by_pod and version != self.chart.regions.version:
