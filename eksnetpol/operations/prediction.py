@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from eksnetpol import __version__
 from eksnetpol.checks.api.policy_endpoints_come_from_the_controller import HANDS
+from eksnetpol.checks.judge import fingerprint
 from eksnetpol.errors import UsageError
+from eksnetpol.model.findings import CheckResult, Intent, JudgedFinding, Outcome, Report, Severity, Subject, Verdict
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, UnreadSection, Why
 from eksnetpol.policy.prediction.compare import Comparison, Discrepancy
 from eksnetpol.policy.prediction.predict import Prediction
+from eksnetpol.policy.prediction.rules import RULES
 from eksnetpol.policy.world import World
 
 _SEEN_BY_CONTROLLER = frozenset(
@@ -29,6 +35,37 @@ def check(prediction: Prediction, snapshot: ClusterSnapshot) -> tuple[Discrepanc
     timeless = snapshot.source is SourceKind.MANIFESTS or not snapshot.taken_at.timestamp()
     at = None if timeless else snapshot.taken_at
     return Comparison(prediction, at, HANDS).run()
+
+
+def report(found: tuple[Discrepancy, ...], snapshot: ClusterSnapshot) -> Report:
+    """Return *found* as a report with a result for each rule, for the formats that pipelines read."""
+    results = []
+    for rule, about in RULES.items():
+        own = [d.finding for d in found if d.rule == rule]
+        seen: Counter[Subject] = Counter()
+        judged = []
+        for finding in own:
+            judged.append(JudgedFinding(finding, about.severity, fingerprint(rule, finding.subject, seen[finding.subject])))
+            seen[finding.subject] += 1
+        outcome = Outcome.FAILED if own else Outcome.PASSED
+        results.append(CheckResult(rule, "endpoints", about.title, about.severity, outcome, findings=tuple(judged), docs=about.source))
+    failed = is_failing(found)
+    return Report(
+        tool_version=__version__,
+        intent=Intent.ENABLE,
+        source=snapshot.source,
+        target=snapshot.target,
+        looked_at=snapshot.taken_at,
+        verdict=Verdict.BLOCKED if failed else Verdict.READY,
+        results=tuple(results),
+        exit_code=int(failed),
+        is_lint=True,
+    )
+
+
+def is_failing(found: tuple[Discrepancy, ...]) -> bool:
+    """Say whether anything was found that is more than advice."""
+    return any(RULES[d.rule].severity is not Severity.ADVICE for d in found)
 
 
 def unread(world: World) -> tuple[UnreadSection, ...]:

@@ -151,6 +151,23 @@ def test_json_of_a_comparison_says_the_same(cli: Cli, quiet_place: Path, golden:
     golden("cli/policy/predict-check.json", ended.out)
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("junit", 'failures="3"'),
+        ("sarif", '"ruleId": "isolation-is-current"'),
+        ("github", "isolates nothing in allow-catalog-ingress-webservice"),
+    ],
+)
+def test_pipelines_read_what_is_found(cli: Cli, quiet_place: Path, form: str, words: str) -> None:
+    ended = cli("policy", "predict", "--check", "--manifests", CLUSTER, disturbed(quiet_place), "-o", form)
+    assert (ended.code, ended.err) == (1, "")
+    assert words in ended.out
+    refused = cli("policy", "predict", "--manifests", CLUSTER, "-o", form)
+    assert refused.code == 2
+    assert "add --check" in refused.err
+
+
 def test_manifests_without_objects_are_nothing_to_compare_with(cli: Cli) -> None:
     ended = cli("policy", "predict", "--check", "--manifests", CLUSTER)
     assert ended.code == 2

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from eksnetpol.model.snapshot import ClusterSnapshot
     from eksnetpol.policy.prediction.predict import Prediction
 
+_REPORTS = ("junit", "sarif", "github")
+"""Formats in which pipelines read what --check finds."""
+
 
 @click.command(
     "predict",
@@ -51,13 +54,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Compare with the objects of the cluster and name what is missing, left over, out of date or somebody else's.",
 )
-@ending("text", "json", "yaml")
+@ending("text", "json", "yaml", *_REPORTS)
 @click.pass_context
 def command(ctx: click.Context, /, **_flags: Any) -> int:
     """Write the PolicyEndpoint and ClusterPolicyEndpoint objects that AWS's network policy controller writes, exactly.
 
     Text is a line for each policy: how many objects, and how many entries they hold. JSON is a List and YAML a stream of
-    documents, as `kubectl get -o` has them. What is left to chance, or ends the controller's process, is said on stderr.
+    documents, as `kubectl get -o` has them. What is left to chance, or ends the controller's process, is said on stderr. JUnit,
+    SARIF and GitHub's annotations are for what --check finds.
     """
     config = merge(ctx)
     terminal = config.terminal()
@@ -65,8 +69,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         write(config.text())
         return 0
     outputs = sorted(settle(ctx.params["output"]), key=lambda o: o.file == STDOUT)
-    if ctx.params["check"] and any(o.format == "yaml" for o in outputs):
-        raise UsageError("-o yaml writes predicted objects, and --check compares them; use -o text or -o json")
+    _settle(outputs, check=ctx.params["check"])
 
     from eksnetpol.cli.policy_look import look
     from eksnetpol.gateways.collector_pause import collector_paused
@@ -80,6 +83,14 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
             return _check(prediction, found.snapshot, outputs, terminal)
         _write(prediction, outputs, terminal)
     return _lost(prediction, terminal)
+
+
+def _settle(outputs: list[Output], *, check: bool) -> None:
+    for output in outputs:
+        if check and output.format == "yaml":
+            raise UsageError("-o yaml writes predicted objects, and --check compares them; use -o text or -o json")
+        if not check and output.format in _REPORTS:
+            raise UsageError(f"-o {output.format} reports what --check finds; add --check, or use -o json")
 
 
 def _write(prediction: Prediction, outputs: list[Output], terminal: Terminal) -> None:
@@ -116,9 +127,9 @@ def _lost(prediction: Prediction, terminal: Terminal) -> int:
 
 
 def _check(prediction: Prediction, snapshot: ClusterSnapshot, outputs: list[Output], terminal: Terminal) -> int:
-    from eksnetpol.model.findings import Severity
-    from eksnetpol.operations.prediction import check, unseen
+    from eksnetpol.operations.prediction import check, is_failing, report, unseen
     from eksnetpol.reporting import prediction_check as pages
+    from eksnetpol.reporting.formats import render
 
     reason = unseen(snapshot)
     if reason:
@@ -130,6 +141,8 @@ def _check(prediction: Prediction, snapshot: ClusterSnapshot, outputs: list[Outp
         color = terminal.colored if output.file == STDOUT else terminal.color == "always"
         if output.format == "json":
             write(pages.as_json(prediction, found), output.file)
+        elif output.format in _REPORTS:
+            write(render(report(found, snapshot), output.format, verbose=terminal.verbose > 0), output.file)
         else:
             write(pages.as_text(prediction, found, terminal.width, ascii_only=not color), output.file)
-    return int(any(d.finding.severity is not Severity.ADVICE for d in found))
+    return int(is_failing(found))
