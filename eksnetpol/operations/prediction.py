@@ -48,7 +48,8 @@ def report(found: tuple[Discrepancy, ...], snapshot: ClusterSnapshot) -> Report:
             judged.append(JudgedFinding(finding, about.severity, fingerprint(rule, finding.subject, seen[finding.subject])))
             seen[finding.subject] += 1
         outcome = Outcome.FAILED if own else Outcome.PASSED
-        results.append(CheckResult(rule, "endpoints", about.title, about.severity, outcome, findings=tuple(judged), docs=about.source))
+        result = CheckResult(rule, "endpoints", about.title, about.severity, outcome, findings=tuple(judged), docs=about.source)
+        results.append(result)
     failed = is_failing(found)
     return Report(
         tool_version=__version__,
