@@ -99,7 +99,9 @@ def agent_pods(count: int) -> Iterator[k8s.AgentPod]:
 
 def system_pods(count: int) -> Iterator[k8s.Pod]:
     """Yield what runs on each node, its ``aws-node`` and its ``kube-proxy`` pod, and the pods of the cluster's DNS."""
-    yield from (p for p in kept(ready().pods) if p.name.startswith("coredns-"))
+    resolvers = (p for p in kept(ready().pods) if p.name.startswith("coredns-"))
+    for i, pod in enumerate(resolvers, 10):
+        yield replace(pod, status=replace(pod.status, pod_ip=f"10.42.250.{i}"))
     decoder = msgspec.json.Decoder(k8s.Pod)
     for daemonset in ("aws-node", "kube-proxy"):
         like = _plain(next(p for p in seen(ready().pods) if p.name.startswith(f"{daemonset}-")))
