@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eksnetpol.facts import openings  # noqa: F401 - declares a fact that is asked for below
 from eksnetpol.facts.declare import fact
+from eksnetpol.facts.templates import Templates
 from eksnetpol.model.kubernetes import Namespace, Service
 from eksnetpol.model.policies import PolicyPeer
 from eksnetpol.model.snapshot import Unread
@@ -45,8 +46,11 @@ def idle_peers(
     selected_peers: tuple[SelectedPeer, ...],
     services: tuple[Service, ...] | Unread,
     namespaces: tuple[Namespace, ...] | Unread,
+    templates: Templates,
 ) -> tuple[IdlePeer, ...]:
-    """All peers that mean no running pod. Those for everybody in a namespace are left out: pods may come."""
+    """All peers that mean no running pod. Those for everybody in a namespace are left out, and those for pods that a workload
+    makes: they may come.
+    """
     known = dict(universe.namespace_labels)
     for namespace in () if isinstance(namespaces, Unread) else namespaces:
         known.setdefault(namespace.name, {"kubernetes.io/metadata.name": namespace.name, **namespace.metadata.labels})
@@ -56,6 +60,8 @@ def idle_peers(
         if peer.classes or _means_everybody_here(peer.peer):
             continue
         here = tuple(_namespaces_of(peer, known))
+        if templates.any(here, peer.peer.pod_selector):
+            continue
         egress = any(rule.direction is Direction.EGRESS for rule, _ in peer.places)
         service = next((s for s in without_pods if _is_meant(peer.peer, s, here)), None) if egress else None
         found.append(IdlePeer(peer, here, service, any(key in ACROSS for key in _keys(peer.peer))))

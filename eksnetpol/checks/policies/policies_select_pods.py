@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eksnetpol.checks.declare import ENFORCING, LIMIT, check
 from eksnetpol.checks.words import listed
+from eksnetpol.facts.templates import Templates
 from eksnetpol.model.findings import Finding, Severity, Unknown
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import SourceKind
@@ -21,16 +22,20 @@ from eksnetpol.policy.universe import Universe
     intents=ENFORCING,
     about="objects",
 )
-def policies_select_pods(isolation: Isolation, source: SourceKind) -> Iterator[Finding | Unknown]:
+def policies_select_pods(
+    isolation: Isolation, templates: Templates, source: SourceKind
+) -> Iterator[Finding | Unknown]:
     """
     A policy whose podSelector fits no pod of its namespace does nothing, and nobody says so: a label was mistyped, or was changed
-    in the workload alone. Policies for all pods of a namespace are left out: they stand ready for pods to come.
+    in the workload alone. Policies for all pods of a namespace are left out, and those for workloads that have no pods now.
     """
     universe = isolation.universe
     for subjects in isolation.subjects:
         if subjects.selected or subjects.policy.spec.pod_selector.is_empty:
             continue
         namespace = subjects.policy.namespace
+        if templates.any([namespace], subjects.policy.spec.pod_selector):
+            continue
         if source is SourceKind.MANIFESTS and not universe.in_namespace.get(namespace):
             yield Unknown(subjects.subject, f"whom it selects: these files hold no pods of namespace {namespace}")
             continue
