@@ -16,6 +16,7 @@ from eksnetpol.checks.judge import judge
 from eksnetpol.checks.run import Answer, run
 from eksnetpol.checks.words import few
 from eksnetpol.errors import UsageError
+from eksnetpol.facts.declare import Lookup
 from eksnetpol.gateways.rule_places import RulePlaces
 from eksnetpol.model.findings import Baseline, Finding, JudgedFinding, Outcome, Report, Severity, Subject
 from eksnetpol.model.problems import Problem
@@ -79,8 +80,9 @@ def lint(
     settings: Settings | None = None,
     baseline: Baseline | None = None,
     extra: Extra | None = None,
+    lookup: Lookup | None = None,
 ) -> Report:
-    """Return what is wrong with the policies of *snapshot*.
+    """Return what is wrong with the policies of *snapshot*; *lookup* is what has been worked out of it already.
 
     *baseline* is a former report (`reporting.json_v1.read_baseline`); what it found already does not count. Raises `UsageError`
     when *settings* names what there is not, or leaves nothing to ask. The traceback of a check that broke goes to the log.
@@ -92,7 +94,7 @@ def lint(
     wanted = {c.id: not _skipped(c, settings) for c in lints}
     if not any(wanted.values()):
         raise UsageError("select and skip leave no lint to ask; `eksnetpol checks list --family policies` prints them")
-    answers = run((c for c in lints if wanted[c.id] and c is not DEPENDENCIES), snapshot)
+    answers = run((c for c in lints if wanted[c.id] and c is not DEPENDENCIES), snapshot, lookup)
     for answer in answers:
         if answer.trace:
             _log.debug("%s broke\n%s", answer.check.id, answer.trace)

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.gateways.collector_pause import collector_paused
 from eksnetpol.gateways.snapshot_file import load
-from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.model.snapshot import ClusterSnapshot, Unread
 from eksnetpol.operations.lint import lint
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.prediction.predict import predict
@@ -41,9 +42,11 @@ class Clock:
 
 def think(snapshot: ClusterSnapshot, clock: Clock, *, lints: bool = True) -> dict[str, int]:
     """Return how much there was to think about."""
-    world = World.of(snapshot)
+    world, facts = World.of(snapshot), Lookup(snapshot)
+    catalog()
     with clock.of("universe"):
-        base = build(world.pods, world.namespaces)
+        universe = facts.get("universe")
+        base = build(world.pods, world.namespaces) if isinstance(universe, Unread) else universe.value
     with clock.of("engine"):
         engine = build_engine(world, Profile(), base=base)
     with clock.of("matrix"):
@@ -53,7 +56,7 @@ def think(snapshot: ClusterSnapshot, clock: Clock, *, lints: bool = True) -> dic
     found = {"partitions": pairs, "objects": objects}
     if lints:
         with clock.of("lints"):
-            found["lints"] = len(lint(snapshot).results)
+            found["lints"] = len(lint(snapshot, lookup=facts).results)
     return found
 
 
