@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+ and make:
-#   make demo    preflight over bundled clusters; no AWS account, no cluster
+#   make demo    preflight over bundled clusters, and what their policies let through; no AWS account, no cluster
 #   make test    the whole suite, with a real control plane (built once, kept in the user's cache)
 PYTHON ?= python3
 VENV   ?= .venv
@@ -28,7 +28,7 @@ $(VENV)/test.stamp: requirements/test.lock $(VENV)/run.stamp
 	@$(PIP) install --require-hashes -r requirements/test.lock
 	@touch $@
 
-demo: $(VENV)/run.stamp ## Run preflight over bundled clusters; needs no AWS account
+demo: $(VENV)/run.stamp ## Run preflight and policy commands over bundled clusters; needs no AWS account
 	@sh demo/run.sh $(BIN)/eksnetpol
 
 testbed: $(VENV)/test.stamp ## Build the real control plane the tests talk to (once; kept in the user's cache)

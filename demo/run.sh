@@ -22,5 +22,10 @@ cluster "The retail store, policed by Calico today" retail-store-calico
 cluster "An IPv6 cluster" ipv6
 cluster "An old cluster: Kubernetes 1.24, VPC CNI 1.12" old
 cluster "Fargate, Windows and Auto Mode beside EC2 nodes" mixed
+act "What the policies of the ready cluster let through" "policy matrix --snapshot $here/clusters/ready.json.gz" "--width $width"
+act "Which rule decides, and which one is missing" \
+    "policy explain boutique/loadgenerator boutique/cartservice 7070 --snapshot $here/clusters/ready.json.gz" "--width $width"
+act "What happens to the retail store the second enforcement goes on" \
+    "policy simulate --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
 act "Why one of these checks is asked" "checks explain no-other-engine-enforces"
 printf '\n\nThe same from files, as a pipeline would: %s preflight --manifests YOUR-FOLDER\n' "eksnetpol"
