@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from eksnetpol.policy.addresses import Network, holds
 from eksnetpol.policy.agent_map import Entry
 from eksnetpol.policy.connections import ICMPV6, WITH_PORTS, Connections
 from eksnetpol.policy.dataplane import bounds_at
 from eksnetpol.policy.declared import DeclaredPorts
+from eksnetpol.policy.ends import End
 from eksnetpol.policy.grants import Grant, Grants
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.slots import Slot
-
-if TYPE_CHECKING:
-    from eksnetpol.policy.sides import End
 
 _PING6 = Connections.only(ICMPV6)
 

@@ -12,9 +12,10 @@ from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Partition, Party, Pods, Say, ServiceAddress, Side
 from eksnetpol.policy.cidrs import LAST, CidrSet
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.ends import End, end_of
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import Bounds, End, Sides, end_of
+from eksnetpol.policy.sides import Bounds, Sides
 from eksnetpol.policy.to_services import ServiceEntries
 
 _NODES = 256

@@ -6,10 +6,8 @@ This is the question `columns` answers for all at once, asked of one pair: exact
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from eksnetpol.model.kubernetes import Pod
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.agent_rules import AgentRules
 from eksnetpol.policy.answers import Decider, Say, Side
@@ -17,6 +15,7 @@ from eksnetpol.policy.atlas import UNKNOWN, Chart
 from eksnetpol.policy.cluster_policies import ClusterTiers
 from eksnetpol.policy.columns import Columns
 from eksnetpol.policy.connections import EVERYTHING, ICMPV6, NOTHING, PROTOCOLS, Connections
+from eksnetpol.policy.ends import End
 from eksnetpol.policy.grants import Grant, Grants
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.partitions import Judge
@@ -24,32 +23,6 @@ from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.spots import Block, specified
 from eksnetpol.policy.tiers import ADMIN, BASELINE, Beside, Ordered, State, Tier
 from eksnetpol.policy.universe import Classes
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of a connection. ``index`` is a pod's class, None for an address that is no pod's; ``address`` may be unknown."""
-
-    title: str
-    index: int | None = None
-    pod: Pod | None = None
-    address: int = UNKNOWN
-    version: int = 4
-
-    @property
-    def peer_address(self) -> int | None:
-        """Its address where it is known."""
-        return None if self.address == UNKNOWN else self.address
-
-
-def end_of(pod: Pod, index: int, version: int) -> End:
-    """Return a pod as one end; *version* is the family of an address that is not known yet."""
-    network = parse_cidr(pod.status.pod_ip) if pod.status.pod_ip else None
-    title = f"{pod.namespace}/{pod.name}"
-    if network is None:
-        return End(title, index, pod, version=version)
-    return End(title, index, pod, int(network.network_address), network.version)
-
 
 Bounds = tuple[Connections, Connections]
 """What surely passes, and what may."""

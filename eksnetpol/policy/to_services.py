@@ -18,6 +18,7 @@ from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Decider, Partition, Say, Side
 from eksnetpol.policy.backends import has_address
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.ends import End
 from eksnetpol.policy.grants import Grant
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
 from eksnetpol.policy.prediction.cluster import peer_of, ports_of
@@ -25,7 +26,7 @@ from eksnetpol.policy.prediction.ports import PortList
 from eksnetpol.policy.prediction.releases import Behaviour
 from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import Bounds, End, Sides, Standing
+from eksnetpol.policy.sides import Bounds, Sides, Standing
 from eksnetpol.policy.tiers import Beside, Ordered
 from eksnetpol.policy.universe import Classes, Universe
 from eksnetpol.policy.world import World
