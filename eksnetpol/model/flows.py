@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-Record = tuple[str, str, str, str, str, str, str, str, str, str, str]
-"""A record of VPC Flow Logs, as text, in this order: source and destination address, source and destination port, protocol
-number, ``tcp-flags``, action, bytes, start, end, log-status. A field that the log has not is the action's, which is no number.
-"""
+Record = Sequence[str]
+"""The fields of a record of VPC Flow Logs, as text."""
 
-BLANK: Record = ("", "", "", "", "", "", "", "", "", "", "")
-"""Stands for a line that holds no record."""
+
+class Columns(NamedTuple):
+    """Where the fields of a `Record` stand. One that the log has not is where ``action`` is, or else the source's address."""
+
+    source: int
+    destination: int
+    source_port: int
+    port: int
+    protocol: int
+    flags: int
+    action: int
+    size: int
+    start: int
+    end: int
+    status: int
+
 
 IANA = {"1": "ICMP", "6": "TCP", "17": "UDP", "58": "ICMPv6", "132": "SCTP"}
 """Protocols by number, as `policy.connections` calls them; every other number is ``OTHER``."""

@@ -34,13 +34,13 @@ class Addresses:
     ends: dict[int, tuple[int, int]] = field(default_factory=dict)
     """The lowest and highest by family."""
 
-    def add(self, address: str) -> None:
-        """Add one."""
+    def add(self, address: str, number: int) -> None:
+        """Add one, as text and as a number."""
         if not address or address in self.few:
             return
-        number = ipaddress.ip_address(address)
-        low, high = self.ends.get(number.version, (int(number), int(number)))
-        self.ends[number.version] = (min(low, int(number)), max(high, int(number)))
+        version = 6 if ":" in address else 4
+        low, high = self.ends.get(version, (number, number))
+        self.ends[version] = (min(low, number), max(high, number))
         if len(self.few) < _FEW:
             self.few[address] = None
         else:
@@ -127,9 +127,9 @@ class Group:
         self.sources |= source.classes
         self.destinations |= destination.classes
         if source.kind in {Kind.OUTSIDE, Kind.NODE}:
-            self.from_addresses.add(source.address)
+            self.from_addresses.add(source.address, source.value)
         if destination.kind in {Kind.OUTSIDE, Kind.NODE}:
-            self.to_addresses.add(destination.address)
+            self.to_addresses.add(destination.address, destination.value)
 
 
 _SEVERAL = Place(Kind.GONE, "several", "several", None)

@@ -7,12 +7,13 @@ Services and blocks. Pods on the host network have no address of their own and a
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Hashable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from eksnetpol.model.kubernetes import Pod, Service
-from eksnetpol.policy.addresses import IMDS, NODE_LOCAL_DNS, POD_IDENTITY_AGENT, parse_cidr
+from eksnetpol.policy.addresses import IMDS, NODE_LOCAL_DNS, POD_IDENTITY_AGENT, Network, parse_cidr
 from eksnetpol.policy.answers import Addresses, Engine, Party, Pods, ServiceAddress, Workload
 from eksnetpol.policy.selecting import Selecting
 from eksnetpol.policy.universe import Classes
@@ -30,6 +31,11 @@ _WELL_KNOWN = {
     "169.254.169.123": "the Amazon Time Sync Service",
     "fd00:ec2::123": "the Amazon Time Sync Service",
 }
+_PRIVATE = tuple(
+    ipaddress.ip_network(n)
+    for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+)
+"""What VPCs and links use; all else is called the internet."""
 _REMEMBERED = 1 << 16
 """Addresses outside that are remembered by their text; with more, all are forgotten and looked up again."""
 
@@ -44,12 +50,13 @@ class Kind(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Place:
     """Who has an address. Places with equal ``key`` are answered alike; ``title`` is what people call it.
 
     ``born`` is when whoever has the address now was made (seconds since 1970, 0: not known): older flows were another's.
-    ``ports`` are those it is known to serve. ``party`` is the side of a question it stands for, all pods of its class for a pod.
+    ``value`` is the address of a node or outside as a number. ``ports`` are those it is known to serve. ``party`` is the side of a
+    question it stands for, all pods of its class for a pod.
     """
 
     kind: Kind
@@ -57,6 +64,7 @@ class Place:
     key: Hashable
     party: Party | None
     address: str = ""
+    value: int = 0
     born: float = 0
     ports: frozenset[Port] = frozenset()
     workload: Workload | None = None
@@ -98,7 +106,8 @@ class Places:
             _canonical(ip): s for s in engine.world.services for ip in (s.spec.cluster_ip, *s.spec.cluster_i_ps) if _is_one(ip)
         }
         self._node_ports = {(p.protocol, p.node_port) for s in engine.world.services for p in s.spec.ports if p.node_port}
-        self._blocks = _by_length(engine.blocks())
+        blocks = engine.blocks()
+        self._regions = {version: _Regions(blocks, version) for version in (4, 6)}
 
     @property
     def is_empty(self) -> bool:
@@ -226,26 +235,45 @@ class Places:
     def _at_node(self, address: str) -> Place:
         title = f"node/{self._nodes.get(address, address)}"
         ports = frozenset({_KUBELET} | self._node_ports | self._hosts.get(address, set()))
-        return Place(Kind.NODE, "nodes", ("node", address), Addresses(_single(address), title), address, ports=ports)
+        number = int(ipaddress.ip_address(address))
+        return Place(Kind.NODE, "nodes", ("node", address), Addresses(_single(address), title), address, number, ports=ports)
 
     def _somewhere(self, address: str) -> Place:
         number = ipaddress.ip_address(address)
         named = _WELL_KNOWN.get(address)
         if named:
-            return Place(Kind.OUTSIDE, f"{named} ({address})", address, Addresses(_single(address), named), address)
-        title = self._block(number)
-        if not title:
-            title = "internet" if number.is_global else "private addresses"
-        return Place(Kind.OUTSIDE, title, (number.version, title), Addresses(_single(address), address), address)
+            return Place(Kind.OUTSIDE, f"{named} ({address})", address, Addresses(_single(address), named), address, int(number))
+        title, key = self._regions[number.version].of(int(number))
+        return Place(Kind.OUTSIDE, title, key, Addresses(_single(address), address), address, int(number))
 
-    def _block(self, number: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-        """Return the narrowest block of any policy that holds an address; empty where only that of all addresses does."""
-        whole = int(number)
-        for length, networks in self._blocks.get(number.version, ()):
-            text = networks.get(whole >> (number.max_prefixlen - length))
-            if text is not None:
-                return text
-        return ""
+
+class _Regions:
+    """The addresses of one family, cut where any block begins or ends; a region is called by the narrowest that holds it."""
+
+    def __init__(self, cidrs: Iterable[str], version: int) -> None:
+        blocks = sorted(
+            (n for n in map(parse_cidr, cidrs) if n is not None and n.version == version and n.prefixlen), key=_width
+        )
+        private = [n for n in _PRIVATE if n.version == version]
+        cuts = {0}
+        for network in (*blocks, *private):
+            cuts |= {int(network.network_address), int(network.broadcast_address) + 1}
+        self._cuts = sorted(cuts)
+        # Blocks are nested or apart, so of those written over a region the narrowest is the last.
+        titles = ["internet"] * len(self._cuts)
+        for network, title in (*((n, "private addresses") for n in private), *((n, str(n)) for n in blocks)):
+            first = bisect_left(self._cuts, int(network.network_address))
+            after = bisect_left(self._cuts, int(network.broadcast_address) + 1)
+            titles[first:after] = [title] * (after - first)
+        self._places = [(title, (version, title)) for title in titles]
+
+    def of(self, number: int) -> tuple[str, Hashable]:
+        """Return title and key of the region that an address is in."""
+        return self._places[bisect_right(self._cuts, number) - 1]
+
+
+def _width(network: Network) -> int:
+    return network.prefixlen
 
 
 def _service(address: str, service: Service) -> Place:
@@ -262,17 +290,6 @@ def gone(namespace: str, name: str) -> Place:
 
 ANYWHERE = Place(Kind.OUTSIDE, "outside, address unknown", "anywhere", Addresses("0.0.0.0/0", "outside"))
 """An end that the log says is outside, and not where."""
-
-
-def _by_length(cidrs: tuple[str, ...]) -> dict[int, list[tuple[int, dict[int, str]]]]:
-    """Return for each family its prefix lengths, longest first, each with its blocks by their leading bits."""
-    found: dict[int, dict[int, dict[int, str]]] = {4: {}, 6: {}}
-    for cidr in cidrs:
-        network = parse_cidr(cidr)
-        if network is not None and network.prefixlen:
-            leading = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-            found[network.version].setdefault(network.prefixlen, {})[leading] = str(network)
-    return {version: sorted(lengths.items(), reverse=True) for version, lengths in found.items()}
 
 
 def _single(address: str) -> str:

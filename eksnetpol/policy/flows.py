@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter, itemgetter
 
-from eksnetpol.model.flows import BLANK, IANA, End, Flow, Malformed, Observed, Record, Settled
+from eksnetpol.model.flows import IANA, Columns, End, Flow, Malformed, Observed, Record, Settled
 from eksnetpol.policy.answers import Engine
 from eksnetpol.policy.connections import ICMP, ICMPV6, OTHER, WITH_PORTS
 from eksnetpol.policy.flow_groups import FIRST, LAST, SIZE, Group, Groups, Tally
@@ -43,6 +44,14 @@ _SHOWN = 60
 _Hit = tuple[Tally, int, float]
 """Where a record counts: its tally, the place in it, and the time before which it is another's."""
 
+_NOWHERE: _Hit = (Group(ANYWHERE, ANYWHERE, OTHER, 0, Judgement(Verdict.UNKNOWN), Observed.ACCEPTED).tally, SIZE, 0)
+
+_AHEAD = attrgetter("source", "destination", "port", "protocol", "action", "flags")
+_BACK = attrgetter("source", "destination", "source_port", "protocol", "action", "flags")
+"""What makes two requests alike, and two replies: all but the client's port."""
+
+STALE = "older than the pod that has the address now"
+
 _UNCLEAR = Judgement(
     Verdict.UNKNOWN, reason="the log does not tell who opened it, and policies let it through one way only, or not at all"
 )
@@ -57,93 +66,87 @@ class Ledger:
         self.groups = Groups()
         self.aside = Counter[str]()
         """Records that say nothing of policies, by why."""
-        self._forward: dict[tuple[str, ...] | tuple[str | int | None, ...], _Hit] = {}
-        self._backward: dict[tuple[str, ...] | tuple[str | int | None, ...], _Hit] = {}
+        self._forward: dict[tuple[str, ...], _Hit] = {}
+        self._backward: dict[tuple[str, ...], _Hit] = {}
+        self._columns = Columns(*range(11))
+        self._ahead: Callable[[Record], tuple[str, ...]] = itemgetter(*_AHEAD(self._columns))
+        self._back: Callable[[Record], tuple[str, ...]] = itemgetter(*_BACK(self._columns))
 
     # --- records of VPC Flow Logs -------------------------------------------------------------------------------------
 
-    def records(  # noqa: C901 - every line goes through this loop, and a call for a part of it would cost as much as the rest
-        self, records: Sequence[Record], number: int, bad: Callable[[Malformed], None]
+    def records(
+        self, records: Sequence[Record], columns: Columns, numbers: Sequence[int], bad: Callable[[Malformed], None]
     ) -> None:
-        """Take records, one a line from line *number* on; *bad* is told of those that make no sense."""
-
-        def wrong(record: Record, why: str) -> None:
-            bad(Malformed(number + records.index(record), why))
-
+        """Take records, with the number of the line of each; *bad* is told of those that make no sense."""
+        if columns != self._columns:
+            self._columns = columns
+            self._ahead = itemgetter(*_AHEAD(columns))
+            self._back = itemgetter(*_BACK(columns))
+            self._forget()
+        # What is done for every line is done by `map`, without a step of Python for each, wherever that can be.
+        hits = list(map(self._forward.get, map(self._ahead, records)))
+        found = [hit or self._hit(record, at, bad) for hit, record, at in zip(hits, records, numbers, strict=True)]
+        sizes, starts, ends = (_whole(records, column, columns) for column in (columns.size, columns.start, columns.end))
         stale = 0
-        ways, forward, backward = _WAYS.get, self._forward.get, self._backward.get
-        for record in records:
-            source, destination, source_port, port, protocol, flags, action, size, start, end, _ = record
-            way = ways(flags)
-            hit = None if way == _BACKWARD else forward((source, destination, port, protocol, action, way))
-            if hit is None and way != _FORWARD:
-                hit = backward((source, destination, source_port, protocol, action, way))
-            if hit is None:
-                hit = self._hit(record, way, wrong)
-                if hit is None:
-                    continue
-            tally, slot, born = hit
-            try:
-                until, since, octets = int(end), int(start), int(size)
-            except ValueError:
-                numbers = _numbers(record)
-                if numbers is None:
-                    wrong(record, "bytes, start and end are no numbers")
-                    continue
-                until, since, octets = numbers
-            if 0 < until < born:
+        for (tally, slot, born), size, start, end in zip(found, sizes, starts, ends, strict=True):
+            if end < born and end:
                 stale += 1
                 continue
             tally[slot] += 1
-            tally[SIZE] += octets
-            if until > tally[LAST]:  # noqa: PLR1730 - a call for each of millions
-                tally[LAST] = until
-            if since < tally[FIRST]:  # noqa: PLR1730 - as above
-                tally[FIRST] = since
-        self.aside["older than the pod that has the address now"] += stale
+            tally[SIZE] += size
+            if end > tally[LAST]:  # noqa: PLR1730 - a call for each of millions
+                tally[LAST] = end
+            if start < tally[FIRST]:  # noqa: PLR1730 - as above
+                tally[FIRST] = start
+        self.aside[STALE] += stale
 
-    def _hit(self, record: Record, way: int | None, wrong: Callable[[Record, str], None]) -> _Hit | None:
-        """Return where *record* counts, having looked everything up; None for what is no flow, of which *wrong* is told why."""
+    def _hit(self, record: Record, number: int, bad: Callable[[Malformed], None]) -> _Hit:
+        """Return where *record* counts that is not known as a request; `_NOWHERE` for what is no flow."""
+        known = self._backward.get(self._back(record)) or self._forward.get(self._ahead(record))
+        if known is not None:
+            return known
+        columns = self._columns
         try:
-            return self._found(record, way)
+            for column in (columns.size, columns.start, columns.end):
+                _number(record[column], record[columns.action])
+            return self._looked_up(record, columns)
         except ValueError as error:
-            wrong(record, _short(str(error)))
-            return None
+            bad(Malformed(number, _short(str(error))))
+            return _NOWHERE
 
-    def _found(self, record: Record, way: int | None) -> _Hit | None:
-        source_text, destination_text, source_port, port, number, _, action, *_, status = record
-        if record is BLANK or not source_text:
-            return None
-        if source_text == "-" or destination_text == "-":
-            self.aside["said to be skipped by the flow log" if status == "SKIPDATA" else "without data"] += 1
-            return None
-        source, destination = self.places.at(source_text), self.places.at(destination_text)
+    def _looked_up(self, record: Record, columns: Columns) -> _Hit:
+        """Return where *record* counts; raise `ValueError` where it makes no sense."""
+        if "-" in {record[columns.source], record[columns.destination]}:
+            self.aside["said to be skipped by the flow log" if record[columns.status] == "SKIPDATA" else "without data"] += 1
+            return _NOWHERE
+        source, destination = self.places.at(record[columns.source]), self.places.at(record[columns.destination])
+        number = record[columns.protocol]
         protocol = IANA.get(number, OTHER)
         if protocol == OTHER and not number.isdigit():
             message = f"{number!r} is no protocol number"
             raise ValueError(message)
-        observed = Observed.REFUSED if action == "REJECT" else Observed.ACCEPTED
+        observed = Observed.REFUSED if record[columns.action] == "REJECT" else Observed.ACCEPTED
         if protocol not in WITH_PORTS:
             return self._both_ways(source, destination, protocol, int(number), observed)
-        ports = _port(source_port), _port(port)
+        ports = _port(record[columns.source_port]), _port(record[columns.port])
+        way = _WAYS.get(record[columns.flags])
         backwards, how = (way == _BACKWARD, Settled.FLAGS) if way else settle(source, destination, protocol, *ports)
         if backwards:
             source, destination, ports = destination, source, (ports[1], ports[0])
         group = self._group(source, destination, protocol, ports[1], observed)
         hit = (group.tally, group.slot(how, is_reply=backwards), max(source.born, destination.born))
         if how is not Settled.GUESSED:
-            self._keep(record, hit, way, backwards=backwards)
+            if len(self._forward) + len(self._backward) >= _REMEMBERED:
+                self._forget()
+            if backwards:
+                self._backward[self._back(record)] = hit
+            else:
+                self._forward[self._ahead(record)] = hit
         return hit
 
-    def _keep(self, record: Record, hit: _Hit, way: int | None, *, backwards: bool) -> None:
-        source, destination, source_port, port, protocol, _, action, *_ = record
-        if len(self._forward) + len(self._backward) >= _REMEMBERED:
-            self._forward.clear()
-            self._backward.clear()
-        if backwards:
-            self._backward[source, destination, source_port, protocol, action, way] = hit
-        else:
-            self._forward[source, destination, port, protocol, action, way] = hit
+    def _forget(self) -> None:
+        self._forward.clear()
+        self._backward.clear()
 
     def _both_ways(self, source: Place, destination: Place, protocol: str, number: int, observed: Observed) -> _Hit:
         """Return where a record without ports counts: it may be what was sent or what came back."""
@@ -177,7 +180,7 @@ class Ledger:
         if is_reply:
             source, destination, number = destination, source, source_port
         if flow.last and flow.last < max(source.born, destination.born):
-            self.aside["older than the pod that has the address now"] += flow.times
+            self.aside[STALE] += flow.times
             return
         group = self._group(source, destination, flow.protocol, number or 0, flow.observed, self._asked(flow))
         tally = group.tally
@@ -250,14 +253,23 @@ def _port(text: str) -> int:
     return number
 
 
-def _numbers(record: Record) -> tuple[int, int, int] | None:
-    """Return end, start and bytes, each 0 where the log has none; None where one is something else."""
-    *_, action, size, start, end, _ = record
+def _whole(records: Sequence[Record], column: int, columns: Columns) -> list[int]:
+    """Return one column of numbers; 0 where there is none."""
+    texts = list(map(itemgetter(column), records))
     try:
-        until, since, octets = (0 if text in {"-", action} else int(text) for text in (end, start, size))
+        return list(map(int, texts))
     except ValueError:
-        return None
-    return until, since, octets
+        return [_number(text, record[columns.action], 0) for text, record in zip(texts, records, strict=True)]
+
+
+def _number(text: str, action: str, otherwise: int | None = None) -> int:
+    """Return a number; 0 where the log has none and *action* or a dash stands in its place."""
+    if text.isdecimal():
+        return int(text)
+    if text not in {"-", action} and otherwise is None:
+        message = f"{text!r} is no number"
+        raise ValueError(message)
+    return otherwise or 0
 
 
 def _short(text: str) -> str:

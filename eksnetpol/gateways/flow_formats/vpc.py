@@ -8,10 +8,9 @@ them. In the default format the address of a network interface stands for all of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Sequence
 
-from eksnetpol.model.flows import BLANK, Malformed, Record
+from eksnetpol.model.flows import Columns, Malformed
 
 DEFAULT = (
     "version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes", "start",
@@ -44,8 +43,7 @@ class Layout:
         # A field that is not there is read where something stands that is no number, and no status.
         none = place.get("action", source)
         others = (place.get(n, none) for n in ("tcp-flags", "action", "bytes", "start", "end", "log-status"))
-        columns = [source, destination, *(place[n] for n in _NEEDED), *others]
-        self.pick: Callable[[Sequence[str]], Record] = itemgetter(*columns)
+        self.columns = Columns(source or 0, destination or 0, *(place[n] for n in _NEEDED), *(at or 0 for at in others))
 
 
 def header(line: str) -> Layout | None:
@@ -73,21 +71,30 @@ class Reader:
         self._given = layout is not None
         self._stamped = False
 
-    def records(self, lines: list[str], number: int, bad: Callable[[Malformed], None]) -> list[Record]:
-        """Return a record for each of *lines*, of which the first is line *number*; *bad* is told of those that are none.
+    def records(
+        self, lines: list[str], number: int, bad: Callable[[Malformed], None]
+    ) -> tuple[list[list[str]], Sequence[int]]:
+        """Return the records in *lines*, of which the first is line *number*, and the number of the line of each.
 
-        A line without a record has `BLANK` in its place, so that whoever finds a record wrong knows its line.
+        *bad* is told of lines that have too few fields.
         """
         if number == 1:
             lines = self._begin(lines)
-        pick, split = self.layout.pick, str.split
         if not self._stamped:
-            try:
-                # All but a few blocks go this way, without a step of Python for each line.
-                return list(map(pick, map(split, lines)))
-            except IndexError:
-                pass
-        return list(self._one_by_one(lines, number, bad))
+            # All but a few blocks go this way, without a step of Python for each line.
+            rows = list(map(str.split, lines))
+            if min(map(len, rows), default=0) >= self.layout.fields:
+                return rows, range(number, number + len(rows))
+        rows, numbers = [], []
+        for at, line in enumerate(lines, number):
+            fields = (_TIMESTAMP.sub("", line) if self._stamped else line).split()
+            if len(fields) >= self.layout.fields and header(line) is None:
+                rows.append(fields)
+                numbers.append(at)
+            elif fields and header(line) is None:
+                shown = line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
+                bad(Malformed(at, f"{len(fields)} fields where {self.layout.fields} were expected: {shown}"))
+        return rows, numbers
 
     def _begin(self, lines: list[str]) -> list[str]:
         first = lines[0].lstrip("\ufeff") if lines else ""
@@ -99,16 +106,3 @@ class Reader:
             return ["", *lines[1:]]
         self._stamped = bool(_TIMESTAMP.match(first))
         return lines
-
-    def _one_by_one(self, lines: list[str], number: int, bad: Callable[[Malformed], None]) -> Iterator[Record]:
-        for at, line in enumerate(lines, number):
-            fields = (_TIMESTAMP.sub("", line) if self._stamped else line).split()
-            if not fields or header(line) is not None:
-                yield BLANK
-                continue
-            if len(fields) < self.layout.fields:
-                shown = line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"
-                bad(Malformed(at, f"{len(fields)} fields where {self.layout.fields} were expected: {shown}"))
-                yield BLANK
-                continue
-            yield self.layout.pick(fields)
