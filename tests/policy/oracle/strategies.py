@@ -313,15 +313,17 @@ def upstream_policies(draw: st.DrawFn, family: Family, number: int) -> dict[str,
 
 
 WITHOUT_PORTS = (Packet("ICMP", 0x0800), Packet("ICMPv6", 0x8000), Packet("OTHER", 47))
+EDGES = (78, 79, 81, 82, 83, 90, 91, 92, 170, 171, 443, 444, 453, 454, 8000, 8002, 8003, 8080, 8090, 8091, 9)
+PORTED_PACKETS = tuple(Packet(protocol, n) for protocol in ("TCP", "UDP", "SCTP") for n in (80, *EDGES))
 
 
 @st.composite
 def packets(draw: st.DrawFn) -> tuple[Packet, ...]:
-    edges = [78, 79, 80, 81, 82, 83, 90, 91, 92, 170, 171, 443, 8000, 8080, 8090, 8091, 9]
-    found = [Packet("TCP", 80), Packet("TCP", draw(st.sampled_from(edges)))]
-    found.append(Packet(draw(st.sampled_from(["TCP", "UDP", "SCTP"])), draw(st.sampled_from(edges))))
-    found.append(draw(st.sampled_from([Packet("UDP", 80), Packet("SCTP", 80), *WITHOUT_PORTS])))
-    return tuple(dict.fromkeys(found))
+    """Packets at the edges of the ports that rules name: eight of them."""
+    without = draw(st.lists(st.sampled_from(WITHOUT_PORTS), min_size=1, max_size=2, unique=True))
+    found = dict.fromkeys([Packet("TCP", 80), *without])
+    found.update(dict.fromkeys(draw(st.lists(st.sampled_from(PORTED_PACKETS), min_size=8, max_size=8, unique=True))))
+    return tuple(found)[:8]
 
 
 def decoded(raw: Any, kind: Any) -> Any:
