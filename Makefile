@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo testbed test test-fast lint bench build docs clean lock
+.PHONY: help demo testbed test test-fast lint bench fuzz build docs clean lock
 
 help: ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -48,6 +48,9 @@ lint: $(VENV)/test.stamp ## Run ruff, mypy --strict and the import contracts
 
 bench: $(VENV)/test.stamp ## Print ratios against baselines taken in the same run
 	@$(BIN)/python -m tests.benchmarks
+
+fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,000 random cases
+	@$(BIN)/python -m tests.policy.fuzz
 
 build: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
