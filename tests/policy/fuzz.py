@@ -94,7 +94,8 @@ def main() -> int:
             total.add(found)
     for sentence, cluster in total.smallest.values():
         sys.stdout.write(f"\n{sentence}\n{cluster}\n")
-    looked_at = f"{total.clusters * PACKETS:,} cases ({total.clusters:,} clusters of {PACKETS} packets, {total.verdicts:,} verdicts)"
+    of_what = f"{total.clusters:,} clusters of {PACKETS} packets, {total.verdicts:,} verdicts"
+    looked_at = f"{total.clusters * PACKETS:,} cases ({of_what})"
     disagreed = f"{total.disagreed * PACKETS:,} disagree in {total.disagreed:,} clusters"
     run_as = f"seed {first}, {asked.jobs} processes, {time.monotonic() - started:.0f} s"
     sys.stdout.write(f"fuzz: {looked_at}, {disagreed}; {run_as}\n")
