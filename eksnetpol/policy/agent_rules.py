@@ -19,6 +19,7 @@ from eksnetpol.policy.grants import Grant, Grants
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.slots import Slot
+from eksnetpol.policy.universe import Classes
 
 _PING6 = Connections.only(ICMPV6)
 
@@ -32,18 +33,19 @@ class AgentRules:
         self.profile = profile
 
     def bounds(
-        self, rules: Iterator[tuple[Grant, bool]], subject: End, peer: End, beside: Connections | None
+        self, rules: Iterator[tuple[Grant, Classes | None]], subject: End, peer: End, beside: Connections | None
     ) -> tuple[Connections, Connections]:
         """Return what surely passes and what may pass: where one address has too many ports, which of them survive is random.
 
-        *rules* are those of one direction, each with whether its selectors mean *peer*, whose address must be known. *beside* is
-        what rules open to the address of a Service. ICMPv6, which passes always, is not counted.
+        *rules* are those of one direction, each with the classes it means that have the address of *peer*, which must be known
+        (None: its selectors do not mean it). *beside* is what rules open to the address of a Service. ICMPv6, which passes
+        always, is not counted.
         """
         text = str(ipaddress.IPv4Address(peer.address) if peer.version == 4 else ipaddress.IPv6Address(peer.address))  # noqa: PLR2004
         entries = [] if beside is None else [Entry(text, (), _slots_of(beside))]
-        for grant, is_meant in rules:
-            if is_meant:
-                slots = self.slots(grant, peer)
+        for grant, meant in rules:
+            if meant is not None:
+                slots = self.slots(grant, meant)
                 if slots is not None:
                     entries.append(Entry(text, (), slots, grant))
             near = [pair for pair in grant.blocks if _is_near(pair[0], pair[1], peer)]
@@ -56,8 +58,8 @@ class AgentRules:
         )
         return _uncounted(sure), _uncounted(possible)
 
-    def slots(self, grant: Grant, peer: End | None) -> tuple[Slot, ...] | None:
-        """Return the ports of a rule as the controller resolves them for *peer* (None: a block); None where nothing is left."""
+    def slots(self, grant: Grant, peers: Classes | None) -> tuple[Slot, ...] | None:
+        """Return the ports of a rule as the controller resolves them for *peers* (None: a block); None where nothing is left."""
         policy, _, selected, *_ = self.grants.policies[grant.at]
         is_ingress = grant.direction is Direction.INGRESS
         ports = (policy.spec.ingress if is_ingress else policy.spec.egress)[grant.number].ports
@@ -69,8 +71,7 @@ class AgentRules:
                 found[Slot(port.protocol, port.port, port.end_port)] = None
                 continue
             # In ingress the controller looks a name up on all pods of the policy, in egress on each destination.
-            looked_up = 0 if peer is None or peer.index is None else 1 << peer.index
-            for number in self.names.meanings(port.protocol, port.port, selected if is_ingress else looked_up):
+            for number in self.names.meanings(port.protocol, port.port, selected if is_ingress else peers or 0):
                 found[Slot(port.protocol, number, port.end_port)] = None
         return tuple(found) or None
 

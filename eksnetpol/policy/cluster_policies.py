@@ -28,8 +28,10 @@ from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.answers import Say
 from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.dataplane_admin import READS_CLUSTER_POLICIES
 from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.ports import PortSet
+from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.tiers import ADMIN, BASELINE, Ordered, Tier
 from eksnetpol.policy.universe import Classes
@@ -55,11 +57,15 @@ class ClusterTiers:
 
 
 
-def read(world: World, *, is_agent: bool) -> tuple[list[tuple[Subject, ClusterRules]], list[str]]:
+def read(world: World, profile: Profile) -> tuple[list[tuple[Subject, ClusterRules]], list[str]]:
     """Return the cluster-wide policies that count, lowest priority number first, and notes on those that do not."""
     found: list[tuple[Subject, ClusterRules]] = []
     notes: list[str] = []
-    for policy in world.cluster_policies:
+    is_agent = profile.semantics is Semantics.VPC_CNI
+    reads = not is_agent or profile.agent.base >= READS_CLUSTER_POLICIES
+    if world.cluster_policies and not reads:
+        notes.append(f"agent {profile.agent} reads no ClusterNetworkPolicies: {len(world.cluster_policies)} left out")
+    for policy in world.cluster_policies if reads else ():
         try:
             found.append((Subject("ClusterNetworkPolicy", policy.metadata.name), read_cluster_policy(policy)))
         except ValueError as error:
@@ -122,6 +128,7 @@ def resolve(
 class _Builder:
     def __init__(self, world: World, chart: Chart, names: DeclaredPorts, is_agent: bool) -> None:
         self.universe = chart.universe
+        self.within = chart.within
         self.names = names
         self.is_agent = is_agent
         self.policed = self.universe.everything & ~self.universe.on_host_network
@@ -155,7 +162,8 @@ class _Builder:
         if wanted and self.is_agent:
             self.notes.append(f"{subject} {place}: a named port ends the policy controller's process; the port is left out")
             wanted = ()
-        named = self._named(wanted, subjects if direction is Direction.INGRESS else peers)
+        within = subjects if direction is Direction.INGRESS else peers | self._held(blocks)
+        named = self._named(wanted, within)
         # Peers without any pod may still mean Services, whose addresses the controller opens.
         to_services = self.is_agent and direction is Direction.EGRESS
         if (peers or blocks or to_services) and (connections or named):
@@ -193,6 +201,13 @@ class _Builder:
             if all(selector.matches(self.node_labels.get(p.spec.node_name, {})) for p in one.pods):
                 found |= one.bit
         return found
+
+    def _held(self, blocks: Iterable[Network]) -> Classes:
+        """Return the pods that have their address in one of *blocks*: there a name is a pod's own, as if a selector meant it."""
+        found = 0
+        for block in blocks:
+            found |= self.within(block)
+        return found & self.policed
 
     def _named(self, names: Iterable[str], within: Classes) -> tuple[tuple[Connections, Classes], ...]:
         found: dict[Connections, Classes] = {}

@@ -94,8 +94,9 @@ class Columns:
             host = self.chart.universe.on_host_network
             if host >> index & 1:
                 for grant in self._to_hosts():
-                    if self.nodes.covered_by(grant.peers)[1] >> index & 1:
-                        found[grant.connections] = found.get(grant.connections, 0) | grant.subjects
+                    for connections, classes in _leading(grant):
+                        if self.nodes.covered_by(classes)[1] >> index & 1:
+                            found[connections] = found.get(connections, 0) | grant.subjects
             else:
                 for grant in self._into_class(index):
                     some = self.nodes.covered_by(grant.peers)[1] if grant.peers & host else 0

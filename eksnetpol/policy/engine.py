@@ -52,7 +52,7 @@ class SetEngine:
         self._profile = profile
         is_agent = profile.semantics is Semantics.VPC_CNI
         version = 6 if profile.family == "ipv6" else 4
-        cluster, notes = cluster_policies.read(world, is_agent=is_agent)
+        cluster, notes = cluster_policies.read(world, profile)
         networks = {*grants.networks_of(world), *cluster_policies.networks(cluster)}
 
         def name_of(name: str, namespace: str) -> str:

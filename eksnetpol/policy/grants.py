@@ -240,6 +240,7 @@ class _Resolver:
         if self.is_agent and meant & self.universe.on_host_network:
             # Their addresses are those of nodes, which all pods on the host network of a node have.
             meant |= self.nodes.covered_by(meant)[0]
+            named = tuple((c, classes | self.nodes.covered_by(classes)[0]) for c, classes in named)
         if not connections and not named and not names:
             return
         if not connections and direction is Direction.EGRESS:

@@ -176,9 +176,11 @@ class Pairs:
             yield from product(self.ends(source), [self.end(crowd.pods[0], crowd.index) for crowd in behind])
         else:
             for one, other in product(self._crowds(source), behind):
-                # A pod that meets nobody else behind the Service meets itself there.
-                for left, right in tuple(self._met(one, other)) or ((one.pods[0], other.pods[0]),):
+                for left, right in self._met(one, other):
                     yield self.end(left, one.index), self.end(right, other.index)
+                if one.index == other.index:
+                    # A pod behind the Service may meet itself there.
+                    yield self.end(one.pods[0], one.index), self.end(one.pods[0], one.index)
 
     def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool | None:
         """Say whether a pod behind *service* takes what comes to a port of it; None where that port does not lead to this pod."""

@@ -132,7 +132,7 @@ class Sides:
         rules = [g for g in self.grants.of_class(index) if g.direction is direction]
         if self.agent is not None and peer.address != UNKNOWN:
             opened = None if beside is None else beside.opened
-            return self.agent.bounds(((g, self.means(g, peer)) for g in rules), subject, peer, opened)
+            return self.agent.bounds(((g, self._meant(g, peer)) for g in rules), subject, peer, opened)
         hosts = NOTHING if beside is None or beside.opened is None else beside.opened
         meant = bool(hosts)
         blocks: list[Block] = []
@@ -164,6 +164,12 @@ class Sides:
         if not self.is_agent or peer.address == UNKNOWN:
             return False
         return bool(grant.peers & self._hosts_at(peer))
+
+    def _meant(self, grant: Grant, peer: End) -> Classes | None:
+        """Return the classes a rule means that have the address of *peer*; None where its selectors do not mean it."""
+        own = 0 if peer.index is None else grant.peers & (1 << peer.index)
+        found = own | (grant.peers & self._hosts_at(peer))
+        return found or None
 
     def _hosts_at(self, peer: End) -> Classes:
         """Return the classes on the host network that have a pod with an address."""

@@ -51,10 +51,12 @@ class Ordered(NamedTuple):
         return answer
 
     def means(self, peer: int | None, address: int | None, version: int) -> bool:
-        """Say whether a class, or an address, is among its peers."""
+        """Say whether a class, or an address, is among its peers; an *address* that is not known is in blocks of all alone."""
         if peer is not None and self.peers >> peer & 1:
             return True
-        return address is not None and any(n.version == version and holds(n, address) for n in self.networks)
+        if address is None:
+            return any(n.version == version and not n.prefixlen for n in self.networks)
+        return any(n.version == version and holds(n, address) for n in self.networks)
 
 
 Beside = Callable[[Ordered], Connections]
