@@ -188,21 +188,19 @@ def _blocks(name: str, file: BinaryIO, report: FileReport) -> Iterator[list[str]
     for data in _chunks(name, file, report):
         head, newline, tail = data.rpartition(b"\n")
         if not newline:
-            rest = rest + tail if not too_long and len(rest) < _LONGEST else b""
-            too_long = too_long or not rest
-            continue
-        text = (b"" if too_long else rest) + head
-        if too_long:
-            # What is left of the line that was too long stands in its place, so that those after it keep their numbers.
-            text = b"\n" + text.partition(b"\n")[2] if b"\n" in text else b""
-            report.bad(Malformed(0, f"a line of more than {_LONGEST >> 20} MiB"))
-            too_long = False
-        rest = tail
-        yield text.decode("utf-8", "replace").split("\n")
+            rest += tail
+        else:
+            # What is left of a line that was too long stands for it, so that those after it keep their numbers.
+            text = head.partition(b"\n")[2] if too_long else rest + head
+            yield ([""] if too_long else []) + (text.decode("utf-8", "replace").split("\n") if text or not too_long else [])
+            rest, too_long = tail, False
+        if len(rest) > _LONGEST:
+            rest = b""
+            if not too_long:
+                report.bad(Malformed(0, f"a line of more than {_LONGEST >> 10:,} KiB"))
+            too_long = True
     if rest and not too_long:
         yield [rest.decode("utf-8", "replace")]
-    elif too_long:
-        report.bad(Malformed(0, f"a line of more than {_LONGEST >> 20} MiB"))
 
 
 def _chunks(name: str, file: BinaryIO, report: FileReport) -> Iterator[bytes]:

@@ -55,8 +55,8 @@ class Place:
     """Who has an address. Places with equal ``key`` are answered alike; ``title`` is what people call it.
 
     ``born`` is when whoever has the address now was made (seconds since 1970, 0: not known): older flows were another's.
-    ``value`` is the address of a node or outside as a number. ``ports`` are those it is known to serve. ``party`` is the side of a
-    question it stands for, all pods of its class for a pod.
+    ``value`` is the address of a node or outside as a number. ``ports`` are those it is known to serve. ``party`` is the side of
+    a question it stands for, all pods of its class for a pod.
     """
 
     kind: Kind

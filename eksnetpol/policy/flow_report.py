@@ -17,6 +17,9 @@ from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.suggest import Suggesting, Suggestion
 
+Name = tuple[str, str]
+"""Namespace and name of a policy."""
+
 SUGGESTED = 1000
 """Denied groups for which a policy is worked out, those with the most flows first."""
 
@@ -60,6 +63,8 @@ class FlowReport:
     aside: Mapping[str, int] = field(default_factory=dict)
     settled: Mapping[Settled, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    names: frozenset[Name] = frozenset()
+    """Names of the policies there are: what is to be added takes none of them."""
 
     def of(self, verdict: Verdict, *observed: Observed) -> tuple[Row, ...]:
         """Return the rows with a verdict that were observed so."""
@@ -83,13 +88,14 @@ class FlowReport:
     @property
     def policies(self) -> tuple[Suggestion, ...]:
         """All that is to be added for what would break, rules for the same pods in one policy."""
-        return tuple(merged(s for row in self.breaking for s in row.suggestions))
+        return tuple(merged((s for row in self.breaking for s in row.suggestions), self.names))
 
 
 def report(ledger: Ledger, files: Iterable[FileReport]) -> FlowReport:
     """Return what *ledger* has taken from *files*."""
     engine = ledger.places.engine
     suggesting = Suggesting(engine)
+    names = frozenset((p.namespace, p.name) for p in engine.world.network_policies)
     groups = sorted((g for g in ledger.groups if g.flows), key=_rank)
     rows: list[Row] = []
     settled: Counter[Settled] = Counter()
@@ -98,7 +104,7 @@ def report(ledger: Ledger, files: Iterable[FileReport]) -> FlowReport:
             settled[how] += count
         found: tuple[Suggestion, ...] = ()
         if group.verdict is Verdict.DENIED and group.observed is Observed.ACCEPTED and len(rows) < SUGGESTED:
-            found = _suggestions(suggesting, group)
+            found = tuple(merged(_suggestions(suggesting, group), names))
         rows.append(Row(group, found, tuple(_cautions(engine, ledger, group))))
     return FlowReport(
         rows=tuple(rows),
@@ -108,6 +114,7 @@ def report(ledger: Ledger, files: Iterable[FileReport]) -> FlowReport:
         aside={why: count for why, count in ledger.aside.items() if count},
         settled=settled,
         notes=tuple(_notes(ledger, rows)),
+        names=names,
     )
 
 
@@ -135,20 +142,16 @@ def _titled(place: Place, blocks: tuple[str, ...]) -> str:
 # --- what to add ------------------------------------------------------------------------------------------------------
 
 
-def _suggestions(suggesting: Suggesting, group: Group) -> tuple[Suggestion, ...]:
+def _suggestions(suggesting: Suggesting, group: Group) -> Iterator[Suggestion]:
     number = group.number
     destinations = _parties(group.destination, group.destinations, group.to_addresses.blocks())
     if group.asked is not None and isinstance(group.asked[0].party, ServiceAddress):
         destinations, number = [group.asked[0].party], group.asked[1]
     if not number and not group.protocol.startswith("ICMP"):
-        return ()
-    found = (
-        suggestion
-        for source in _parties(group.source, group.sources, group.from_addresses.blocks())
-        for destination in destinations
-        for suggestion in suggesting.allowing(source, destination, group.protocol, number)
-    )
-    return tuple(merged(found))
+        return
+    for source in _parties(group.source, group.sources, group.from_addresses.blocks()):
+        for destination in destinations:
+            yield from suggesting.allowing(source, destination, group.protocol, number)
 
 
 def _parties(place: Place, classes: int, blocks: tuple[str, ...]) -> list[Party]:
@@ -159,8 +162,11 @@ def _parties(place: Place, classes: int, blocks: tuple[str, ...]) -> list[Party]
     return [Addresses(block, block) for block in blocks]
 
 
-def merged(suggestions: Iterable[Suggestion]) -> Iterator[Suggestion]:
-    """Yield *suggestions* with those for the same pods and direction in one policy, and equal rules in it once."""
+def merged(suggestions: Iterable[Suggestion], names: Iterable[Name] = ()) -> Iterator[Suggestion]:
+    """Yield *suggestions* with those for the same pods and direction in one policy, and equal rules in it once.
+
+    No two have one name, and none has one of *names*.
+    """
     together: dict[str, Suggestion] = {}
     for suggestion in suggestions:
         if not suggestion.policy:
@@ -170,7 +176,17 @@ def merged(suggestions: Iterable[Suggestion]) -> Iterator[Suggestion]:
         key = f"{suggestion.direction} {meta['namespace']} {spec['podSelector']}"
         known = together.get(key)
         together[key] = suggestion if known is None else _joined(known, suggestion)
-    yield from together.values()
+    taken = set(names)
+    for suggestion in together.values():
+        if suggestion.policy:
+            meta = suggestion.policy["metadata"]
+            name, number = meta["name"], 2
+            while (meta["namespace"], name) in taken:
+                name, number = f"{meta['name']}-{number}", number + 1
+            taken.add((meta["namespace"], name))
+            yield replace(suggestion, policy={**suggestion.policy, "metadata": {**meta, "name": name}})
+        else:
+            yield suggestion
 
 
 def _joined(one: Suggestion, other: Suggestion) -> Suggestion:

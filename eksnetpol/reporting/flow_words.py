@@ -25,7 +25,7 @@ HOWS = {
     Settled.FLAGS: "by TCP flags",
     Settled.KNOWN_PORT: "by a port that is known to be served",
     Settled.LOW_PORT: "by the lower range of ports",
-    Settled.GUESSED: "guessed by the lower port",
+    Settled.GUESSED: "guessed",
 }
 """How it was settled which side is the server, in words."""
 

@@ -108,10 +108,11 @@ def _run(ctx: click.Context, config: Config, terminal: Terminal, files: tuple[st
     from eksnetpol.gateways.collector_pause import collector_paused
     from eksnetpol.model.flows import Format
     from eksnetpol.operations.flows import Logs, replay
+    from eksnetpol.reporting.flow_words import sentence
 
     chosen = None if ctx.params["format_"] == "auto" else Format(ctx.params["format_"])
     logs = Logs(files, sys.stdin.buffer if sys.stdin else None, chosen, ctx.params["fields"] or "")
-    found = look(config, terminal)
+    found = look(config, terminal, whole=True)
     world = _world(found, ctx.params["policies"], terminal)
     # What is kept grows with the parties and not with the flows, so there is nothing for the collector to find meanwhile.
     with collector_paused():
@@ -119,21 +120,31 @@ def _run(ctx: click.Context, config: Config, terminal: Terminal, files: tuple[st
             report = replay(logs, world, found.profile)
         for output in sorted(outputs, key=lambda o: o.file == STDOUT):
             write(_rendered(report, world, output, terminal), output.file)
-    return 1 if report.breaking and ctx.params["ends"] == "denied" else 0
+    if not report.breaking or ctx.params["ends"] != "denied":
+        return 0
+    terminal.say(f"exit code 1: {sentence(report)}")
+    return 1
 
 
 def _world(found: PolicyLook, paths: tuple[str, ...], terminal: Terminal) -> World:
     if not paths:
         return found.world
+    from dataclasses import replace
+
+    from eksnetpol.cli.policy_look import said
     from eksnetpol.gateways.manifest_files import read_manifests
+    from eksnetpol.model.problems import Problem
     from eksnetpol.operations.flows import with_policies
     from eksnetpol.policy.world import World
 
     notes: list[str] = []
-    more = read_manifests(paths, None, notes.append)
+    problems: list[Problem] = []
+    snapshot = read_manifests(paths, None, notes.append, problems=problems.append)
     for note in notes:
         terminal.say(f"note: {note}")
-    return with_policies(found.world, World.of(more))
+    more = World.of(snapshot)
+    said(replace(found, snapshot=snapshot, world=more, problems=tuple(problems), notes=()), terminal)
+    return with_policies(found.world, more)
 
 
 def _rendered(report: FlowReport, world: World, output: Output, terminal: Terminal) -> str:
