@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from eksnetpol.model.flows import Observed, Settled
-from eksnetpol.policy.flow_places import Kind, Place
+from eksnetpol.policy.flow_places import ANYWHERE, Kind, Place
 from eksnetpol.policy.flow_verdicts import Judgement, Verdict
 from eksnetpol.policy.universe import Classes
 
@@ -132,7 +132,7 @@ class Group:
             self.to_addresses.add(destination.address, destination.value)
 
 
-_SEVERAL = Place(Kind.GONE, "several", "several", None)
+_SEVERAL = Place(Kind.GONE, "several", "several", ANYWHERE.party)
 _NOT_ASKED = Judgement(Verdict.UNKNOWN, reason="no pod is at either end")
 
 

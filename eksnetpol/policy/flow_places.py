@@ -36,6 +36,7 @@ _PRIVATE = tuple(
     for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10")
 )
 """What VPCs and links use; all else is called the internet."""
+_EVERYWHERE = Addresses("0.0.0.0/0", "outside")
 _REMEMBERED = 1 << 16
 """Addresses outside that are remembered by their text; with more, all are forgotten and looked up again."""
 
@@ -62,7 +63,7 @@ class Place:
     kind: Kind
     title: str
     key: Hashable
-    party: Party | None
+    party: Party
     address: str = ""
     value: int = 0
     born: float = 0
@@ -72,7 +73,7 @@ class Place:
     pod: Pod | None = None
 
     @property
-    def alone(self) -> Party | None:
+    def alone(self) -> Party:
         """The party of this pod alone; for others as ``party``."""
         if self.pod is None or not isinstance(self.party, Pods):
             return self.party
@@ -230,7 +231,7 @@ class Places:
 
     def _node(self, pod: Pod) -> Place:
         address = pod.status.pod_ip or pod.status.host_ip
-        return self._at_node(_canonical(address)) if _is_one(address) else Place(Kind.NODE, "nodes", "node", None)
+        return self._at_node(_canonical(address)) if _is_one(address) else Place(Kind.NODE, "nodes", "node", _EVERYWHERE)
 
     def _at_node(self, address: str) -> Place:
         title = f"node/{self._nodes.get(address, address)}"
@@ -285,10 +286,10 @@ def _service(address: str, service: Service) -> Place:
 def gone(namespace: str, name: str) -> Place:
     """Return the place of a pod that is no more."""
     title = f"{namespace}/{name}"
-    return Place(Kind.GONE, title, ("gone", title), None)
+    return Place(Kind.GONE, title, ("gone", title), _EVERYWHERE)
 
 
-ANYWHERE = Place(Kind.OUTSIDE, "outside, address unknown", "anywhere", Addresses("0.0.0.0/0", "outside"))
+ANYWHERE = Place(Kind.OUTSIDE, "outside, address unknown", "anywhere", _EVERYWHERE)
 """An end that the log says is outside, and not where."""
 
 

@@ -157,7 +157,7 @@ def _suggestions(suggesting: Suggesting, group: Group) -> Iterator[Suggestion]:
 def _parties(place: Place, classes: int, blocks: tuple[str, ...]) -> list[Party]:
     if place.kind is Kind.POD:
         return [Pods(classes, place.title)]
-    if place.kind is Kind.SERVICE and place.party is not None:
+    if place.kind is Kind.SERVICE:
         return [place.party]
     return [Addresses(block, block) for block in blocks]
 

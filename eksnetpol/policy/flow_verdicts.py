@@ -62,7 +62,7 @@ class Verdicts:
         *asked* is the Service and port that the source asked for where its address was turned into the destination's: then the
         way out is judged by the Service, and the way in by the pod.
         """
-        if Kind.GONE in {source.kind, destination.kind} or source.party is None or destination.party is None:
+        if Kind.GONE in {source.kind, destination.kind}:
             return _GONE
         if source.pod is not None and source.pod is destination.pod:
             return _FREE
@@ -76,7 +76,7 @@ class Verdicts:
         answer = self._known[key]
         if answer is not None:
             return answer
-        single = (source.address, destination.address, protocol, number, via)
+        single = (_alone(source), _alone(destination), protocol, number, via)
         if single not in self._known:
             self._remember(single, self._alone(source, destination, protocol, number, asked))
         return self._known[single] or _PARTLY
@@ -94,14 +94,11 @@ class Verdicts:
             return None
         outgoing = asked[0] if asked else destination
         out_number = asked[1] if asked else number
-        assert source.party is not None  # noqa: S101 - asked above
-        assert outgoing.party is not None  # noqa: S101 - Services have one
         first = self.engine.decide(source.party, outgoing.party, protocol, out_number)
         if first.partial:
             return None
         if asked is None:
             return _judgement(first)
-        assert destination.party is not None  # noqa: S101 - asked above
         second = self.engine.decide(source.party, destination.party, protocol, number)
         return None if second.partial else _both(first, second)
 
@@ -109,12 +106,15 @@ class Verdicts:
         self, source: Place, destination: Place, protocol: str, number: int, asked: tuple[Place, int] | None
     ) -> Judgement:
         mine, theirs = source.alone, destination.alone
-        assert mine is not None  # noqa: S101 - asked above
-        assert theirs is not None  # noqa: S101 - asked above
         decision = self.engine.decide(mine, theirs, protocol, number)
-        if asked is not None and asked[0].party is not None:
+        if asked is not None:
             return _both(self.engine.decide(mine, asked[0].party, protocol, asked[1]), decision)
         return _PARTLY if decision.partial else _judgement(decision)
+
+
+def _alone(place: Place) -> Hashable:
+    """Return what tells one place from all others; files name pods that have no address."""
+    return place.address if place.pod is None else (place.pod.namespace, place.pod.name)
 
 
 def _is_near(source: Place, destination: Place) -> bool | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from operator import attrgetter, itemgetter
 
 from eksnetpol.model.flows import IANA, Columns, End, Flow, Malformed, Observed, Record, Settled
-from eksnetpol.policy.answers import Engine
+from eksnetpol.policy.answers import Addresses, Engine
 from eksnetpol.policy.connections import ICMP, ICMPV6, OTHER, WITH_PORTS
 from eksnetpol.policy.flow_groups import FIRST, LAST, SIZE, Group, Groups, Tally
 from eksnetpol.policy.flow_places import ANYWHERE, Kind, Place, Places, gone
@@ -64,6 +65,9 @@ class Ledger:
         self.places = Places(engine)
         self.verdicts = Verdicts(engine)
         self.groups = Groups()
+        self._anywhere = ANYWHERE
+        if engine.profile.family == "ipv6":
+            self._anywhere = replace(ANYWHERE, party=Addresses("::/0", "outside"))
         self.aside = Counter[str]()
         """Records that say nothing of policies, by why."""
         self._forward: dict[tuple[str, ...], _Hit] = {}
@@ -205,7 +209,7 @@ class Ledger:
             there = self.places.at(end.address) if end.address else None
             # The name of a Service, or of something else that is no pod, stands with its address.
             return there if there is not None and there.kind is not Kind.POD else gone(end.namespace, end.name)
-        return self.places.at(end.address) if end.address else ANYWHERE
+        return self.places.at(end.address) if end.address else self._anywhere
 
     # --- judging ------------------------------------------------------------------------------------------------------
 

@@ -107,9 +107,11 @@ def test_files_have_no_addresses_and_the_report_says_so(cli: Cli, k8s: str, log:
 
 def test_a_log_from_stdin_and_names_in_hubbles_flows_need_no_addresses(process: Callable[..., Ended], k8s: str) -> None:
     ends = {"source": "10.0.0.1", "destination": "10.0.0.2"}
-    event = {"verdict": "FORWARDED", "is_reply": False, "Type": "L3_L4", "IP": ends,
-             "l4": {"TCP": {"source_port": 40000, "destination_port": 5432}}, "source": {"namespace": "shop", "pod_name": "web-1-x"},
-             "destination": {"namespace": "shop", "pod_name": "db-1-x"}}  # fmt: skip
+    event = {
+        "verdict": "FORWARDED", "is_reply": False, "Type": "L3_L4", "IP": ends,
+        "l4": {"TCP": {"source_port": 40000, "destination_port": 5432}},
+        "source": {"namespace": "shop", "pod_name": "web-1-x"}, "destination": {"namespace": "shop", "pod_name": "db-1-x"},
+    }  # fmt: skip
     ended = process("policy", "flows", "-", "--manifests", k8s, "-o", "csv", stdin=json.dumps(event) + "\n")
     assert ended.code == 1
     assert "denied,accepted,shop/Deployment/web,shop/Deployment/db,TCP,5432,,1" in ended.out

@@ -329,3 +329,10 @@ def test_what_was_added_before_is_not_overwritten_by_what_is_added_next() -> Non
     outside = [record("10.0.0.1", "198.51.100.1", (40000, port)) for port in (80, 443)]
     second, _, _ = replay(build_engine(world, engine.profile), outside)
     assert [s.policy["metadata"]["name"] for s in second.policies] == ["web-to-observed-2"]
+
+
+def test_outside_without_an_address_is_of_the_clusters_family() -> None:
+    world = engine_of(pod("web-0", "2001:db8::1", {"app": "web"})).world
+    six = build_engine(World(**{**vars_of(world), "family": "ipv6"}), Profile(family="ipv6"))
+    (row,) = report(take(Ledger(six), [flow(End("", "shop", "web-0"), End(), 443)]), ()).rows
+    assert row.group.verdict is Verdict.DENIED
