@@ -21,7 +21,7 @@ from eksnetpol.policy.flow_places import Kind, Places
 from eksnetpol.policy.flow_report import FlowReport, report
 from eksnetpol.policy.flow_verdicts import Verdict
 from eksnetpol.policy.flows import Ledger, take
-from eksnetpol.policy.profile import Semantics
+from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.world import World
 from tests.policy.test_suggest import API, DB, SERVICE, WEB, engine_of, pod
