@@ -168,7 +168,9 @@ class _Compiler:
         network = parse_cidr(text)
         if network is None:
             return None
-        return _Written(str(network) if self._is_canonical else text.strip(), network)
+        if self._is_canonical or "/" not in text:
+            return _Written(str(network), network)
+        return _Written(text.strip(), network)
 
     def _is_node(self, cidr: str, block: _Written) -> bool:
         if self._node is None or not self._honours_excepts:

@@ -219,6 +219,12 @@ def test_an_exception_in_another_spelling_than_a_rule_denies_at_random() -> None
     assert isolated(rules, BEFORE_CANONICAL) == [NOTHING, tcp(22)]
 
 
+def test_a_pod_is_a_block_of_its_own_in_one_spelling() -> None:
+    rules = [Entry("10.1.0.0/16", ("10.1.0.5/32",), (Slot(TCP, 80),)), Entry("10.1.0.5", (), (Slot(TCP, 22),))]
+    for agent in (MIDDLE, BEFORE_CANONICAL, NEWEST_AGENT):
+        assert isolated(rules, agent) == [tcp(22, 80) if agent is MIDDLE else tcp(22)] * 2
+
+
 # --- what releases differ in ------------------------------------------------------------------------------------------
 
 EXCEPTED = [Entry("10.0.0.0/8", ("10.1.0.0/16",), (Slot(TCP, 80),))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -15,6 +14,7 @@ from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from tests.policy.oracle.kubernetes import Kubernetes
 from tests.policy.oracle.plain import Packet, Place
+from tests.policy.oracle.smallest import smallest
 from tests.policy.oracle.strategies import Case
 from tests.policy.oracle.vpc_cni import VpcCni
 
@@ -172,31 +172,17 @@ def _decided(verdicts: list[Verdict]) -> tuple[bool, bool]:
     return every, some and not every
 
 
-def written(case: Case) -> str:
-    """Return the objects of *case* as JSON, to be looked at."""
-    world = case.world
-    kinds: dict[str, Any] = {
-        "pods": [
-            {
-                "name": f"{p.namespace}/{p.name}",
-                "labels": dict(p.labels),
-                "ip": p.status.pod_ip,
-                "node": p.status.host_ip,
-                "phase": p.status.phase,
-                "host": p.spec.host_network,
-                "ports": [f"{x.name}={x.container_port}/{x.protocol}" for c in p.containers for x in c.ports],
-                "sidecars": [f"{x.name}={x.container_port}/{x.protocol}" for c in p.init_containers for x in c.ports],
-            }
-            for p in world.pods
-        ],
-        "namespaces": [(n.name, n.metadata.labels) for n in world.namespaces],
-        "services": world.services,
-        "policies": world.network_policies,
-        "application": world.application_policies,
-        "cluster": world.cluster_policies,
-        "upstream": world.admin_policies,
-    }
-    shown = {kind: objects for kind, objects in kinds.items() if objects}
-    return "\n".join(
-        f"{kind}: {msgspec.json.encode(one).decode()}" for kind, objects in shown.items() for one in objects
-    )
+def shown(case: Case, profile: Profile, sentence: str) -> str:
+    """Return the smallest part of *case* on which engine and oracle still do not agree as in *sentence*."""
+    sort = sort_of(sentence)
+    least = smallest(case, lambda c: any(sort_of(d) == sort for d in compare(c, profile).disagreements))
+    sentences = [d for d in compare(least, profile).disagreements if sort_of(d) == sort]
+    kinds = ((kind, objects) for kind, objects in least.objects.items() if kind != "nodes")
+    lines = [f"{kind}: {msgspec.json.encode(one).decode()}" for kind, objects in kinds for one in objects]
+    title = f"cluster {case.number} under {profile.semantics}, {profile.mode}, agent {profile.agent}, {profile.family}"
+    return "\n".join((title, *sentences[:3], *lines))
+
+
+def sort_of(sentence: str) -> str:
+    """Return what was asked and what was answered, without between whom."""
+    return f"{sentence.partition(' ')[0]}{' svc' if 'svc:' in sentence else ''}{sentence.partition(': the')[2]}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import strategies as st
@@ -15,7 +18,6 @@ from eksnetpol.policy.world import World
 from tests.policy.oracle.plain import Packet
 
 NAMESPACES = ("shop", "bank")
-NAMES = ("http", "dns", "alt")
 
 
 @dataclass(frozen=True)
@@ -68,288 +70,309 @@ V6 = Family(
 FAMILIES = {f.name: f for f in (V4, V6)}
 
 
+Objects = dict[str, list[dict[str, Any]]]
+"""Objects as the API writes them, by section of a `World`."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A world, and packets that are near the edges of what its policies say."""
 
-    world: World
+    objects: Objects
     family: Family
     packets: tuple[Packet, ...]
     addresses: tuple[str, ...]
     """Addresses to ask about that are no pod's, or a node's."""
+    number: int = 0
+    """What it was drawn from."""
+
+    @cached_property
+    def world(self) -> World:
+        """The objects, decoded."""
+        sections = {section: decoded(self.objects[section], kind) for section, kind in KINDS.items()}
+        return World(family=self.family.name, **sections)
 
 
-# --- pods and the like ------------------------------------------------------------------------------------------------
+KINDS: dict[str, Any] = {
+    "pods": Pod,
+    "namespaces": Namespace,
+    "services": Service,
+    "nodes": Node,
+    "network_policies": NetworkPolicy,
+    "application_policies": NetworkPolicy,
+    "cluster_policies": ClusterNetworkPolicy,
+    "admin_policies": AdminPolicy,
+}
 
-labels = st.dictionaries(st.sampled_from(["app", "tier"]), st.sampled_from(["a", "b"]), max_size=2)
+
+def decoded(raw: Any, kind: Any) -> Any:
+    """Return objects as the tool's own types."""
+    return msgspec.json.decode(msgspec.json.encode(raw), type=tuple[kind, ...])
+
+
+def cases(*, upstream: bool = False) -> st.SearchStrategy[Case]:
+    """Return any cluster. *upstream*: with policies of ``policy.networking.k8s.io``.
+
+    One number is drawn and all else follows from it: each cluster is then as unlike the last one as chance has it. What
+    hypothesis varies of a cluster drawn bit by bit is mostly that cluster again, and finds far fewer faults in the same time.
+    `smallest` takes the place of its shrinking.
+    """
+    return st.integers(0, 2**64 - 1).map(lambda number: draw(number, upstream=upstream))
+
+
+# --- drawing ----------------------------------------------------------------------------------------------------------
+
 POD_NAMES = ("web-0", "web-1", "db-0", "db-1", "db-2", "api-x-1", "api-x-2", "solo", "web.v-0", "one-two")
-KEYS = [(namespace, name) for namespace in NAMESPACES for name in POD_NAMES]
+ALIKE = ("db-0", "db-1", "db-2", "web-0", "web-1")
+WITHOUT_PORTS = (Packet("ICMP", 0x0800), Packet("ICMPv6", 0x8000), Packet("OTHER", 47))
+EDGES = (78, 79, 81, 82, 83, 90, 91, 92, 170, 171, 443, 444, 453, 454, 8000, 8002, 8003, 8080, 8090, 8091, 9)
+PACKETS = 8
 
 
 def port(name: str, number: int, protocol: str = "TCP") -> dict[str, Any]:
+    """A declared port."""
     return {"name": name, "containerPort": number, "protocol": protocol}
 
 
-declared_ports = st.sampled_from(
-    [
-        [],
-        [port("http", 80)],
-        [port("http", 8080)],
-        [port("http", 80), port("dns", 80, "UDP")],
-        [port("alt", 81), port("http", 80), port("http", 8080)],
-        [port("", 80), port("http", 81)],
-        [port("http", 80, "UDP"), port("alt", 80, "SCTP")],
-        [port("dns", 81, "UDP"), port("dns", 81)],
-    ]
+DECLARED: tuple[list[dict[str, Any]], ...] = (
+    [],
+    [port("http", 80)],
+    [port("http", 80)],
+    [port("http", 8080)],
+    [port("http", 80), port("dns", 80, "UDP")],
+    [port("alt", 81), port("http", 80), port("http", 8080)],
+    [port("", 80), port("http", 81)],
+    [port("http", 80, "UDP"), port("alt", 80, "SCTP")],
+    [port("dns", 81, "UDP"), port("dns", 81)],
 )
+T = TypeVar("T")
 
 
-@st.composite
-def pods(draw: st.DrawFn, family: Family, *, count: int) -> list[dict[str, Any]]:
-    """Pods on several nodes, some on the host network, some finished, some without a known address or node."""
-    addresses = draw(st.permutations(family.pods))
-    found = []
-    for number, key in enumerate(draw(st.lists(st.sampled_from(KEYS), min_size=3, max_size=count, unique=True))):
-        node = draw(st.sampled_from(family.nodes))
-        kind = draw(st.sampled_from([*["pod"] * 8, "host", "host", "finished", "bare"]))
-        spec: dict[str, Any] = {"containers": [{"name": "c", "ports": draw(declared_ports)}], "nodeName": f"node-{node}"}
-        if draw(st.integers(0, 5)) == 0:
-            policy = draw(st.sampled_from(["Always", ""]))
-            spec["initContainers"] = [{"name": "i", "restartPolicy": policy, "ports": draw(declared_ports)}]
-        status = {"phase": "Running", "podIP": addresses[number], "hostIP": node}
+def draw(number: int, *, upstream: bool) -> Case:
+    """Return the cluster that follows from *number*."""
+    chance = random.Random(number)  # noqa: S311 - nothing depends on nobody guessing it
+    family = chance.choice((V4, V4, V6))
+    return _Maker(chance, family).case(number, upstream=upstream)
+
+
+class _Maker:
+    """Makes up the objects of one cluster."""
+
+    def __init__(self, chance: random.Random, family: Family) -> None:
+        self.chance = chance
+        self.family = family
+
+    def one(self, *choices: T) -> T:
+        return self.chance.choice(choices)
+
+    def some(self, count: int, make: Callable[[], T]) -> list[T]:
+        return [make() for _ in range(count)]
+
+    def few(self, choices: Sequence[T], most: int) -> list[T]:
+        return self.chance.sample(choices, self.chance.randint(0, min(most, len(choices))))
+
+    def case(self, number: int, *, upstream: bool) -> Case:
+        family = self.family
+        # Most cluster-wide policies settle everything between them, so that they would hide all others.
+        wide = self.chance.random() < 0.3
+        objects: Objects = {
+            "pods": self.pods(),
+            "namespaces": [{"metadata": {"name": n, "labels": self.labels()}} for n in NAMESPACES],
+            "services": [self.service(i) for i in range(self.one(0, 0, 1, 2, 3))],
+            "nodes": [{"metadata": {"name": f"node-{n}", "labels": self.labels()}} for n in family.nodes],
+            "network_policies": [self.policy(f"p{i}") for i in range(self.one(1, 2, 2, 3, 4))],
+            "application_policies": [self.policy(f"a{i}") for i in range(self.one(0, 0, 0, 1))],
+            "cluster_policies": [self.aws_cluster_policy(i) for i in range(self.one(1, 1, 2) if wide else 0)],
+            "admin_policies": [self.upstream_policy(i) for i in range(self.one(0, 1, 2) if upstream and wide else 0)],
+        }
+        chosen = (*self.chance.sample(family.outside, 2), self.one(*family.nodes))
+        return Case(objects, family, self.packets(), chosen, number)
+
+    def packets(self) -> tuple[Packet, ...]:
+        found = dict.fromkeys([Packet("TCP", 80), Packet("UDP", 80), *self.chance.sample(WITHOUT_PORTS, self.one(1, 2))])
+        while len(found) < PACKETS:
+            found[Packet(self.one("TCP", "TCP", "UDP", "SCTP"), self.one(80, *EDGES))] = None
+        return tuple(found)
+
+    # --- pods and the like --------------------------------------------------------------------------------------------
+
+    def labels(self) -> dict[str, str]:
+        return {key: self.one("a", "b") for key in ("app", "tier") if self.chance.random() < 0.6}
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Pods on several nodes, some on the host network, some finished, some without a known address or node."""
+        names = self.one(POD_NAMES, ALIKE)
+        keys = [(namespace, name) for namespace in self.one(NAMESPACES, ("shop",)) for name in names]
+        chosen = self.chance.sample(keys, min(len(keys), self.chance.randint(3, 7)))
+        addresses = self.chance.sample(self.family.pods, len(chosen))
+        return [self.pod(*key, address) for key, address in zip(chosen, addresses, strict=True)]
+
+    def pod(self, namespace: str, name: str, address: str) -> dict[str, Any]:
+        node = self.one(*self.family.nodes)
+        kind = self.one(*["pod"] * 9, "host", "host", "finished", "bare")
+        spec: dict[str, Any] = {"containers": [{"name": "c", "ports": self.one(*DECLARED)}], "nodeName": f"node-{node}"}
+        if self.chance.random() < 0.35:
+            spec["initContainers"] = [{"name": "i", "restartPolicy": self.one("Always", ""), "ports": self.one(*DECLARED)}]
+        status = {"phase": "Running", "podIP": address, "hostIP": node}
         if kind == "host":
             spec["hostNetwork"] = True
             status["podIP"] = node
         elif kind == "finished":
-            status["phase"] = draw(st.sampled_from(["Succeeded", "Failed"]))
+            status["phase"] = self.one("Succeeded", "Failed")
         elif kind == "bare":
-            status["podIP"] = draw(st.sampled_from(["", addresses[number]]))
-            status["hostIP"] = ""
-        meta = {"namespace": key[0], "name": key[1], "labels": draw(labels)}
-        found.append({"metadata": meta, "spec": spec, "status": status})
-    return found
+            status |= {"podIP": self.one("", "", address), "hostIP": ""}
+        return {"metadata": {"namespace": namespace, "name": name, "labels": self.labels()}, "spec": spec, "status": status}
 
-
-@st.composite
-def services(draw: st.DrawFn, family: Family) -> list[dict[str, Any]]:
-    """Services with numbers and names as targets, without a selector, headless."""
-    found = []
-    for number in range(draw(st.integers(0, 3))):
-        ports = draw(st.lists(service_ports, min_size=1, max_size=3, unique_by=lambda p: (p["protocol"], p["port"])))
-        spec: dict[str, Any] = {
-            "clusterIP": draw(st.sampled_from([family.services[number]] * 5 + ["None", ""])),
-            "selector": draw(labels),
-            "ports": ports,
+    def service(self, number: int) -> dict[str, Any]:
+        """A Service with numbers or names as targets, perhaps without a selector, or headless."""
+        ports: dict[tuple[str, int], dict[str, Any]] = {}
+        for _ in range(self.chance.randint(1, 3)):
+            protocol, offered = self.one("TCP", "TCP", "UDP"), self.one(80, 81, 443)
+            target = self.one(None, 80, 81, 8080, "http", "http", "dns")
+            to = {} if target is None else {"targetPort": target}
+            ports[protocol, offered] = {"protocol": protocol, "port": offered, **to}
+        spec = {
+            "clusterIP": self.one(*[self.family.services[number]] * 6, "None", ""),
+            "selector": self.labels(),
+            "ports": list(ports.values()),
         }
-        found.append({"metadata": {"name": f"s{number}", "namespace": draw(st.sampled_from(NAMESPACES))}, "spec": spec})
-    return found
+        return {"metadata": {"name": f"s{number}", "namespace": self.one(*NAMESPACES)}, "spec": spec}
 
+    # --- policies of namespaces ---------------------------------------------------------------------------------------
 
-service_ports = st.fixed_dictionaries(
-    {"protocol": st.sampled_from(["TCP", "TCP", "UDP"]), "port": st.sampled_from([80, 81, 443])},
-    optional={"targetPort": st.sampled_from([80, 81, 8080, "http", "dns"])},
-)
+    def selector(self) -> dict[str, Any]:
+        match self.one("all", "all", "label", "label", "labels", "expressions", "expressions"):
+            case "all":
+                return {}
+            case "label":
+                return {"matchLabels": {self.one("app", "tier"): self.one("a", "b")}}
+            case "labels":
+                return {"matchLabels": self.labels()}
+            case _:
+                return {"matchExpressions": self.some(self.one(1, 1, 2), self.requirement)}
 
-# --- policies ---------------------------------------------------------------------------------------------------------
+    def requirement(self) -> dict[str, Any]:
+        key, operator = self.one("app", "app", "tier", "absent"), self.one("In", "NotIn", "NotIn", "Exists", "DoesNotExist")
+        values = {"values": self.chance.sample(("a", "b"), self.one(1, 1, 2))} if "In" in operator else {}
+        return {"key": key, "operator": operator, **values}
 
-requirements = st.one_of(
-    st.fixed_dictionaries(
-        {
-            "key": st.sampled_from(["app", "tier", "absent"]),
-            "operator": st.sampled_from(["In", "NotIn"]),
-            "values": st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=2),
-        }
-    ),
-    st.fixed_dictionaries(
-        {"key": st.sampled_from(["app", "tier", "absent"]), "operator": st.sampled_from(["Exists", "DoesNotExist"])}
-    ),
-)
-selectors = st.one_of(
-    st.just({}),
-    st.just({}),
-    st.builds(lambda m: {"matchLabels": m}, labels),
-    st.builds(lambda k, v: {"matchLabels": {k: v}}, st.sampled_from(["app", "tier"]), st.sampled_from(["a", "b"])),
-    st.builds(lambda r: {"matchExpressions": r}, st.lists(requirements, min_size=1, max_size=2)),
-)
-namespace_selectors = st.one_of(
-    selectors, st.sampled_from(NAMESPACES).map(lambda n: {"matchLabels": {"kubernetes.io/metadata.name": n}})
-)
-numbered_ports = st.builds(
-    lambda p, n: {"protocol": p, "port": n},
-    st.sampled_from(["TCP", "TCP", "TCP", "UDP", "SCTP"]),
-    st.sampled_from([79, 80, 80, 81, 443, 8080]),
-)
-named_ports = st.builds(
-    lambda p, n: {"protocol": p, "port": n},
-    st.sampled_from(["TCP", "TCP", "UDP"]),
-    st.sampled_from(["http", "http", "dns", "alt"]),
-)
-port_ranges = st.builds(
-    lambda p, n, e: {"protocol": p, "port": n, "endPort": n + e},
-    st.sampled_from(["TCP", "UDP"]),
-    st.sampled_from([79, 80, 8000]),
-    st.sampled_from([0, 2, 90]),
-)
-whole_protocols = st.sampled_from(["TCP", "UDP", "SCTP"]).map(lambda p: {"protocol": p})
-ports = st.one_of(
-    st.just([]),
-    st.lists(numbered_ports, min_size=1, max_size=2),
-    st.lists(named_ports, min_size=1, max_size=2),
-    st.lists(port_ranges, min_size=1, max_size=2),
-    st.lists(st.one_of(numbered_ports, named_ports, port_ranges, whole_protocols), min_size=1, max_size=3),
-)
+    def namespace_selector(self) -> dict[str, Any]:
+        by_name = {"matchLabels": {"kubernetes.io/metadata.name": self.one(*NAMESPACES)}}
+        return self.one(by_name, self.selector())
 
+    def policy_port(self) -> dict[str, Any]:
+        protocol = self.one("TCP", "TCP", "TCP", "UDP", "SCTP")
+        match self.one("number", "number", "name", "name", "range", "range", "protocol"):
+            case "number":
+                return {"protocol": protocol, "port": self.one(79, 80, 80, 81, 443, 8080)}
+            case "name":
+                return {"protocol": protocol, "port": self.one("http", "http", "dns", "alt")}
+            case "range":
+                start = self.one(79, 80, 8000)
+                return {"protocol": protocol, "port": start, "endPort": start + self.one(0, 2, 90)}
+            case _:
+                return {"protocol": protocol}
 
-@st.composite
-def blocks(draw: st.DrawFn, family: Family) -> dict[str, Any]:
-    if draw(st.integers(0, 14)) == 0:
-        return {"ipBlock": {"cidr": family.other}}
-    cidr = draw(st.sampled_from(family.blocks))
-    inside = family.holes.get(cidr, ())
-    holes = draw(st.lists(st.sampled_from(inside), max_size=2, unique=True)) if inside else []
-    return {"ipBlock": {"cidr": cidr, "except": holes}}
+    def block(self) -> dict[str, Any]:
+        if self.chance.random() < 0.05:
+            return {"cidr": self.family.other}
+        cidr = self.one(*self.family.blocks)
+        return {"cidr": cidr, "except": self.few(self.family.holes.get(cidr, ()), 2)}
 
+    def peer(self) -> dict[str, Any]:
+        match self.one("block", "block", "pods", "namespaces", "both"):
+            case "block":
+                return {"ipBlock": self.block()}
+            case "pods":
+                return {"podSelector": self.selector()}
+            case "namespaces":
+                return {"namespaceSelector": self.namespace_selector()}
+            case _:
+                return {"podSelector": self.selector(), "namespaceSelector": self.namespace_selector()}
 
-def peers(family: Family) -> st.SearchStrategy[dict[str, Any]]:
-    return st.one_of(
-        blocks(family),
-        blocks(family),
-        selectors.map(lambda s: {"podSelector": s}),
-        namespace_selectors.map(lambda s: {"namespaceSelector": s}),
-        st.builds(lambda p, n: {"podSelector": p, "namespaceSelector": n}, selectors, namespace_selectors),
-    )
-
-
-@st.composite
-def rules(draw: st.DrawFn, family: Family, field: str) -> dict[str, Any]:
-    """A rule with missing, empty or filled lists of peers and ports."""
-    rule: dict[str, Any] = {}
-    filled = draw(st.sampled_from(["no", "empty", "one", "one", "two", "two", "three"]))
-    if filled != "no":
-        count = ["empty", "one", "two", "three"].index(filled)
-        rule[field] = [draw(peers(family)) for _ in range(count)]
-    chosen = draw(ports)
-    if chosen or draw(st.booleans()):
-        rule["ports"] = chosen
-    return rule
-
-
-@st.composite
-def policies(draw: st.DrawFn, family: Family, name: str) -> dict[str, Any]:
-    spec: dict[str, Any] = {"podSelector": draw(selectors)}
-    for key, field, count in (
-        ("ingress", "from", draw(st.sampled_from([-1, 0, 1, 1, 2]))),
-        ("egress", "to", draw(st.sampled_from([-1, 0, 1, 1, 2, 2]))),
-    ):
+    def rule(self, field: str) -> dict[str, Any]:
+        """A rule with missing, empty or filled lists of peers and ports."""
+        rule: dict[str, Any] = {}
+        count = self.one(-1, 0, 1, 1, 1, 2, 2, 3)
         if count >= 0:
-            spec[key] = [draw(rules(family, field)) for _ in range(count)]
-    types = draw(st.sampled_from([[], [], ["Ingress"], ["Egress"], ["Ingress", "Egress"], ["Ingress", "Egress"]]))
-    if types:
-        spec["policyTypes"] = types
-    return {"metadata": {"name": name, "namespace": draw(st.sampled_from(["shop", "shop", "bank"]))}, "spec": spec}
+            rule[field] = self.some(count, self.peer)
+        count = self.one(-1, 0, 1, 1, 1, 2, 3)
+        if count >= 0:
+            rule["ports"] = self.some(count, self.policy_port)
+        if self.chance.random() < 0.03:
+            # More than the agent has room for at one address.
+            rule["ports"] = [{"protocol": "TCP", "port": 80 + i} for i in range(self.one(24, 25, 26))]
+        return rule
 
+    def policy(self, name: str) -> dict[str, Any]:
+        spec: dict[str, Any] = {"podSelector": self.selector()}
+        for key, field in (("ingress", "from"), ("egress", "to")):
+            count = self.one(-1, 0, 1, 1, 2, 2)
+            if count >= 0:
+                spec[key] = [self.rule(field) for _ in range(count)]
+        types = self.one([], [], ["Ingress"], ["Egress"], ["Ingress", "Egress"], ["Ingress", "Egress"])
+        if types:
+            spec["policyTypes"] = types
+        return {"metadata": {"name": name, "namespace": self.one("shop", "shop", "shop", "bank")}, "spec": spec}
 
-pods_of_namespaces = st.builds(lambda n, p: {"pods": {"namespaceSelector": n, "podSelector": p}}, namespace_selectors, selectors)
-subjects = st.one_of(namespace_selectors.map(lambda s: {"namespaces": s}), pods_of_namespaces)
-numbers = st.sampled_from([80, 81, 443])
-protocols = st.sampled_from(["TCP", "TCP", "UDP"])
-aws_ports = st.one_of(
-    st.builds(lambda p, n: {"portNumber": {"protocol": p, "port": n}}, protocols, numbers),
-    st.builds(lambda p, n: {"portRange": {"protocol": p, "start": n, "end": n + 10}}, protocols, numbers),
-)
-upstream_ports = st.one_of(aws_ports, st.sampled_from(NAMES).map(lambda n: {"namedPort": n}))
-upstream_protocols = st.one_of(
-    st.builds(lambda p, n: {p: {"destinationPort": {"number": n}}}, st.sampled_from(["tcp", "udp"]), numbers),
-    st.builds(lambda n: {"tcp": {"destinationPort": {"range": {"start": n, "end": n + 10}}}}, numbers),
-    st.just({"udp": {}}),
-    st.sampled_from(NAMES).map(lambda n: {"destinationNamedPort": n}),
-)
+    # --- policies for the whole cluster -------------------------------------------------------------------------------
 
+    def subject(self) -> dict[str, Any]:
+        if self.one(True, False):  # noqa: FBT003
+            return {"namespaces": self.namespace_selector()}
+        return {"pods": {"namespaceSelector": self.namespace_selector(), "podSelector": self.selector()}}
 
-@st.composite
-def cluster_rules(draw: st.DrawFn, family: Family, field: str, *, upstream: str = "") -> dict[str, Any]:
-    """A rule of a cluster-wide policy, with the peers and the ports that its kind knows."""
-    actions = ["Allow" if upstream in {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"} else "Accept", "Deny"]
-    actions += [] if upstream == "BaselineAdminNetworkPolicy" else ["Pass"]
-    kinds = [subjects]
-    if field == "to":
-        kinds.append(st.lists(st.sampled_from(family.blocks), min_size=1, max_size=2).map(lambda n: {"networks": n}))
-    rule: dict[str, Any] = {"action": draw(st.sampled_from(actions))}
-    rule[field] = draw(st.lists(st.one_of(kinds), min_size=1, max_size=2))
-    if draw(st.booleans()):
-        if upstream == "ClusterNetworkPolicy":
-            rule["protocols"] = draw(st.lists(upstream_protocols, min_size=1, max_size=2))
-        else:
-            rule["ports"] = draw(st.lists(upstream_ports if upstream else aws_ports, min_size=1, max_size=2))
-    return rule
+    def cluster_peer(self, field: str) -> dict[str, Any]:
+        if field == "to" and self.chance.random() < 0.4:
+            return {"networks": self.chance.sample(self.family.blocks, self.one(1, 2))}
+        return self.subject()
 
+    def cluster_port(self, kind: str) -> dict[str, Any]:
+        number, name = self.one(80, 80, 81, 443), self.one("http", "dns", "alt")
+        if kind == "ClusterNetworkPolicy":
+            protocol = self.one("tcp", "tcp", "udp")
+            return self.one(
+                {protocol: {"destinationPort": {"number": number}}},
+                {protocol: {"destinationPort": {"range": {"start": number, "end": number + 10}}}},
+                {protocol: {}},
+                {"destinationNamedPort": name},
+            )
+        protocol = self.one("TCP", "TCP", "UDP")
+        plain = {"portNumber": {"protocol": protocol, "port": number}}
+        wide = {"portRange": {"protocol": protocol, "start": number, "end": number + 10}}
+        # AWS' controller ends on a name.
+        return self.one(plain, wide, {"namedPort": name}) if kind else self.one(plain, wide)
 
-@st.composite
-def aws_cluster_policies(draw: st.DrawFn, family: Family, number: int) -> dict[str, Any]:
-    # The controller loses rules of one policy whose ports look alike to it, so that each has one rule in each direction.
-    spec = {
-        "tier": draw(st.sampled_from(["Admin", "Admin", "Baseline"])),
-        "priority": draw(st.sampled_from([5, 10 + number])),
-        "subject": draw(subjects),
-        "ingress": draw(st.lists(cluster_rules(family, "from"), max_size=1)),
-        "egress": draw(st.lists(cluster_rules(family, "to"), max_size=1)),
-    }
-    return {"metadata": {"name": f"c{number}"}, "spec": spec}
+    def cluster_rule(self, field: str, kind: str = "") -> dict[str, Any]:
+        """A rule of a cluster-wide policy, with the peers and the ports that its kind (empty: AWS' own) knows."""
+        older = kind in {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}
+        actions = ["Allow" if older else "Accept", "Deny", *([] if kind == "BaselineAdminNetworkPolicy" else ["Pass"])]
+        rule: dict[str, Any] = {"action": self.one(*actions), field: [self.cluster_peer(field) for _ in range(self.one(1, 1, 2))]}
+        if self.chance.random() < 0.6:
+            key = "protocols" if kind == "ClusterNetworkPolicy" else "ports"
+            rule[key] = [self.cluster_port(kind) for _ in range(self.one(1, 1, 2))]
+        return rule
 
+    def aws_cluster_policy(self, number: int) -> dict[str, Any]:
+        # The controller loses rules of one policy whose ports look alike to it, so that each has one rule in each direction.
+        spec = {
+            "tier": self.one("Admin", "Admin", "Baseline"),
+            "priority": self.one(5, 10 + number),
+            "subject": self.subject(),
+            "ingress": [self.cluster_rule("from") for _ in range(self.one(0, 1))],
+            "egress": [self.cluster_rule("to") for _ in range(self.one(0, 1))],
+        }
+        return {"metadata": {"name": f"c{number}"}, "spec": spec}
 
-@st.composite
-def upstream_policies(draw: st.DrawFn, family: Family, number: int) -> dict[str, Any]:
-    kinds = ["AdminNetworkPolicy", "ClusterNetworkPolicy"] + (["BaselineAdminNetworkPolicy"] if number == 0 else [])
-    kind = draw(st.sampled_from(kinds))
-    tiers = {"AdminNetworkPolicy": "Admin", "BaselineAdminNetworkPolicy": "Baseline"}
-    spec = {
-        "tier": tiers.get(kind) or draw(st.sampled_from(["Admin", "Baseline"])),
-        "priority": 0 if kind == "BaselineAdminNetworkPolicy" else 50 + number,
-        "subject": draw(subjects),
-        "ingress": draw(st.lists(cluster_rules(family, "from", upstream=kind), max_size=2)),
-        "egress": draw(st.lists(cluster_rules(family, "to", upstream=kind), max_size=2)),
-    }
-    return {"kind": kind, "metadata": {"name": f"u{number}"}, "spec": spec}
-
-
-WITHOUT_PORTS = (Packet("ICMP", 0x0800), Packet("ICMPv6", 0x8000), Packet("OTHER", 47))
-EDGES = (78, 79, 81, 82, 83, 90, 91, 92, 170, 171, 443, 444, 453, 454, 8000, 8002, 8003, 8080, 8090, 8091, 9)
-PORTED_PACKETS = tuple(Packet(protocol, n) for protocol in ("TCP", "UDP", "SCTP") for n in (80, *EDGES))
-
-
-@st.composite
-def packets(draw: st.DrawFn) -> tuple[Packet, ...]:
-    """Packets at the edges of the ports that rules name: eight of them."""
-    without = draw(st.lists(st.sampled_from(WITHOUT_PORTS), min_size=1, max_size=2, unique=True))
-    found = dict.fromkeys([Packet("TCP", 80), *without])
-    found.update(dict.fromkeys(draw(st.lists(st.sampled_from(PORTED_PACKETS), min_size=8, max_size=8, unique=True))))
-    return tuple(found)[:8]
-
-
-def decoded(raw: Any, kind: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(raw), type=tuple[kind, ...])
-
-
-@st.composite
-def cases(
-    draw: st.DrawFn, *, upstream: bool = False, families: tuple[str, ...] = ("ipv4", "ipv4", "ipv6"), size: int = 7
-) -> Case:
-    """Draw a cluster. *upstream*: with policies of ``policy.networking.k8s.io``."""
-    family = FAMILIES[draw(st.sampled_from(families))]
-    count = draw(st.sampled_from([1, 2, 2, 3, 4]))
-    aws_count = draw(st.sampled_from([0, 0, 1]))
-    cluster_count = draw(st.sampled_from([0, 0, 0, 1, 2]))
-    upstream_count = draw(st.integers(0, 2)) if upstream else 0
-    world = World(
-        pods=decoded(draw(pods(family, count=size)), Pod),
-        namespaces=decoded([{"metadata": {"name": n, "labels": draw(labels)}} for n in NAMESPACES], Namespace),
-        services=decoded(draw(services(family)), Service),
-        nodes=decoded([{"metadata": {"name": f"node-{n}"}} for n in family.nodes], Node),
-        network_policies=decoded([draw(policies(family, f"p{i}")) for i in range(count)], NetworkPolicy),
-        application_policies=decoded([draw(policies(family, f"a{i}")) for i in range(aws_count)], NetworkPolicy),
-        cluster_policies=decoded([draw(aws_cluster_policies(family, i)) for i in range(cluster_count)], ClusterNetworkPolicy),
-        admin_policies=decoded([draw(upstream_policies(family, i)) for i in range(upstream_count)], AdminPolicy),
-        family=family.name,
-    )
-    chosen = (*draw(st.permutations(family.outside))[:2], draw(st.sampled_from(family.nodes)))
-    return Case(world, family, draw(packets()), chosen)
+    def upstream_policy(self, number: int) -> dict[str, Any]:
+        kind = self.one("AdminNetworkPolicy", "ClusterNetworkPolicy", "BaselineAdminNetworkPolicy")
+        kind = kind if number == 0 else "ClusterNetworkPolicy"
+        tiers = {"AdminNetworkPolicy": "Admin", "BaselineAdminNetworkPolicy": "Baseline"}
+        spec = {
+            "tier": tiers.get(kind) or self.one("Admin", "Baseline"),
+            "priority": 0 if kind == "BaselineAdminNetworkPolicy" else 50 + number,
+            "subject": self.subject(),
+            "ingress": [self.cluster_rule("from", kind) for _ in range(self.one(0, 1, 2))],
+            "egress": [self.cluster_rule("to", kind) for _ in range(self.one(0, 1, 2))],
+        }
+        return {"kind": kind, "metadata": {"name": f"u{number}"}, "spec": spec}
