@@ -10,7 +10,10 @@ from typing import Any
 from tests.policy.oracle.strategies import Case
 
 NEEDED = frozenset(
-    "metadata spec status name namespace action cidr key operator from to tier subject priority kind protocol port".split()
+    (
+        *("metadata", "spec", "status", "name", "namespace", "podIP", "hostIP", "phase", "hostNetwork", "clusterIP"),
+        *("action", "cidr", "key", "operator", "from", "to", "tier", "subject", "priority", "kind", "protocol", "port"),
+    )
 )
 """Members without which an object is another one, or none."""
 
