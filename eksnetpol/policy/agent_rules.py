@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from eksnetpol.policy.addresses import Network, holds
 from eksnetpol.policy.agent_map import Entry
+from eksnetpol.policy.atlas import UNKNOWN
 from eksnetpol.policy.connections import ICMPV6, WITH_PORTS, Connections
 from eksnetpol.policy.dataplane import bounds_at
 from eksnetpol.policy.declared import DeclaredPorts
@@ -37,22 +38,28 @@ class AgentRules:
     ) -> tuple[Connections, Connections]:
         """Return what surely passes and what may pass: where one address has too many ports, which of them survive is random.
 
-        *rules* are those of one direction, each with the classes it means that have the address of *peer*, which must be known
+        *rules* are those of one direction, each with the classes it means that have the address of *peer*
         (None: its selectors do not mean it). *beside* is what rules open to the address of a Service. ICMPv6, which passes
         always, is not counted.
         """
-        text = str(ipaddress.IPv4Address(peer.address) if peer.version == 4 else ipaddress.IPv6Address(peer.address))  # noqa: PLR2004
+        is_known = peer.address != UNKNOWN
+        # Of an address that is not known only blocks of all addresses are sure; any address will do to ask for them alone.
+        address = peer.address if is_known else 1
+        text = str(ipaddress.IPv4Address(address) if peer.version == 4 else ipaddress.IPv6Address(address))  # noqa: PLR2004
         entries = [] if beside is None else [Entry(text, (), _slots_of(beside))]
         for grant, meant in rules:
             if meant is not None:
                 slots = self.slots(grant, meant)
                 if slots is not None:
                     entries.append(Entry(text, (), slots, grant))
-            near = [pair for pair in grant.blocks if _is_near(pair[0], pair[1], peer)]
+            if is_known:
+                near = [pair for pair in grant.blocks if _is_near(pair[0], pair[1], peer)]
+            else:
+                near = [(n, ()) for n, _ in grant.blocks if not n.prefixlen and n.version == peer.version]
             slots = self.slots(grant, None) if near else None
             if slots is not None:
                 entries.extend(Entry(str(network), tuple(map(str, holes)), slots, grant) for network, holes in near)
-        node = subject.pod.status.host_ip if subject.pod is not None else ""
+        node = subject.pod.status.host_ip if subject.pod is not None and is_known else ""
         sure, possible = bounds_at(
             entries, text, node_ip=node or None, family=self.profile.family, agent=self.profile.agent
         )

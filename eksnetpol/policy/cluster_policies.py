@@ -30,6 +30,7 @@ from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.dataplane_admin import READS_CLUSTER_POLICIES
 from eksnetpol.policy.declared import DeclaredPorts
+from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
@@ -129,6 +130,7 @@ class _Builder:
     def __init__(self, world: World, chart: Chart, names: DeclaredPorts, is_agent: bool) -> None:
         self.universe = chart.universe
         self.within = chart.within
+        self.nodes = Nodes(chart.universe)
         self.names = names
         self.is_agent = is_agent
         self.policed = self.universe.everything & ~self.universe.on_host_network
@@ -185,9 +187,11 @@ class _Builder:
             found |= self.universe.select_namespaces(peer.namespaces)
         if peer.pods is not None:
             found |= self._pods(peer.pods)
-        if not self.is_agent:
-            found &= self.policed
-        if peer.nodes is not None and not self.is_agent:
+        if self.is_agent:
+            # The addresses of pods on the host network are those of nodes, which all such pods of a node have.
+            return found | self.nodes.covered_by(found)[0] if found & self.universe.on_host_network else found
+        found &= self.policed
+        if peer.nodes is not None:
             found |= self._on_nodes(peer.nodes)
         return found
 

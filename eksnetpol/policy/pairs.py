@@ -18,6 +18,8 @@ from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.sides import Bounds, Sides
 from eksnetpol.policy.to_services import ServiceEntries
 
+_YES = (True, True)
+
 _NODES = 256
 """Of a class that is on more nodes, so many are looked at one by one."""
 
@@ -158,11 +160,12 @@ class Pairs:
             every = some = NOTHING
             for port in service.spec.ports:
                 here = Connections.only(port.protocol, PortSet.of(port.port)) if port.protocol in WITH_PORTS else NOTHING
-                arrives = pod is None or self._arrives(end, pod, service, port.protocol, port.port)
+                arrives = _YES if pod is None else self._arrives(end, pod, service, port.protocol, port.port)
                 if arrives is None:
                     every = every | here
-                elif arrives:
-                    every, some = every | (here & leaving), some | (here & perhaps)
+                else:
+                    every = every | (here & leaving) if arrives[0] else every
+                    some = some | (here & perhaps) if arrives[1] else some
             yield Answer(every, some)
 
     def _before_and_behind(self, source: Party, service: Service) -> Iterator[tuple[End, End | None]]:
@@ -182,18 +185,22 @@ class Pairs:
                     # A pod behind the Service may meet itself there.
                     yield self.end(one.pods[0], one.index), self.end(one.pods[0], one.index)
 
-    def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> bool | None:
-        """Say whether a pod behind *service* takes what comes to a port of it; None where that port does not lead to this pod."""
+    def _arrives(self, source: End, pod: End, service: Service, protocol: str, number: int) -> tuple[bool, bool] | None:
+        """Say whether a pod behind *service* surely takes what comes to a port of it, and whether it may.
+
+        None where that port does not lead to this pod.
+        """
         port = backends.offered(service, protocol, number)
         there = None if port is None or pod.index is None else backends.target(port, pod.index, self.chart)
         if there is None:
             return None
         if _is_same(source, pod):
-            return True
-        if not self.sides.connections(Direction.INGRESS, pod, source).allows(protocol, there):
-            return False
-        by_address = self.sides.is_agent and backends.has_address(service)
-        return by_address or self.sides.connections(Direction.EGRESS, source, pod).allows(protocol, there)
+            return _YES
+        sure, possible = self.sides.bounds(Direction.INGRESS, pod, source)
+        if not (self.sides.is_agent and backends.has_address(service)):
+            sent = self.sides.bounds(Direction.EGRESS, source, pod)
+            sure, possible = sure & sent[0], possible & sent[1]
+        return sure.allows(protocol, there), possible.allows(protocol, there)
 
     def leaving(self, end: End, service: Service) -> Bounds:
         """Return what the egress side of *end* surely lets through to a Service's address, and what it may, in its ports.
@@ -256,14 +263,16 @@ class Pairs:
         nowhere: tuple[End, End | None] | None = None
         notes: dict[str, None] = {}
         for end, pod in self._before_and_behind(source, service):
-            arrives = pod is None or self._arrives(end, pod, service, protocol, number)
+            arrives = _YES if pod is None else self._arrives(end, pod, service, protocol, number)
             if arrives is None:
                 nowhere = nowhere or (end, pod)
                 continue
             leaving, perhaps = (b.allows(protocol, number) for b in self.leaving(end, service))
-            found.setdefault(leaving and arrives, (end, pod))
+            passes = leaving and arrives[0]
+            found.setdefault(passes, (end, pod))
+            if perhaps and arrives[1] and not passes:
+                found.setdefault(True, (end, pod))
             if perhaps and not leaving:
-                found.setdefault(arrives, (end, pod))
                 notes["pods behind the Service disagree on their ports: which the controller opens depends on chance"] = None
             if pod is None:
                 notes[f"no pod is behind {destination.title}: only the way to its address was judged"] = None

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.addresses import Network, holds, parse_cidr
 from eksnetpol.policy.agent_rules import AgentRules
 from eksnetpol.policy.answers import Decider, Say, Side
 from eksnetpol.policy.atlas import UNKNOWN, Chart
 from eksnetpol.policy.cluster_policies import ClusterTiers
 from eksnetpol.policy.columns import Columns
-from eksnetpol.policy.connections import EVERYTHING, ICMPV6, NOTHING, PROTOCOLS, Connections
+from eksnetpol.policy.connections import EVERYTHING, ICMPV6, NOTHING, Connections
 from eksnetpol.policy.ends import End
 from eksnetpol.policy.grants import Grant, Grants
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.partitions import Judge
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.spots import Block, specified
-from eksnetpol.policy.tiers import ADMIN, BASELINE, Beside, Ordered, State, Tier
+from eksnetpol.policy.tiers import ADMIN, BASELINE, Beside, Ordered, State, Tier, fold_all
 from eksnetpol.policy.universe import Classes
 
 Bounds = tuple[Connections, Connections]
@@ -81,7 +81,7 @@ class Sides:
         sure, possible = self._of_namespaces(direction, subject, peer, beside)
         if not self.tiers.admin:
             return sure, possible
-        allowed, undecided = self._fold(self.tiers.admin, direction, index, peer, beside)
+        allowed, undecided = self._fold(self.tiers.admin, direction, subject, peer, beside)
         return allowed | (undecided & sure), allowed | (undecided & possible)
 
     def _of_namespaces(self, direction: Direction, subject: End, peer: End, beside: Standing | None) -> Bounds:
@@ -91,14 +91,26 @@ class Sides:
         if self.columns.asking(direction) >> index & 1:
             otherwise = self.columns.rule.otherwise
             if self.tiers.baseline:
-                allowed, undecided = self._fold(self.tiers.baseline, direction, index, peer, beside)
+                allowed, undecided = self._fold(self.tiers.baseline, direction, subject, peer, beside)
                 otherwise = allowed | (undecided & otherwise)
             return otherwise, otherwise
         return _OPEN
 
-    def _fold(self, tier: Tier, direction: Direction, index: int, peer: End, beside: Standing | None) -> State:
-        ask = None if beside is None else beside.of_tier
-        return tier.fold(direction, index, peer.index, peer.peer_address, peer.version, ask)
+    def _fold(self, tier: Tier, direction: Direction, subject: End, peer: End, beside: Standing | None) -> State:
+        index = subject.index or 0
+        if self.is_agent and not self.columns.rule.node_by_tiers and self._is_node_of(subject, peer):
+            # Older agents leave out rules for exactly the node's address; what wider blocks say of it stays.
+            rules = (r for r in tier.of(direction, index) if any(not _begins_at(n, peer) for n in r.networks))
+            return fold_all((r, r.connections if _held(r, peer) else NOTHING) for r in rules)
+        return tier.fold(direction, index, peer.index, peer.peer_address, peer.version, self._ask(peer, beside))
+
+    def _ask(self, peer: End, beside: Standing | None) -> Beside | None:
+        """Return what says which connections a cluster-wide rule speaks of besides its own peers and blocks, if anything."""
+        if beside is not None:
+            return beside.of_tier
+        hosts = self._hosts_at(peer) if self.is_agent else 0
+        # A pod on the host network has the address of its node, and with it what rules say of any other pod there.
+        return (lambda rule: rule.connections if rule.peers & hosts else NOTHING) if hosts else None
 
     def is_unpoliced(self, index: int) -> bool:
         """Say whether no policy reaches a class: it is on the host network."""
@@ -107,8 +119,7 @@ class Sides:
     def _is_own_node(self, direction: Direction, subject: End, peer: End) -> bool:
         if subject.pod is None or subject.index is None or (direction is Direction.EGRESS and not self.is_agent):
             return False
-        node = parse_cidr(subject.pod.status.host_ip) if subject.pod.status.host_ip else None
-        if node is None or peer.address != int(node.network_address) or peer.version != node.version:
+        if not self._is_node_of(subject, peer):
             return False
         if not self.is_agent:
             return True
@@ -122,6 +133,12 @@ class Sides:
         ruled = self.columns.ruled(direction) >> subject.index & 1
         return not ruled or self.by_rules(direction, subject, peer, None)[0] is EVERYTHING
 
+    def _is_node_of(self, subject: End, peer: End) -> bool:
+        """Say whether *peer* has the address of *subject*'s node."""
+        text = "" if subject.pod is None else subject.pod.status.host_ip
+        node = parse_cidr(text) if text else None
+        return node is not None and (node.version, int(node.network_address)) == (peer.version, peer.address)
+
     def _is_other_family(self, peer: End) -> bool:
         """Say whether the agent does not look at packets of the peer's family: it polices the cluster's alone."""
         return self.is_agent and peer.address != UNKNOWN and peer.version != self.chart.regions.version
@@ -130,7 +147,7 @@ class Sides:
         """Return what the rules of namespaces let through between a pod and *peer*, as `bounds`."""
         index = subject.index or 0
         rules = [g for g in self.grants.of_class(index) if g.direction is direction]
-        if self.agent is not None and peer.address != UNKNOWN:
+        if self.agent is not None:
             opened = None if beside is None else beside.opened
             return self.agent.bounds(((g, self._meant(g, peer)) for g in rules), subject, peer, opened)
         hosts = NOTHING if beside is None or beside.opened is None else beside.opened
@@ -168,8 +185,7 @@ class Sides:
     def _meant(self, grant: Grant, peer: End) -> Classes | None:
         """Return the classes a rule means that have the address of *peer*; None where its selectors do not mean it."""
         own = 0 if peer.index is None else grant.peers & (1 << peer.index)
-        found = own | (grant.peers & self._hosts_at(peer))
-        return found or None
+        return own | (grant.peers & self._hosts_at(peer)) or None
 
     def _hosts_at(self, peer: End) -> Classes:
         """Return the classes on the host network that have a pod with an address."""
@@ -238,8 +254,9 @@ class Sides:
         index, peer = asked.subject.index or 0, asked.peer
         for rule in tier.of(asked.direction, index):
             spoken = rule.at(index, peer.index) if rule.means(peer.index, peer.peer_address, peer.version) else NOTHING
-            if asked.beside is not None:
-                spoken = spoken | asked.beside.of_tier(rule)
+            more = self._ask(peer, asked.beside)
+            if more is not None:
+                spoken = spoken | more(rule)
             if spoken.allows(asked.protocol, asked.port):
                 yield self._ordered(rule, name)
                 return
@@ -322,7 +339,11 @@ class Sides:
         return tuple(dict.fromkeys(found))
 
 
-def protocol_of(text: str) -> str:
-    """Return the protocol as `Connections` writes it; an unknown word is returned in capitals."""
-    known = {p.lower(): p for p in PROTOCOLS}
-    return known.get(text.lower(), text.upper())
+def _begins_at(network: Network, peer: End) -> bool:
+    return (network.version, int(network.network_address)) == (peer.version, peer.address)
+
+
+def _held(rule: Ordered, peer: End) -> bool:
+    return any(
+        n.version == peer.version and holds(n, peer.address) for n in rule.networks if not _begins_at(n, peer)
+    )

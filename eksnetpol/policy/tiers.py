@@ -123,7 +123,7 @@ class Tier:
         for rule in self.of(direction, subject):
             own = rule.at(subject, peer) if rule.means(peer, address, version) else NOTHING
             spoken.append((rule, own if beside is None else own | beside(rule)))
-        return _folded(spoken)
+        return fold_all(spoken)
 
     def into(self, destination: int) -> States:
         """Return what ingress rules settle for a destination class, for all sources at once."""
@@ -149,7 +149,7 @@ class Tier:
         """Return what the tier settles between every class and an *address* that is no pod's."""
         found: dict[State, Classes] = {}
         for subjects, rules in self._signatures(direction):
-            end = _folded(_about(rules, address, version, beside))
+            end = fold_all(_about(rules, address, version, beside))
             found[end] = found.get(end, 0) | subjects
         return tuple(found.items())
 
@@ -183,7 +183,7 @@ class Tier:
         return tuple(found.items())
 
 
-def _folded(spoken: Iterable[tuple[Ordered, Connections]]) -> State:
+def fold_all(spoken: Iterable[tuple[Ordered, Connections]]) -> State:
     """Ask rules, each with what it speaks of, in their order; what passes asks no further rule, and stays undecided."""
     state, passed = OPEN, NOTHING
     for rule, connections in spoken:
