@@ -83,13 +83,13 @@ class Columns:
         if self.nodes.any_alone:
             always = self._near(index, always=True)
             if always & ~parts.having(known, EVERYTHING):
-                return parts.merged((*parts.only(known, ~always), *self._with_node(index, always)))
+                return parts.merged((*parts.only(known, ~always), (EVERYTHING, always)))
         return known
 
     def partly(self, index: int) -> Partition:
         """Return what only some pairs have beside `column`: pairs on one node, and pods with the address of a rule's peer."""
         near = self._near(index, always=False)
-        found = dict(self._with_node(index, near)) if near else {}
+        found = {EVERYTHING: near} if near else {}
         if self.rule.by_pod:
             host = self.chart.universe.on_host_network
             if host >> index & 1:
@@ -117,20 +117,9 @@ class Columns:
     @property
     def _meets_node(self) -> Classes:
         """The classes whose node always may. In strict mode a pod without any policy has no map, and so no node in it."""
-        if not self.rule.by_pod:
+        if not self.rule.by_pod or self.rule.otherwise:
             return self.everything
-        covered, above = self.grants.covered, self.tiers.subjects
-        near = self.everything if self.rule.otherwise else covered | above
-        return near if self.rule.node_by_tiers else near & (covered | ~above)
-
-    def _with_node(self, index: int, near: Classes) -> Partition:
-        """Return what pairs on one node have, *index* and *near* being one the other's node."""
-        admin = self.tiers.admin
-        if not admin or self.rule.node_by_tiers or not self.rule.by_pod:
-            return ((EVERYTHING, near),)
-        # The maps of policies for the whole cluster do not have the node, so that they are asked about it.
-        states = admin.out_to(index) if self.chart.universe.on_host_network >> index & 1 else admin.into(index)
-        return parts.only(parts.after_tier(states, ((EVERYTHING, near),)), near)
+        return self.grants.covered | (self.tiers.subjects if self.rule.node_by_tiers else 0)
 
     def _to_hosts(self) -> Sequence[Grant]:
         if self._leading_to_hosts is None:

@@ -8,7 +8,7 @@ from itertools import chain
 
 from eksnetpol.model.kubernetes import Pod, Service
 from eksnetpol.model.selectors import LabelSelector
-from eksnetpol.policy import cluster_policies, grants
+from eksnetpol.policy import cluster_policies, grants, partitions
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.agent_rules import AgentRules
 from eksnetpol.policy.answers import (
@@ -18,10 +18,11 @@ from eksnetpol.policy.answers import (
     Matrix,
     Partition,
     Party,
+    Pods,
 )
 from eksnetpol.policy.atlas import Chart, draw, keys_of
 from eksnetpol.policy.columns import Columns, OpenRule
-from eksnetpol.policy.connections import EVERYTHING, NOTHING
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
 from eksnetpol.policy.dataplane_admin import LETS_NODE_THROUGH
 from eksnetpol.policy.identity import identity_of
 from eksnetpol.policy.judges import judge_of
@@ -95,7 +96,21 @@ class SetEngine:
 
     def matrix(self) -> Matrix:
         """Return all pairs of pods, worked out in sets."""
-        return Matrix(self.atlas, self.columns.all(), _Partly(self))
+        columns, partly = self.columns.all(), _Partly(self)
+        if self.sides.is_agent and self.tiers and not self.columns.rule.node_by_tiers:
+            self._ask_about_nodes(columns, partly)
+        return Matrix(self.atlas, columns, partly)
+
+    def _ask_about_nodes(self, columns: list[Partition], partly: _Partly) -> None:
+        """Ask about nodes and their pods by themselves: in older agents' maps of cluster policies these are a case apart."""
+        nodes = self.sides.nodes
+        for host, _ in nodes.hosts():
+            for near in self.chart.universe.members(nodes.shared_by(host, always=False)):
+                for source, destination in ((host, near.index), (near.index, host)):
+                    found = self.connections(Pods(1 << source, "source"), Pods(1 << destination, "destination"))
+                    others = partitions.only(columns[destination], ~(1 << source))
+                    columns[destination] = partitions.merged((*others, (found.every, 1 << source)))
+                    partly.put(source, destination, found.some)
 
     def outside(self, direction: Direction, address: str) -> Partition:
         """Return what every class has with one *address* that is no pod's. Raises `ValueError` where it is no address."""
@@ -134,6 +149,11 @@ class _Partly(Mapping[int, Partition]):
         if known is None:
             known = self._known[index] = self._engine.columns.partly(index)
         return known
+
+    def put(self, source: int, destination: int, connections: Connections) -> None:
+        """Say what some pairs of two classes have, instead of what was worked out."""
+        others = partitions.only(self[destination], ~(1 << source))
+        self._known[destination] = (*others, *(((connections, 1 << source),) if connections else ()))
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self)))
