@@ -30,6 +30,7 @@ from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.dataplane_admin import READS_CLUSTER_POLICIES
 from eksnetpol.policy.declared import DeclaredPorts
+from eksnetpol.policy.grants import Spread
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.profile import Profile, Semantics
@@ -114,6 +115,7 @@ def resolve(
 ) -> ClusterTiers:
     """Return *policies*, as `read` gives them, as tiers over the classes of *chart*."""
     builder = _Builder(world, chart, names, is_agent)
+    builder.select(rules.subject for _, rules in policies)
     tiers: dict[str, list[tuple[int, Ordered]]] = {ADMIN: [], BASELINE: []}
     for subject, rules in policies:
         for ordered in builder.rules(subject, rules):
@@ -129,6 +131,8 @@ def resolve(
 class _Builder:
     def __init__(self, world: World, chart: Chart, names: DeclaredPorts, is_agent: bool) -> None:
         self.universe = chart.universe
+        self.chart = chart
+        self.spread: Spread | None = None
         self.within = chart.within
         self.nodes = Nodes(chart.universe)
         self.names = names
@@ -138,8 +142,18 @@ class _Builder:
         self.notes: list[str] = []
         self.selected = 0
 
+    def select(self, subjects: Iterable[ClusterSubject]) -> None:
+        """Take note of all that policies select, where pods whose names begin alike share what holds for one of them."""
+        if self.is_agent:
+            found = 0
+            for subject in subjects:
+                found |= self._subjects(subject) & self.policed
+            self.spread = Spread(self.chart, found)
+
     def rules(self, subject: Subject, rules: ClusterRules) -> Iterator[Ordered]:
         subjects = self._subjects(rules.subject) & self.policed
+        if self.spread is not None:
+            subjects = self.spread.over(subjects)
         self.selected |= subjects
         if not subjects:
             return

@@ -163,7 +163,7 @@ class _Resolver:
         any_selected = 0
         for _, _, selected in chosen:
             any_selected |= selected
-        spread = _Spread(self.chart, any_selected & self.policed)
+        spread = Spread(self.chart, any_selected & self.policed)
         policies: list[Selecting] = []
         rules: list[Grant] = []
         ingress = egress = covered = 0
@@ -291,7 +291,7 @@ def _block(block: IPBlock) -> Iterator[BlockPair]:
 
 
 @dataclass(slots=True)
-class _Spread:
+class Spread:
     """Whom a policy holds for beyond those it selects: pods whose names begin like one of theirs, on a node with one."""
 
     chart: Chart
