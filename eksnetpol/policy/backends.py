@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
 from eksnetpol.model.kubernetes import Service, ServicePort
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.atlas import Chart
@@ -31,3 +35,14 @@ def offered(service: Service, protocol: str, number: int) -> ServicePort | None:
 def has_address(service: Service) -> bool:
     """Say whether a Service has, or will get, a ClusterIP; others are reached at their pods' own addresses."""
     return service.spec.cluster_ip != "None" and service.spec.type != "ExternalName"
+
+
+def with_address(services: Iterable[Service]) -> tuple[Service, ...]:
+    """Return the Services that have a ClusterIP, or will get one: files do not say it."""
+    found = []
+    for service in services:
+        if service.spec.cluster_ip and service.spec.cluster_ip != "None":
+            found.append(service)
+        elif has_address(service):
+            found.append(replace(service, spec=replace(service.spec, cluster_ip="planned")))
+    return tuple(found)

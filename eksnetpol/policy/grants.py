@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,10 +17,13 @@ from eksnetpol.model.findings import Subject
 from eksnetpol.model.policies import EVERYBODY, IPBlock, NetworkPolicy, PolicyPeer, PolicyPort
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.atlas import Chart, Ports
+from eksnetpol.policy.backends import with_address
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, UNIVERSE, Connections
 from eksnetpol.policy.declared import DeclaredPorts
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.ports import PortSet
+from eksnetpol.policy.prediction.releases import Behaviour
+from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.profile import Mode, Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.universe import Classes, indexes_of, set_of
@@ -57,7 +60,7 @@ class Grant(NamedTuple):
 
     @property
     def resolves(self) -> bool:
-        """True when some pod or block gets an entry of it. Services alone are not looked at."""
+        """True when some pod or block gets an entry of it."""
         return bool(self.named) or (bool(self.connections) and bool(self.peers or self.blocks))
 
 
@@ -142,6 +145,7 @@ class _Opened(NamedTuple):
 class _Resolver:
     def __init__(self, world: World, chart: Chart, profile: Profile) -> None:
         self.world = world
+        self.profile = profile
         self.chart = chart
         self.universe = chart.universe
         self.is_agent = profile.semantics is Semantics.VPC_CNI
@@ -175,7 +179,7 @@ class _Resolver:
             covered |= subjects
             for grant in self._rules(at, chosen_one) if subjects else ():
                 rules.append(grant)
-                if self.is_agent and grant.resolves:
+                if self.is_agent and (grant.resolves or self._opens_services(chosen_one, grant)):
                     # Rules that came out police their direction, whatever policyTypes says.
                     if grant.direction is Direction.INGRESS:
                         ingress |= subjects
@@ -185,6 +189,19 @@ class _Resolver:
             egress |= subjects if outward else 0
         closed = self.policed & ~covered if self.is_strict else 0
         return Grants(tuple(policies), tuple(rules), ingress | closed, egress | closed, covered)
+
+    def _opens_services(self, own: Selecting, grant: Grant) -> bool:
+        """Say whether a rule that no pod and no block gets an entry of opens the address of a Service; that is an entry too."""
+        if grant.direction is Direction.INGRESS or own.isolates_egress:
+            return False
+        rule = own.policy.spec.egress[grant.number]
+        selecting = (p for p in rule.peers if p.pod_selector is not None or p.namespace_selector is not None)
+        return any(self._services.opened(self._services.meant_by(p, own.policy.namespace), rule.ports) for p in selecting)
+
+    @cached_property
+    def _services(self) -> Services:
+        behaviour = Behaviour.of(self.profile.controller)
+        return Services(with_address(self.world.services), self.world.namespaces, self.universe, behaviour)
 
     def _isolates(self, policy: NetworkPolicy, kind: str) -> tuple[bool, bool]:
         if kind == APPLICATION_POLICY and self.is_agent:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec.structs import replace
-
 from eksnetpol.model.cluster_rules import ClusterEgressRule
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.policies import PolicyPeer, PolicyPort
 from eksnetpol.model.versions import Release
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.answers import Decider, Partition, Say, Side
-from eksnetpol.policy.backends import has_address
+from eksnetpol.policy.backends import with_address
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.ends import End
 from eksnetpol.policy.grants import Grant
@@ -37,8 +35,8 @@ class ServiceEntries:
 
     def __init__(self, sides: Sides, world: World, pods: Universe, controller: Release) -> None:
         self.sides = sides
-        self._places = {(s.namespace, s.name): i for i, s in enumerate(_with_address(world.services))}
-        self._services = Services(_with_address(world.services), world.namespaces, pods, Behaviour.of(controller))
+        self._places = {(s.namespace, s.name): i for i, s in enumerate(with_address(world.services))}
+        self._services = Services(with_address(world.services), world.namespaces, pods, Behaviour.of(controller))
         self._known: dict[tuple[int, int], Bounds] = {}
 
     def opened(self, grant: Grant, service: Service) -> Bounds:
@@ -150,17 +148,6 @@ class ServiceEntries:
 
 def _title(service: Service) -> str:
     return f"service/{service.namespace}/{service.name}"
-
-
-def _with_address(services: Iterable[Service]) -> tuple[Service, ...]:
-    """Return the Services that have a ClusterIP, or will get one: files do not say it."""
-    found = []
-    for service in services:
-        if service.spec.cluster_ip and service.spec.cluster_ip != "None":
-            found.append(service)
-        elif has_address(service):
-            found.append(replace(service, spec=replace(service.spec, cluster_ip="planned")))
-    return tuple(found)
 
 
 def _connections(ports: PortList | None) -> Connections:
