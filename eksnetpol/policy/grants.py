@@ -57,6 +57,8 @@ class Grant(NamedTuple):
     connections: Connections
     named: Named
     with_selectors: bool
+    chosen: Classes
+    """Of ``peers`` those that selectors mean, without pods that merely have the address of one of them."""
 
     @property
     def resolves(self) -> bool:
@@ -254,6 +256,7 @@ class _Resolver:
             named = self._meanings(names, meant if self.is_agent else meant | self._held(blocks))
             for _, classes in () if self.is_agent else named:
                 meant |= classes
+        chosen = meant
         if self.is_agent and meant & self.universe.on_host_network:
             # Their addresses are those of nodes, which all pods on the host network of a node have.
             meant |= self.nodes.covered_by(meant)[0]
@@ -266,7 +269,9 @@ class _Resolver:
         selecting = any(p.pod_selector is not None or p.namespace_selector is not None for p in peers)
         if meant or blocks or (selecting and self.is_agent and direction is Direction.EGRESS):
             # Peers without any pod may still mean Services, whose addresses the controller opens.
-            yield Grant(at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named, selecting)
+            yield Grant(
+                at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named, selecting, chosen
+            )
 
     def _held(self, blocks: list[BlockPair]) -> Classes:
         """Return the pods that have their address in one of *blocks*: there a name is a pod's own, as if a selector meant it."""

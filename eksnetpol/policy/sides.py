@@ -184,8 +184,8 @@ class Sides:
 
     def _meant(self, grant: Grant, peer: End) -> Classes | None:
         """Return the classes a rule means that have the address of *peer*; None where its selectors do not mean it."""
-        own = 0 if peer.index is None else grant.peers & (1 << peer.index)
-        return own | (grant.peers & self._hosts_at(peer)) or None
+        own = 0 if peer.index is None else 1 << peer.index
+        return grant.chosen & (own | self._hosts_at(peer)) or None
 
     def _hosts_at(self, peer: End) -> Classes:
         """Return the classes on the host network that have a pod with an address."""
