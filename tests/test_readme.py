@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
+
 from eksnetpol.checks.catalog import catalog
+from eksnetpol.cli.main import cli
 from eksnetpol.gateways import settings_file
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +54,24 @@ def test_the_library_example_runs() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "blocker" in done.stdout
+
+
+def test_every_command_it_shows_is_understood() -> None:
+    commands = [
+        shlex.split(line, comments=True)[1:]
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith("eksnetpol ") and " >> " not in line
+    ]
+    assert len(commands) > 10
+    for words in commands:
+        command: click.Command = cli
+        context = click.Context(cli, info_name="eksnetpol")
+        while isinstance(command, click.Group):
+            inner = command.get_command(context, words.pop(0))
+            assert inner is not None
+            command = inner
+        assert command.make_context("eksnetpol", words).params
 
 
 def test_every_page_and_file_it_links_to_is_there() -> None:
