@@ -47,7 +47,14 @@ def _among(meanings: Mapping[int, Classes], within: Classes) -> Iterator[tuple[i
 
 
 def index_ports(universe: Universe) -> DeclaredPorts:
-    """Index the ports that the containers of *universe* declare."""
+    """Index the ports that the containers of *universe* declare; the second time it is the same index."""
+    known = universe.memo.get("declared ports")
+    if known is None:
+        known = universe.memo["declared ports"] = _index(universe)
+    return known
+
+
+def _index(universe: Universe) -> DeclaredPorts:
     alike: dict[int, tuple[tuple[Container, ...], list[int]]] = {}
     for pod_class in universe.classes:
         # Equal containers are decoded once and shared, so that their identity groups the classes of a workload.

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, compress
+from typing import Any
 
 from eksnetpol.model.kubernetes import Container, Namespace, Pod
 from eksnetpol.model.selectors import LabelSelector, Operator, Requirement
@@ -69,6 +70,9 @@ class Universe:
     terminal: Classes
     _answers: dict[_Asked, Classes] = field(default_factory=dict, compare=False, repr=False)
     _labels: dict[Label | str, Classes] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What others have worked out of it and want to find again, by name."""
+    _chosen: dict[tuple[str, int], tuple[LabelSelector, Classes]] = field(default_factory=dict, compare=False, repr=False)
 
     def with_label(self, key: str, value: str) -> Classes:
         """Return the classes that have a label."""
@@ -108,7 +112,12 @@ class Universe:
 
     def select_in(self, namespace: str, selector: LabelSelector) -> Classes:
         """Return the classes of *namespace* whose labels satisfy *selector*."""
-        return self.select(selector, self.in_namespace.get(namespace, 0))
+        # Several questions ask for the pods of the same policies. The selector is kept, so that its identity stays its own.
+        key = (namespace, id(selector))
+        known = self._chosen.get(key)
+        if known is None:
+            known = self._chosen[key] = (selector, self.select(selector, self.in_namespace.get(namespace, 0)))
+        return known[1]
 
     def select_namespaces(self, selector: LabelSelector) -> Classes:
         """Return the classes of all namespaces whose labels satisfy *selector*."""
