@@ -70,6 +70,16 @@ class Chart:
             self._within[network] = known
         return known
 
+    def held(self, blocks: Iterable[tuple[Network, tuple[Network, ...]]]) -> Classes:
+        """Return the classes whose pods have their address in one of *blocks*, each without its exceptions."""
+        found = 0
+        for network, holes in blocks:
+            here = self.within(network)
+            for hole in holes:
+                here &= ~self.within(hole)
+            found |= here
+        return found
+
 
 class Regions:
     """The addresses of one family, cut where any of some blocks begins or ends; a region is known by its place."""

@@ -133,7 +133,6 @@ class _Builder:
         self.universe = chart.universe
         self.chart = chart
         self.spread: Spread | None = None
-        self.within = chart.within
         self.nodes = Nodes(chart.universe)
         self.names = names
         self.is_agent = is_agent
@@ -178,8 +177,12 @@ class _Builder:
         if wanted and self.is_agent:
             self.notes.append(f"{subject} {place}: a named port ends the policy controller's process; the port is left out")
             wanted = ()
-        within = subjects if direction is Direction.INGRESS else peers | self._held(blocks)
-        named = self._named(wanted, within)
+        named: tuple[tuple[Connections, Classes], ...] = ()
+        if wanted and direction is Direction.INGRESS:
+            named = self._named(wanted, subjects)
+        elif wanted:
+            # On pods inside a block a name is their own, as if a selector meant them.
+            named = self._named(wanted, peers | (self.chart.held((b, ()) for b in blocks) & self.policed))
         # Peers without any pod may still mean Services, whose addresses the controller opens.
         to_services = self.is_agent and direction is Direction.EGRESS
         if (peers or blocks or to_services) and (connections or named):
@@ -219,13 +222,6 @@ class _Builder:
             if all(selector.matches(self.node_labels.get(p.spec.node_name, {})) for p in one.pods):
                 found |= one.bit
         return found
-
-    def _held(self, blocks: Iterable[Network]) -> Classes:
-        """Return the pods that have their address in one of *blocks*: there a name is a pod's own, as if a selector meant it."""
-        found = 0
-        for block in blocks:
-            found |= self.within(block)
-        return found & self.policed
 
     def _named(self, names: Iterable[str], within: Classes) -> tuple[tuple[Connections, Classes], ...]:
         found: dict[Connections, Classes] = {}

@@ -43,8 +43,8 @@ EVERYWHERE: tuple[BlockPair, ...] = tuple((n, ()) for n in map(parse_cidr, ("0.0
 class Grant(NamedTuple):
     """One rule. ``at`` is the place of its policy among `Grants.policies`, ``number`` its own among the rules of its direction.
 
-    ``peers`` are the classes that its selectors mean; ``blocks`` and ``everyone`` stand beside them. ``connections`` holds for
-    all of them, ``named`` for some.
+    ``peers`` are the classes that its selectors mean; ``blocks`` stand beside them, those of all addresses where it has no peers.
+    ``connections`` holds for all of them, ``named`` for some.
     """
 
     at: int
@@ -52,7 +52,6 @@ class Grant(NamedTuple):
     number: int
     subjects: Classes
     peers: Classes
-    everyone: bool
     blocks: tuple[BlockPair, ...]
     connections: Connections
     named: Named
@@ -253,7 +252,8 @@ class _Resolver:
             else:
                 meant |= self.peer(own.policy.namespace, peer)
         if names:
-            named = self._meanings(names, meant if self.is_agent else meant | self._held(blocks))
+            # On pods inside a block a name is their own, as if a selector meant them; the controller drops it there.
+            named = self._meanings(names, meant if self.is_agent else meant | (self.chart.held(blocks) & self.policed))
             for _, classes in () if self.is_agent else named:
                 meant |= classes
         chosen = meant
@@ -270,18 +270,8 @@ class _Resolver:
         if meant or blocks or (selecting and self.is_agent and direction is Direction.EGRESS):
             # Peers without any pod may still mean Services, whose addresses the controller opens.
             yield Grant(
-                at, direction, number, own.subjects, meant, everyone, tuple(blocks), connections, named, selecting, chosen
+                at, direction, number, own.subjects, meant, tuple(blocks), connections, named, selecting, chosen
             )
-
-    def _held(self, blocks: list[BlockPair]) -> Classes:
-        """Return the pods that have their address in one of *blocks*: there a name is a pod's own, as if a selector meant it."""
-        found = 0
-        for network, holes in blocks:
-            held = self.chart.within(network)
-            for hole in holes:
-                held &= ~self.chart.within(hole)
-            found |= held
-        return found & self.policed
 
     def peer(self, namespace: str, peer: PolicyPeer) -> Classes:
         """Return the classes that a peer by selectors means."""

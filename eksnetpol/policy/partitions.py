@@ -127,11 +127,6 @@ def only(partition: Partition, classes: Classes) -> Partition:
     return tuple((c, members & classes) for c, members in partition if members & classes)
 
 
-def of(partition: Partition, index: int) -> Connections:
-    """Return what one class has."""
-    return next((c for c, members in partition if members >> index & 1), NOTHING)
-
-
 def merged(pairs: Partition) -> Partition:
     """Return disjoint *pairs* with those of the same connections together."""
     found: dict[Connections, Classes] = {}
