@@ -64,6 +64,63 @@ class GuardRefused(EksNetpolError):
     exit_code = 6
 
 
+class Refused(GuardRefused):
+    """A change was refused before anything was done: a foreign owner, a stale plan, a blocker, another run under way."""
+
+
+class Exists(EksNetpolError):
+    """There is one of that name already."""
+
+    exit_code = 4
+
+
+class Conflict(EksNetpolError):
+    """The object changed under us, or fields of it belong to somebody else: ``fields`` are their paths with the managers.
+
+    Without ``fields`` the same change, made to what is there now, may succeed.
+    """
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, fields: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
+class Busy(EksNetpolError):
+    """Something else is under way, e.g. another update of the add-on; the same call may succeed when it has ended."""
+
+    exit_code = 4
+
+
+class Rejected(EksNetpolError):
+    """The API understood the change and will not make it: a schema, an admission policy. Trying again helps nobody."""
+
+    exit_code = 4
+
+
+class StepFailed(EksNetpolError):
+    """A step of a plan will not become true. ``step`` is its id; the message says what was seen last and how to go on."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, step: str = "") -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class TimedOut(StepFailed):
+    """A step was not true in time. The state is known and the run can be resumed."""
+
+    exit_code = 5
+
+
+class JournalError(EksNetpolError):
+    """The journal of a run cannot be written or read; nothing is changed without one."""
+
+    exit_code = 2
+
+
 class Bug(EksNetpolError):
     """Something happened that the code takes for impossible."""
 
