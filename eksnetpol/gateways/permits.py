@@ -20,7 +20,7 @@ from eksnetpol.errors import Bug
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-READING = ("preflight", "snapshot save")
+READING = ("preflight", "snapshot save", "status", "render")
 """Commands that look at a live cluster and change nothing."""
 
 ASKING = ("permissions check",)
