@@ -90,6 +90,7 @@ from eksnetpol.model.objects.services import (
 from eksnetpol.model.objects.workloads import (
     ControllerRevision,
     HostPath,
+    RollingUpdate,
     Template,
     TemplateSpec,
     UpdateStrategy,
@@ -156,6 +157,7 @@ __all__ = [
     "RbacSubject",
     "Resources",
     "RoleRef",
+    "RollingUpdate",
     "SecurityContext",
     "Service",
     "ServiceAccount",

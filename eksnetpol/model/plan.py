@@ -177,6 +177,19 @@ class Holds(_Value, frozen=True, tag="holds", tag_field="when"):
         return ObjectRef.of(self.object)
 
 
+class FlagIs(_Value, frozen=True, tag="flag-is", tag_field="when"):
+    """A container of the workload is given this command-line flag with this value; the rest of its arguments is others' business.
+
+    ``containers`` are names: the first that is there is meant. How flags are read, and when two values are the same, says
+    `planning.patching.tells`.
+    """
+
+    ref: ObjectRef
+    containers: tuple[str, ...]
+    flag: str
+    value: str
+
+
 class RolledOut(_Value, frozen=True, tag="rolled-out", tag_field="when"):
     """Every pod of the DaemonSet that can run has its current template and is available."""
 
@@ -230,7 +243,7 @@ class All(_Value, frozen=True, tag="all", tag_field="when"):
 
 
 Condition = (
-    AddonIs | AddonGone | Holds | RolledOut | Established | Absent | NoneLeft | Unfinalized | BackedUp | Restored | All
+    AddonIs | AddonGone | Holds | FlagIs | RolledOut | Established | Absent | NoneLeft | Unfinalized | BackedUp | Restored | All
 )
 
 

@@ -44,10 +44,18 @@ class Template(ApiObject, frozen=True):
     spec: TemplateSpec = TemplateSpec()
 
 
+class RollingUpdate(ApiObject, frozen=True):
+    """How many pods of a DaemonSet may be away at once: a number or a share of the nodes, e.g. ``10%``. None is not said."""
+
+    max_unavailable: int | str | None = None
+    max_surge: int | str | None = None
+
+
 class UpdateStrategy(ApiObject, frozen=True):
     """``RollingUpdate`` or ``OnDelete``."""
 
     type: str = ""
+    rolling_update: RollingUpdate | None = None
 
 
 class WorkloadSpec(ApiObject, frozen=True):
