@@ -10,9 +10,7 @@ import gc
 import gzip
 import os
 import re
-import stat
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ import msgspec
 from eksnetpol import __version__
 from eksnetpol.errors import UnreadableInput, UsageError
 from eksnetpol.gateways.collector_pause import collector_paused
+from eksnetpol.gateways.durable import replace_file
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.problems import Problem
 from eksnetpol.model.snapshot import SCHEMA_VERSION, ClusterSnapshot, Seen, SourceKind
@@ -81,32 +80,9 @@ def save(snapshot: ClusterSnapshot, path: str | Path) -> None:
         # Neither time nor name are stored, so that the same snapshot gives the same bytes.
         data = gzip.compress(data, compresslevel=6, mtime=0)
     try:
-        _replace(Path(os.path.realpath(path)), data)
+        replace_file(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise UsageError(f"{path}: the snapshot cannot be written there: {error.strerror}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    if path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-        # A pipe or a device: there is nothing to replace.
-        path.write_bytes(data)
-        return
-    # mkstemp creates with mode 0600.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

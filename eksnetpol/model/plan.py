@@ -389,3 +389,8 @@ class Plan(_Value, frozen=True, kw_only=True, omit_defaults=False):
 def digest_of(value: object) -> str:
     """Return sixteen hex digits that stand for *value*, which is made of what JSON has; the order of keys means nothing."""
     return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
+
+
+def digest_of_file(data: bytes) -> str:
+    """Return the sixteen hex digits that stand for a file of a run: what `Journal.save` returns."""
+    return hashlib.sha256(data).hexdigest()[:16]
