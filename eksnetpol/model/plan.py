@@ -80,10 +80,15 @@ class Apply(_Value, frozen=True, tag="apply", tag_field="do"):
 
     A conflict about a field that is not in ``takes`` is no plan's business: the step is refused. What an earlier apply of ours
     held and this one leaves out goes away, which is how a field that was added is taken back.
+
+    With ``keeps`` what our earlier applies hold stays, with its live value: the object that is sent is ``fields.keeping.kept`` of
+    the live one and ``object``. But for ``drops``, paths as in `Taking.path`: these and all below them are left out, and so go.
     """
 
     object: Json
     takes: tuple[Taking, ...] = ()
+    keeps: bool = False
+    drops: tuple[str, ...] = ()
 
     @property
     def ref(self) -> ObjectRef:
@@ -384,6 +389,11 @@ class Plan(_Value, frozen=True, kw_only=True, omit_defaults=False):
         """Sixteen hex digits that stand for all of it but when and by what it was made."""
         bare = msgspec.structs.replace(self, made_at=datetime.fromtimestamp(0, UTC), tool="")
         return digest_of(msgspec.to_builtins(bare))
+
+
+def document(plan: Plan) -> dict[str, object]:
+    """Return *plan* as plain dicts and lists, as a plan file holds it: with its digest."""
+    return {**msgspec.to_builtins(plan), "digest": plan.digest}
 
 
 def digest_of(value: object) -> str:

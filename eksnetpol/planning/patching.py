@@ -1,8 +1,8 @@
 """Command-line flags of a container: read, and flipped with all others left as they are.
 
-The agent reads its flags with spf13/pflag: ``--x``, ``--x=v`` and, but for switches, ``--x v`` mean the same, the last one counts,
-and words that belong to no flag are ignored. ``args`` is one field to the API server (an atomic list), so a plan always holds the
-whole list.
+The agent reads its flags with spf13/pflag: ``--x``, ``--x=v`` and, but for switches, ``--x v`` mean the same, the last one
+counts, and words that belong to no flag are ignored. ``args`` is one field to the API server (an atomic list), so a plan always
+holds the whole list.
 """
 
 from __future__ import annotations
@@ -74,6 +74,6 @@ def flipped(args: Sequence[str], flag: str, value: str) -> list[str]:
 
 
 def spelled(args: Sequence[str], flag: str) -> str | None:
-    """Return *flag* as it stands in *args*, for people: ``--x=false``, ``--x``; None where it is not there. The last one counts."""
+    """Return *flag* as it stands in *args*, for people: ``--x=false``, ``--x``; None without it. The last one counts."""
     found = [a for a in args if a.startswith("-") and a.lstrip("-").partition("=")[0] == flag]
     return found[-1] if found else None
