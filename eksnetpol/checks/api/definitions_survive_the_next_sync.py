@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from eksnetpol.checks.declare import CNI_README, check
+from eksnetpol.facts.tracking import trackers
 from eksnetpol.model.findings import Evidence, Finding, Intent, Severity, Subject
 from eksnetpol.model.kubernetes import CustomResourceDefinition
 from eksnetpol.model.snapshot import Unread
@@ -35,7 +36,8 @@ def definitions_survive_the_next_sync(
         if crd.spec.group != GROUP:
             continue
         labels, notes = crd.metadata.labels, crd.metadata.annotations
-        tracked = _tracker(labels, notes)
+        found = next(trackers(labels, notes), None)
+        tracked = None if found is None or found.kept else (found.tool, f"{found.key}={found.value}")
         yield Evidence(f"{crd.name}: {tracked[0] if tracked else 'not tracked'}")
         if tracked is None:
             continue
@@ -47,17 +49,3 @@ def definitions_survive_the_next_sync(
             command=f"kubectl annotate customresourcedefinition {crd.name} {keep} --overwrite",
             severity=Severity.WARNING if past else None,
         )
-
-
-def _tracker(labels: Mapping[str, str], notes: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return who would delete the object and the annotation that keeps them from it, None where nobody would."""
-    if "argocd.argoproj.io/tracking-id" in notes or "argocd.argoproj.io/instance" in {*labels, *notes}:
-        kept = "Prune=false" in notes.get("argocd.argoproj.io/sync-options", "")
-        return None if kept else ("Argo CD", "argocd.argoproj.io/sync-options=Prune=false")
-    if "kustomize.toolkit.fluxcd.io/name" in labels:
-        kept = "disabled" in {labels.get(k) or notes.get(k) for k in ("kustomize.toolkit.fluxcd.io/prune",)}
-        return None if kept else ("Flux", "kustomize.toolkit.fluxcd.io/prune=disabled")
-    if "meta.helm.sh/release-name" in notes or "helm.toolkit.fluxcd.io/name" in labels:
-        kept = notes.get("helm.sh/resource-policy") == "keep"
-        return None if kept else ("Helm", "helm.sh/resource-policy=keep")
-    return None
