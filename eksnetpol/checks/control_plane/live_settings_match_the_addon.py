@@ -8,12 +8,10 @@ from typing import Any
 from eksnetpol.checks.declare import CONFIGURE, NotApplicable, check
 from eksnetpol.checks.parts import AWS_NODE, SWITCH, installed
 from eksnetpol.facts.changing import Changing
-from eksnetpol.facts.configuration import ADDRESS_FLAGS, AGENT_FLAGS, leaves, text_of, variable
-from eksnetpol.facts.vpc_cni import CONTROLLER_KEY, Switches, VpcCni
-from eksnetpol.model.findings import Evidence, Finding, Severity, Subject, Unknown
+from eksnetpol.facts.drift import Setting
+from eksnetpol.facts.vpc_cni import VpcCni
+from eksnetpol.model.findings import Evidence, Finding, Severity, Unknown
 from eksnetpol.model.snapshot import Unread
-
-ABSENT = "absent"
 
 
 @check(
@@ -25,56 +23,27 @@ ABSENT = "absent"
 def live_settings_match_the_addon(
     addon_values: Mapping[str, Any] | None,
     vpc_cni: VpcCni | None,
-    switches: Switches | Unread,
+    told: tuple[Setting, ...] | Unread | None,
     changing: Changing,
 ) -> Iterator[Finding | Unknown | Evidence]:
     """
     An update with PRESERVE keeps what was changed by hand, so the add-on can be told one thing while another runs: the switch
     says true and the nodes say false. The next update with OVERWRITE then changes more than anybody asked for.
     """
-    if addon_values is None:
+    if addon_values is None or told is None:
         raise NotApplicable("EKS does not manage the VPC CNI of this cluster")
-    cni = installed(vpc_cni)
-    compared = 0
-    for path, value in leaves(addon_values):
-        wanted = text_of(value)
-        for place, live in _live(path, cni):
-            compared += 1
-            if isinstance(live, Unread):
-                yield Unknown(AWS_NODE, f"{place} cannot be compared with {path}: {live.reason}")
-            elif live != wanted:
-                yield _drift(AWS_NODE, path, wanted, f"{place}={live}", addon_values, changing)
-        if path == "enableNetworkPolicy":
-            compared += 1
-            if isinstance(switches, Unread):
-                yield Unknown(SWITCH, f"{CONTROLLER_KEY} cannot be compared: {switches.reason}")
-            elif (switches.controller_value or ABSENT) != wanted and not (wanted == "false" and not switches.controller_value):
-                live_value = f"{CONTROLLER_KEY}={switches.controller_value or ABSENT}"
-                yield _drift(SWITCH, path, wanted, live_value, addon_values, changing)
-    yield Evidence(f"{compared} settings compared")
-
-
-def _live(path: str, cni: VpcCni) -> Iterator[tuple[str, str | Unread]]:
-    """Yield where a key ends up and what is there."""
-    if path.startswith("env."):
-        name = path.removeprefix("env.")
-        found = variable(cni.cni, name)
-        if found is None:
-            yield name, ABSENT
-        else:
-            yield name, Unread("its value is not to be seen") if found.value is None else found.value
-    elif path in AGENT_FLAGS and cni.agent is not None:
-        flag = AGENT_FLAGS[path]
-        value = cni.args.get(flag, ABSENT)
-        yield f"--{flag}", value.removeprefix(":") if flag in ADDRESS_FLAGS else value
-
-
-def _drift(
-    subject: Subject, path: str, wanted: str, live: str, values: Mapping[str, Any], changing: Changing
-) -> Finding:
-    return Finding(
-        subject=subject,
-        message=f"the add-on's configuration values say {path}={wanted}, live is {live}",
-        remedy="Decide which is right; if the configuration values are, apply them again, over what was changed by hand.",
-        command=changing.write(values, resolve="OVERWRITE"),
-    )
+    installed(vpc_cni)
+    settings = () if isinstance(told, Unread) else told
+    for setting in settings:
+        subject = SWITCH if setting.of_switch else AWS_NODE
+        if isinstance(setting.live, Unread):
+            what = "" if setting.of_switch else f" with {setting.path}"
+            yield Unknown(subject, f"{setting.place} cannot be compared{what}: {setting.live.reason}")
+        elif setting.differs:
+            yield Finding(
+                subject=subject,
+                message=f"the add-on's configuration values say {setting.path}={setting.wanted}, live is {setting}",
+                remedy="Decide which is right; if the configuration values are, apply them again, over what was changed by hand.",
+                command=changing.write(addon_values, resolve="OVERWRITE"),
+            )
+    yield Evidence(f"{len(settings)} settings compared")
