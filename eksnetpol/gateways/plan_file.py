@@ -55,7 +55,10 @@ def decode(data: bytes, place: str) -> Plan:
         path = found["path"].removeprefix("$").removeprefix(".") if found else ""
         raise UnreadableInput(place, f"{path or 'the document'}: {_PLACE.sub('', str(error))}; {_ANEW}") from None
     if plan.digest != digest:
-        raise UnreadableInput(place, f"this was edited by hand or damaged: its digest is {digest}, its content's {plan.digest}; {_ANEW}")
+        other = f", or made by another eksnetpol ({plan.tool})" if plan.tool != __version__ else ""
+        raise UnreadableInput(
+            place, f"this was edited by hand or damaged{other}: its digest is {digest}, its content's {plan.digest}; {_ANEW}"
+        )
     return plan
 
 
@@ -68,8 +71,8 @@ def _check_head(document: dict[str, Any], place: str) -> None:
         by = f" by eksnetpol {document['tool']}" if document.get("tool") else ""
         raise UnreadableInput(
             place,
-            f"this plan was written{by} in format {api}; this is eksnetpol {__version__}, which reads {FORMAT}: update eksnetpol, "
-            "or make the plan with this version",
+            f"this plan was written{by} in format {api}; this is eksnetpol {__version__}, which reads {FORMAT}: "
+            "update eksnetpol, or make the plan with this version",
         )
     seen = f"this is a {api} {kind}" if api and kind else "this has no apiVersion and kind"
     raise UnreadableInput(place, f"{seen}, expected {FORMAT} {KIND} {_HOW}")
