@@ -145,17 +145,18 @@ class RunFolder:
         except OSError as error:
             raise JournalError(self._unwritten(self.folder / LOCK, error)) from error
         try:
-            if not _locked(handle):
-                who = os.read(handle, 32).decode(errors="replace").strip()
-                by = f" (process {who})" if who.isdigit() else ""
-                raise Refused(f"another process{by} is carrying out run {self.run}; wait until it has ended")
-            os.ftruncate(handle, 0)
-            _write_all(handle, f"{os.getpid()}\n".encode())
-        except BaseException as error:
+            held = _locked(handle)
+            holder = os.read(handle, 32).decode(errors="replace").strip()
+            if held:
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
             os.close(handle)
-            if isinstance(error, OSError):
-                raise JournalError(self._unwritten(self.folder / LOCK, error)) from error
-            raise
+            raise JournalError(self._unwritten(self.folder / LOCK, error)) from error
+        if not held:
+            os.close(handle)
+            by = f" (process {holder})" if holder.isdigit() else ""
+            raise Refused(f"another process{by} is carrying out run {self.run}; wait until it has ended")
         self._lock = handle
 
     def release(self) -> None:
