@@ -22,7 +22,10 @@ EXITS: Mapping[int, str] = {
     1: "findings",
     2: "wrong usage or configuration, an unreadable file, an output that cannot be written",
     3: "could not be determined: a missing permission, an unreachable API, a partial look",
+    4: "a change failed",
+    5: "timed out; the state is known",
     6: "refused by a guard: the kubeconfig belongs to another cluster than the one named",
+    7: "changes are pending",
     70: "a bug of eksnetpol; run again with --debug and report it",
     130: "interrupted (Ctrl-C); nothing was changed",
 }

@@ -11,6 +11,15 @@ _HERE = "eksnetpol.cli.commands"
 
 COMMANDS = {
     "preflight": (f"{_HERE}.preflight", "Say whether a cluster can enforce network policy with the VPC CNI."),
+    "enable": (f"{_HERE}.enable", "Turn network policy on, with a plan and a way back."),
+    "upgrade": (f"{_HERE}.upgrade", "Upgrade the VPC CNI, one minor version at a time."),
+    "disable": (f"{_HERE}.disable", "Turn network policy off in the order that leaves nothing behind."),
+    "apply": (f"{_HERE}.apply", "Carry out a saved plan, unless the cluster has moved on."),
+    "resume": (f"{_HERE}.resume", "Go on with a run that was interrupted."),
+    "rollback": (f"{_HERE}.rollback", "Take back what a run did."),
+    "restore": (f"{_HERE}.restore", "Put back the policies that a run backed up."),
+    "history": (f"{_HERE}.history", "List the runs that changed clusters from here."),
+    "show": (f"{_HERE}.show", "Show one run: its plan, and every line of its journal."),
     "policy": (f"{_HERE}.policy", "Say what network policies let through, exactly."),
     "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
     "checks": (f"{_HERE}.checks", "List the checks, or explain one."),
@@ -35,5 +44,6 @@ COMMANDS = {
 def cli() -> None:
     """Turn on, prove and move to Kubernetes network policy on Amazon EKS, enforced by the Amazon VPC CNI.
 
-    Nothing here changes a cluster: the commands look, judge and report.
+    Most commands look, judge and report. Those that change a cluster show a plan and ask first, write down every step before it
+    acts, and can be resumed and taken back.
     """

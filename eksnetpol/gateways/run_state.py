@@ -4,41 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Literal
-
-import msgspec
 
 from eksnetpol.gateways.run_folder import Header
 from eksnetpol.interfaces.acting import Entry
-from eksnetpol.model.plan import Plan, Verb
+from eksnetpol.model.plan import Plan
+from eksnetpol.model.runs import RunSummary, State
 from eksnetpol.model.snapshot import Target
 
-State = Literal["finished", "failed", "stopped", "running", "rolled back", "unreadable"]
-"""*stopped* is resumable: somebody or time stopped it, or its process died without a word."""
-
 _NEVER = datetime.fromtimestamp(0, UTC)
-
-
-class RunSummary(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A run in a line. ``done`` of ``steps`` are known to be true; ``ended_at`` is None while it may go on.
-
-    ``undoes`` is the run that this one goes back on. ``problem`` says why an unreadable one cannot be read.
-    """
-
-    id: str
-    verb: Verb | None = None
-    title: str = ""
-    target: Target = Target()
-    state: State = "stopped"
-    started_at: datetime = _NEVER
-    ended_at: datetime | None = None
-    done: int = 0
-    steps: int = 0
-    by: str = ""
-    tool: str = ""
-    undoes: str = ""
-    detail: str = ""
-    problem: str = ""
 
 
 def summary_of(header: Header, plan: Plan, entries: Sequence[Entry], *, held: bool) -> RunSummary:

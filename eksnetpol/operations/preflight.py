@@ -8,6 +8,7 @@ from eksnetpol.checks.catalog import catalog
 from eksnetpol.checks.choose import choose
 from eksnetpol.checks.judge import judge
 from eksnetpol.checks.run import run
+from eksnetpol.facts.declare import Lookup
 from eksnetpol.model.findings import Baseline, Intent, Report
 from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot
@@ -20,15 +21,17 @@ def preflight(
     settings: Settings | None = None,
     intent: Intent = Intent.ENABLE,
     baseline: Baseline | None = None,
+    facts: Lookup | None = None,
 ) -> Report:
     """Return whether the cluster in *snapshot* is ready for *intent*, with everything that was found.
 
-    *baseline* is a former report (`reporting.json_v1.read_baseline`); what it found already does not count. Raises `UsageError`
-    when *settings* names what there is not (`checks.choose.validate`). The traceback of a check that broke goes to the log.
+    *baseline* is a former report (`reporting.json_v1.read_baseline`); what it found already does not count. *facts* are those of
+    *snapshot*, where somebody else asks them too: each is worked out once. Raises `UsageError` when *settings* names what there
+    is not (`checks.choose.validate`). The traceback of a check that broke goes to the log.
     """
     settings = settings or Settings()
     to_run, left_out = choose(catalog(), settings, intent)
-    answers = run(to_run, snapshot)
+    answers = run(to_run, snapshot, facts)
     for answer in answers:
         if answer.trace:
             _log.debug("%s broke\n%s", answer.check.id, answer.trace)

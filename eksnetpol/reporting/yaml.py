@@ -28,6 +28,11 @@ Dumper.add_representer(str, _text)
 
 def write(report: Report, _options: Options) -> str:
     """Return *report* as one YAML document in ASCII, its keys sorted."""
-    text = yaml.dump(document(report), Dumper=Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
+    return dumped(document(report))
+
+
+def dumped(value: object) -> str:
+    """Return *value*, which is made of what JSON has, as one YAML document in ASCII, its keys sorted."""
+    text = yaml.dump(value, Dumper=Dumper, sort_keys=True, width=_ENDLESS, allow_unicode=False)
     # The same string to a YAML reader, but no workflow command to a CI runner.
     return text.replace("##[", "#\\x23[")
