@@ -102,7 +102,7 @@ def matrix() -> Matrix:
     """Return the version matrix that ships with this release."""
     text = (files("eksnetpol") / "data" / "releases.toml").read_text(encoding="utf-8")
     # Versions are Structs, which msgspec would read from tables; in the file they are text.
-    return msgspec.convert(_versions(msgspec.toml.decode(text)), Matrix)
+    return msgspec.convert(with_versions(msgspec.toml.decode(text)), Matrix)
 
 
 _VERSION_KEYS: dict[str, type[Release | KubernetesVersion]] = {
@@ -111,15 +111,19 @@ _VERSION_KEYS: dict[str, type[Release | KubernetesVersion]] = {
     "since": Release,
     "cni": Release,
     "agent": Release,
+    "agent_before": Release,
+    "release": Release,
+    "never_released": Release,
     "kubernetes": KubernetesVersion,
 }
 
 
-def _versions(value: object, key: str = "") -> object:
+def with_versions(value: object, key: str = "") -> object:
+    """Return *value*, read from a data file, with the texts that name versions as versions: by the keys they stand under."""
     if isinstance(value, dict):
-        return {k: _versions(v, "platform" if key == "platform" else k) for k, v in value.items()}
+        return {k: with_versions(v, "platform" if key == "platform" else k) for k, v in value.items()}
     if isinstance(value, list):
-        return [_versions(v, key) for v in value]
+        return [with_versions(v, key) for v in value]
     if isinstance(value, str) and key == "platform":
         return PlatformVersion.parse(value)
     if isinstance(value, str) and key in _VERSION_KEYS:
