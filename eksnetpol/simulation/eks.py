@@ -1,18 +1,19 @@
-"""EKS's side of a cluster: what its API answers, and how add-ons change.
+"""EKS's side of a cluster: what is known of it, and what its API answers to questions.
 
-Objects are kept in the API's own JSON. Each verb takes the state and the time and returns the new state and the answer, or raises
-`EksError` with the code the API uses. One update per add-on at a time; an update is *in progress* for a while and then ends; the
-stored configuration is replaced, never merged (botocore's ``eks`` model; docs.aws.amazon.com/eks, "Update an Amazon EKS add-on").
+Objects are kept in the API's own JSON. How add-ons change is in `eks_changes.py` (the verbs) and `eks_settling.py` (what time and
+the cluster make of them); tags are in `eks_tags.py`. All of it is pure: state and time go in, state and answer come out, or
+`EksError` is raised with the code the API uses.
+
+What AWS documents nothing about is chosen here and marked ``[?]``; nothing outside this room may lean on it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import yaml
@@ -21,9 +22,6 @@ from eksnetpol.model.versions import Release
 from eksnetpol.simulation.configuration_schema import configuration_schema
 
 Json = dict[str, Any]
-
-SETTLES_AFTER = timedelta(seconds=20)
-"""How long a change of an add-on takes in this world."""
 
 
 class EksError(Exception):
@@ -35,14 +33,78 @@ class EksError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A change under way: what the add-on will be when ``due``, and how its update ends. ``after`` None deletes it."""
+class Timing:
+    """How long what takes. AWS publishes none of it ``[?]``: these are of the size that people report.
 
-    due: datetime
-    update: str
-    after: Json | None
-    ends: str = "Successful"
+    ``stale`` is how long DescribeAddon still shows the state before a change, ``begins`` when the objects are written,
+    ``settles`` when a change may end at the earliest. ``degraded`` is how long a roll-out may stand still before the add-on counts as
+    DEGRADED, ``gives_up`` how long after the objects were written an unfinished roll-out makes the update fail.
+    """
+
+    stale: timedelta = timedelta(seconds=2)
+    begins: timedelta = timedelta(seconds=5)
+    settles: timedelta = timedelta(seconds=20)
+    degraded: timedelta = timedelta(minutes=5)
+    gives_up: timedelta = timedelta(minutes=40)
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What is to become of one change, for tests and rehearsals.
+
+    With ``errors`` (``ErrorDetail`` objects of the API) it fails with them, before anything is written or, with ``written``,
+    after. ``ails`` is how long the add-on is DEGRADED once the change has succeeded, before it is ACTIVE.
+    """
+
     errors: tuple[Json, ...] = ()
+    written: bool = False
+    ails: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change does to the objects in the cluster: the caller performs it (`addon_effects.perform`) and tells how it went.
+
+    ``values`` is the add-on's whole configuration afterwards, one JSON or YAML text. ``formerly`` is the version before, empty
+    for none. A deletion with ``preserve`` has no effect on objects.
+    """
+
+    cluster: str
+    addon: str
+    verb: Literal["create", "update", "delete"]
+    version: str
+    values: str = ""
+    role: str = ""
+    resolve: str = "NONE"
+    preserve: bool = False
+    formerly: str = ""
+    family: str = "ipv4"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an effect went: ``errors`` are ``ErrorDetail`` objects of the API, none where everything was written."""
+
+    errors: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A change under way. ``before`` is the add-on as it was (None: none was), ``after`` as it is to be (None: gone).
+
+    ``update`` is the id of its Update, empty where the API makes none. ``written`` is when the objects were. ``progress`` counts
+    the pods of the DaemonSet with the new template and those available, ``progressed`` is when that last changed.
+    """
+
+    started: datetime
+    effect: Effect
+    before: Json | None
+    after: Json | None
+    update: str = ""
+    fate: Fate = Fate()
+    written: datetime | None = None
+    progress: tuple[int, int] = (-1, -1)
+    progressed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +115,12 @@ class EksCluster:
     addons: Mapping[str, Json] = field(default_factory=dict)
     pending: Mapping[str, Pending] = field(default_factory=dict)
     updates: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    fates: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
-    """By add-on, the ``ErrorDetail`` objects that its next change ends with: then it fails and leaves the add-on as it was."""
+    fates: Mapping[str, tuple[Fate, ...]] = field(default_factory=dict)
+    """By add-on, what becomes of its next changes, the first of the next one."""
+    ailing: Mapping[str, datetime] = field(default_factory=dict)
+    """Add-ons that are DEGRADED with no change under way, and when they may be ACTIVE at the earliest."""
+    tokens: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By ``clientRequestToken``, a digest of the request it came with, and the id of its Update."""
     nodegroups: tuple[Json, ...] = ()
     fargate_profiles: tuple[Json, ...] = ()
     pod_identities: tuple[Json, ...] = ()
@@ -63,10 +129,17 @@ class EksCluster:
 
 @dataclass(frozen=True, slots=True)
 class Eks:
-    """The service: clusters by name, and the ``vpc-cni`` versions it offers by Kubernetes version, newest first."""
+    """The service: clusters by name, and the ``vpc-cni`` versions it offers by Kubernetes version, newest first.
+
+    ``schemas`` are configuration schemas, as JSON texts by add-on version, where more is known than `configuration_schema` says.
+    """
 
     clusters: Mapping[str, EksCluster] = field(default_factory=dict)
     offered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    timing: Timing = Timing()
+    schemas: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Default add-on versions by Kubernetes version; without one the second newest stands for it."""
 
     def of(self, name: str) -> EksCluster:
         """Return a cluster; raise ``ResourceNotFoundException`` where there is none."""
@@ -81,9 +154,31 @@ class Eks:
             raise EksError("ResourceNotFoundException", f"No addon: {addon} found in cluster: {cluster}")
         return found
 
+    def updates(self, cluster: str, addon: str) -> tuple[Json, ...]:
+        """Return the updates of an add-on, the newest first. Raises ``ResourceNotFoundException`` without such a cluster."""
+        return tuple(reversed(self.of(cluster).updates.get(addon, {}).values()))
+
+    def update(self, cluster: str, addon: str, number: str) -> Json:
+        """Return one update of an add-on; raise ``ResourceNotFoundException`` where there is none."""
+        found = self.of(cluster).updates.get(addon, {}).get(number)
+        if found is None:
+            raise EksError("ResourceNotFoundException", f"No update found for ID: {number}")
+        return found
+
     def with_cluster(self, name: str, cluster: EksCluster) -> Eks:
         """Return the service with one cluster replaced."""
         return replace(self, clusters={**self.clusters, name: cluster})
+
+    def with_fates(self, cluster: str, addon: str, fates: Iterable[Fate]) -> Eks:
+        """Return the service in which these are the fates of the add-on's next changes."""
+        here = self.of(cluster)
+        return self.with_cluster(cluster, replace(here, fates={**here.fates, addon: tuple(fates)}))
+
+    def default_version(self, kubernetes: str) -> str:
+        """Return the add-on version that is installed when none is named; empty where none is offered."""
+        offered = self.offered.get(kubernetes, ())
+        second = offered[min(1, len(offered) - 1)] if offered else ""
+        return self.defaults.get(kubernetes, second)
 
 
 def addon_versions(eks: Eks, kubernetes: str | None, addon: str | None) -> list[Json]:
@@ -93,8 +188,9 @@ def addon_versions(eks: Eks, kubernetes: str | None, addon: str | None) -> list[
     by_version: dict[str, list[Json]] = {}
     for cluster_version, versions in eks.offered.items():
         if kubernetes in {None, cluster_version}:
-            for position, version in enumerate(versions):
-                suits = {"clusterVersion": cluster_version, "platformVersions": ["*"], "defaultVersion": position == 1}
+            default = eks.default_version(cluster_version)
+            for version in versions:
+                suits = {"clusterVersion": cluster_version, "platformVersions": ["*"], "defaultVersion": version == default}
                 by_version.setdefault(version, []).append(suits)
     ordered = sorted(by_version, key=Release.parse, reverse=True)
     described = [
@@ -108,15 +204,14 @@ def addon_configuration(eks: Eks, addon: str, version: str) -> Json:
     """Return DescribeAddonConfiguration's answer; raise ``ResourceNotFoundException`` for a version nobody offers."""
     if addon != "vpc-cni" or not any(version in versions for versions in eks.offered.values()):
         raise EksError("ResourceNotFoundException", f"Addon {addon} version {version} not found")
-    schema = json.dumps(configuration_schema(Release.parse(version)))
-    return {"addonName": addon, "addonVersion": version, "configurationSchema": schema}
+    return {"addonName": addon, "addonVersion": version, "configurationSchema": _schema_text(eks, version)}
 
 
-def validate_values(text: str, version: str) -> None:
+def validate_values(eks: Eks, text: str, version: str) -> None:
     """Raise ``InvalidParameterException`` when configuration values are no JSON or YAML or do not fit the schema."""
     try:
         values = yaml.safe_load(text)
-        jsonschema.validate(values or {}, configuration_schema(Release.parse(version)))
+        jsonschema.validate({} if values is None else values, json.loads(_schema_text(eks, version)))
     except yaml.YAMLError as error:
         raise EksError("InvalidParameterException", "ConfigurationValue is not in valid JSON or YAML format") from error
     except jsonschema.ValidationError as error:
@@ -125,124 +220,5 @@ def validate_values(text: str, version: str) -> None:
         raise EksError("InvalidParameterException", message) from error
 
 
-def create_addon(eks: Eks, cluster: str, wanted: Json, now: datetime) -> tuple[Eks, Json]:
-    """Start creating an add-on; return the new state and CreateAddon's ``addon``."""
-    here = eks.of(cluster)
-    name = wanted["addonName"]
-    if name in here.addons:
-        raise EksError("ResourceInUseException", f"Addon already exists: {name}")
-    versions = eks.offered.get(here.cluster["version"], ())
-    version = wanted.get("addonVersion") or (versions[min(1, len(versions) - 1)] if versions else "")
-    _refuse_unknown(versions, version)
-    values = wanted.get("configurationValues", "")
-    if values:
-        validate_values(values, version)
-    arn = here.cluster["arn"].replace(":cluster/", ":addon/") + f"/{name}/{_digest(cluster, name)}"
-    addon = {
-        "addonName": name,
-        "clusterName": cluster,
-        "status": "CREATING",
-        "addonVersion": version,
-        "health": {"issues": []},
-        "addonArn": arn,
-        "createdAt": now,
-        "modifiedAt": now,
-        "tags": wanted.get("tags", {}),
-        **({"configurationValues": values} if values else {}),
-        **_kept(wanted, "serviceAccountRoleArn"),
-    }
-    here = replace(here, addons={**here.addons, name: addon})
-    here = _begun(here, name, Pending(now + SETTLES_AFTER, "", {**addon, "status": "ACTIVE"}), "CREATE_FAILED")
-    return eks.with_cluster(cluster, here), addon
-
-
-def update_addon(eks: Eks, cluster: str, name: str, wanted: Json, now: datetime) -> tuple[Eks, Json]:
-    """Start updating an add-on; return the new state and UpdateAddon's ``update``.
-
-    The same ``clientRequestToken`` again starts nothing: it is answered with the update it started.
-    """
-    addon = eks.addon(cluster, name)
-    here = eks.of(cluster)
-    number = _digest(cluster, name, wanted.get("clientRequestToken") or f"{now} {len(here.updates.get(name, {}))}")
-    if number in here.updates.get(name, {}):
-        return eks, here.updates[name][number]
-    if name in here.pending:
-        raise EksError("ResourceInUseException", f"Addon {name} is in status {addon['status']}, an update is in progress")
-    version: str = wanted.get("addonVersion") or addon["addonVersion"]
-    _refuse_unknown(eks.offered.get(here.cluster["version"], ()), version)
-    values = wanted.get("configurationValues")
-    if values:
-        validate_values(values, version)
-    changes = {
-        "AddonVersion": wanted.get("addonVersion"),
-        "ResolveConflicts": wanted.get("resolveConflicts"),
-        "ConfigurationValues": values,
-        "ServiceAccountRoleArn": wanted.get("serviceAccountRoleArn"),
-    }
-    params = [{"type": kind, "value": value} for kind, value in changes.items() if value]
-    update = {"id": number, "status": "InProgress", "type": "AddonUpdate", "params": params, "createdAt": now, "errors": []}
-    after = {**addon, "status": "ACTIVE", "addonVersion": version, "modifiedAt": now, **_kept(wanted, "serviceAccountRoleArn")}
-    if values is not None:
-        after["configurationValues"] = values
-    here = replace(
-        here,
-        addons={**here.addons, name: {**addon, "status": "UPDATING", "modifiedAt": now}},
-        updates={**here.updates, name: {**here.updates.get(name, {}), number: update}},
-    )
-    here = _begun(here, name, Pending(now + SETTLES_AFTER, number, after), "UPDATE_FAILED", addon)
-    return eks.with_cluster(cluster, here), update
-
-
-def delete_addon(eks: Eks, cluster: str, name: str, now: datetime) -> tuple[Eks, Json]:
-    """Start deleting an add-on; return the new state and DeleteAddon's ``addon``."""
-    addon = {**eks.addon(cluster, name), "status": "DELETING", "modifiedAt": now}
-    here = eks.of(cluster)
-    here = replace(here, addons={**here.addons, name: addon})
-    here = _begun(here, name, Pending(now + SETTLES_AFTER, "", None), "DELETE_FAILED")
-    return eks.with_cluster(cluster, here), addon
-
-
-def _begun(here: EksCluster, name: str, change: Pending, failed: str, before: Json | None = None) -> EksCluster:
-    """Return the cluster with a change under way; with a fate for it, it will end as *failed* and keep what was *before*."""
-    fate = here.fates.get(name, ())
-    if fate:
-        issues = [{"code": e["errorCode"], "message": e["errorMessage"], "resourceIds": e.get("resourceIds", [])} for e in fate]
-        after = {**(before or here.addons[name]), "status": failed, "health": {"issues": issues}}
-        change = Pending(change.due, change.update, after, "Failed", fate)
-    fates = {k: v for k, v in here.fates.items() if k != name}
-    return replace(here, pending={**here.pending, name: change}, fates=fates)
-
-
-def settle(eks: Eks, now: datetime) -> Eks:
-    """Return the state in which everything due by *now* has ended."""
-    for name, here in eks.clusters.items():
-        for addon, change in here.pending.items():
-            if change.due <= now:
-                eks = eks.with_cluster(name, _ended(eks.of(name), addon, change))
-    return eks
-
-
-def _ended(here: EksCluster, addon: str, change: Pending) -> EksCluster:
-    addons = {k: v for k, v in here.addons.items() if k != addon}
-    if change.after is not None:
-        addons[addon] = change.after
-    updates = dict(here.updates)
-    if change.update:
-        ended = {**updates[addon][change.update], "status": change.ends, "errors": list(change.errors)}
-        updates[addon] = {**updates[addon], change.update: ended}
-    pending = {k: v for k, v in here.pending.items() if k != addon}
-    return replace(here, addons=addons, pending=pending, updates=updates)
-
-
-def _refuse_unknown(offered: tuple[str, ...], version: str) -> None:
-    if version not in offered:
-        raise EksError("InvalidParameterException", f"Addon version specified is not supported: {version or 'none is offered'}")
-
-
-def _kept(wanted: Json, *names: str) -> Json:
-    return {n: wanted[n] for n in names if wanted.get(n)}
-
-
-def _digest(*parts: str) -> str:
-    text = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
+def _schema_text(eks: Eks, version: str) -> str:
+    return eks.schemas.get(version) or json.dumps(configuration_schema(Release.parse(version)))

@@ -1,6 +1,7 @@
 """An EKS endpoint over HTTP: the rules of `eksnetpol.simulation.eks` behind botocore's service model.
 
 Requests must be signed (the signature itself is not verified, its presence and its service are). Faults are set per operation.
+With a ``place`` (`tests.testbed.eks_endpoint_objects`) add-ons are written to a real API server, and end when they have rolled.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from typing import Any
 from botocore.model import ServiceModel
 
 from eksnetpol.simulation import eks as rules
+from eksnetpol.simulation import eks_changes, eks_settling, eks_tags
 from eksnetpol.simulation.eks import Eks, EksCluster, EksError
+from eksnetpol.simulation.eks_settling import Place
 from tests.testbed import service_model as sm
 
 Json = dict[str, Any]
 SMALL_PAGE = 100
 DEAD = -1
 """A fault's status: no answer at all."""
+TURN = 0.2
+"""Seconds between two turns of an endpoint that has a place to write to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +94,14 @@ def eks_addon(cluster: Json, **members: Any) -> Json:
 
 @dataclass(slots=True)
 class EksEndpoint:
-    """The endpoint. ``eks`` may be replaced at any time; ``calls`` are the operations it was asked for, in order."""
+    """The endpoint. ``eks`` may be replaced at any time; ``calls`` are the operations it was asked for, in order.
+
+    Without a ``place`` add-ons change in EKS alone. What EKS does by itself happens whenever it is asked something, and with a
+    place every `TURN` seconds too.
+    """
 
     eks: Eks = field(default_factory=Eks)
+    place: Place | None = None
     faults: dict[str, Fault] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     page_size: int = SMALL_PAGE
@@ -108,21 +118,26 @@ class EksEndpoint:
             "DescribeAddon": lambda p: {"addon": self.eks.addon(p["clusterName"], p["addonName"])},
             "DescribeAddonVersions": self._addon_versions,
             "DescribeAddonConfiguration": lambda p: rules.addon_configuration(self.eks, p["addonName"], p["addonVersion"]),
-            "CreateAddon": lambda p: self._changed("addon", rules.create_addon(self.eks, p["clusterName"], p, self.clock())),
+            "CreateAddon": lambda p: self._changed(
+                "addon", eks_changes.create_addon(self.eks, p["clusterName"], p, self.clock())
+            ),
             "UpdateAddon": lambda p: self._changed(
-                "update", rules.update_addon(self.eks, p["clusterName"], p["addonName"], p, self.clock())
+                "update", eks_changes.update_addon(self.eks, p["clusterName"], p["addonName"], p, self.clock())
             ),
-            "DeleteAddon": lambda p: self._changed(
-                "addon", rules.delete_addon(self.eks, p["clusterName"], p["addonName"], self.clock())
-            ),
+            "DeleteAddon": self._delete_addon,
+            "TagResource": lambda p: self._now(eks_tags.tagged(self.eks, p["resourceArn"], p["tags"])),
+            "UntagResource": lambda p: self._now(eks_tags.untagged(self.eks, p["resourceArn"], p["tagKeys"])),
+            "ListTagsForResource": lambda p: {"tags": dict(eks_tags.tags_of(self.eks, p["resourceArn"]))},
             "ListNodegroups": lambda p: self._names(p, "nodegroups", "nodegroups", "nodegroupName"),
             "DescribeNodegroup": lambda p: self._one(p, "nodegroup", "nodegroups", "nodegroupName"),
             "ListFargateProfiles": lambda p: self._names(p, "fargateProfileNames", "fargate_profiles", "fargateProfileName"),
             "DescribeFargateProfile": lambda p: self._one(p, "fargateProfile", "fargate_profiles", "fargateProfileName"),
             "ListPodIdentityAssociations": self._associations,
             "DescribePodIdentityAssociation": lambda p: self._one(p, "association", "pod_identities", "associationId"),
-            "ListUpdates": lambda p: self._page("updateIds", list(self._updates(p)), p),
-            "DescribeUpdate": self._update,
+            "ListUpdates": lambda p: self._page(
+                "updateIds", [u["id"] for u in self.eks.updates(p["name"], p.get("addonName", ""))], p
+            ),
+            "DescribeUpdate": lambda p: {"update": self.eks.update(p["name"], p.get("addonName", ""), p["updateId"])},
             "ListInsights": self._insights,
             "DescribeInsight": lambda p: self._one(p, "insight", "insights", "id"),
             "DescribeClusterVersions": lambda p: self._page(
@@ -133,8 +148,13 @@ class EksEndpoint:
     def handle(self, route: sm.Route, params: Json) -> Json:
         """Answer one request; raise `EksError` for what the API answers with an error."""
         with self._lock:
-            self.eks = rules.settle(self.eks, self.clock())
+            self.eks = eks_settling.drive(self.eks, self.clock(), self.place)
             return self.operations()[route.operation.name](params)
+
+    def turn(self) -> None:
+        """Do what EKS does by itself by now."""
+        with self._lock:
+            self.eks = eks_settling.drive(self.eks, self.clock(), self.place)
 
     def fault_of(self, operation: str) -> Fault | None:
         """Return the fault an operation is to have now, counting down those that end."""
@@ -152,6 +172,15 @@ class EksEndpoint:
     def _changed(self, member: str, result: tuple[Eks, Json]) -> Json:
         self.eks, value = result
         return {member: value}
+
+    def _now(self, eks: Eks) -> Json:
+        self.eks = eks
+        return {}
+
+    def _delete_addon(self, params: Json) -> Json:
+        preserve = params.get("preserve", False)
+        deleted = eks_changes.delete_addon(self.eks, params["clusterName"], params["addonName"], self.clock(), preserve=preserve)
+        return self._changed("addon", deleted)
 
     def _page(self, member: str, items: list[Any], params: Json) -> Json:
         token = params.get("nextToken") or "0"
@@ -192,15 +221,6 @@ class EksEndpoint:
             and i.get("insightStatus", {}).get("status") in asked.get("statuses", [i.get("insightStatus", {}).get("status")])
         ]
         return self._page("insights", [{k: v for k, v in i.items() if k in known} for i in found], params)
-
-    def _updates(self, params: Json) -> Mapping[str, Json]:
-        return self.eks.of(params["name"]).updates.get(params.get("addonName", ""), {})
-
-    def _update(self, params: Json) -> Json:
-        found = self._updates(params).get(params["updateId"])
-        if found is None:
-            raise EksError("ResourceNotFoundException", f"No update found for ID: {params['updateId']}")
-        return {"update": found}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -266,6 +286,12 @@ def _held_to_the_model(route: sm.Route, answered: Json) -> tuple[int, str, Json]
         return 500, "ServerException", {"message": f"the endpoint would have answered what the model does not have: {error}"}
 
 
+def _turning(endpoint: EksEndpoint, over: threading.Event) -> None:
+    while not over.wait(TURN):
+        if endpoint.place is not None:
+            endpoint.turn()
+
+
 @contextmanager
 def serving(endpoint: EksEndpoint) -> Iterator[EksEndpoint]:
     """Serve *endpoint* on a free port of the loopback address; ``url`` tells where."""
@@ -274,10 +300,15 @@ def serving(endpoint: EksEndpoint) -> Iterator[EksEndpoint]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), members))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    over = threading.Event()
+    turning = threading.Thread(target=_turning, args=(endpoint, over), daemon=True)
+    turning.start()
     endpoint.url = f"http://127.0.0.1:{server.server_address[1]}"
     try:
         yield endpoint
     finally:
+        over.set()
+        turning.join()
         server.shutdown()
         server.server_close()
 

@@ -19,6 +19,7 @@ from urllib.error import HTTPError
 import pytest
 
 from eksnetpol.simulation import eks as rules
+from eksnetpol.simulation import eks_changes, eks_settling
 from tests.testbed import service_model as sm
 from tests.testbed.eks_endpoint import DEAD, EksEndpoint, Fault, eks_addon, eks_cluster, one_cluster, serving
 
@@ -26,7 +27,15 @@ pytestmark = pytest.mark.testbed
 
 Aws = Callable[..., subprocess.CompletedProcess[str]]
 CLUSTER = eks_cluster("shop")
+SETTLES = rules.Timing().settles
 OFFERED = ("v1.23.0-eksbuild.1", "v1.22.4-eksbuild.1", "v1.20.5-eksbuild.1")
+
+
+def after(eks: rules.Eks, now: datetime) -> rules.Eks:
+    """Return the state at *now*, when time has passed step by step."""
+    for second in range(21):
+        eks = eks_settling.drive(eks, now - SETTLES + timedelta(seconds=second))
+    return eks
 
 
 @pytest.fixture
@@ -114,7 +123,7 @@ def test_an_update_is_pending_then_settles_and_only_one_runs(aws: Aws, endpoint:
     assert "ResourceInUseException" in aws(*update).stderr
     describe = ("describe-update", "--name", "shop", "--addon-name", "vpc-cni", "--update-id", number)
     assert json.loads(aws(*describe).stdout)["update"]["status"] == "InProgress"
-    now[0] += rules.SETTLES_AFTER + timedelta(seconds=1)
+    now[0] += SETTLES + timedelta(seconds=1)
     assert json.loads(aws(*describe).stdout)["update"]["status"] == "Successful"
     addon = json.loads(aws("describe-addon", "--cluster-name", "shop", "--addon-name", "vpc-cni").stdout)["addon"]
     assert (addon["status"], addon["addonVersion"]) == ("ACTIVE", OFFERED[0])
@@ -124,20 +133,20 @@ def test_an_update_is_pending_then_settles_and_only_one_runs(aws: Aws, endpoint:
 def test_configuration_is_replaced_not_merged(endpoint: EksEndpoint) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     wanted = {"configurationValues": '{"enableWindowsIpam":"true"}'}
-    changed, _ = rules.update_addon(endpoint.eks, "shop", "vpc-cni", wanted, now)
-    settled = rules.settle(changed, now + rules.SETTLES_AFTER)
+    changed, _ = eks_changes.update_addon(endpoint.eks, "shop", "vpc-cni", wanted, now)
+    settled = after(changed, now + SETTLES)
     assert settled.addon("shop", "vpc-cni")["configurationValues"] == wanted["configurationValues"]
 
 
 def test_an_add_on_can_be_created_and_deleted(endpoint: EksEndpoint) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    deleted, _ = rules.delete_addon(endpoint.eks, "shop", "vpc-cni", now)
-    gone = rules.settle(deleted, now + rules.SETTLES_AFTER)
+    deleted, _ = eks_changes.delete_addon(endpoint.eks, "shop", "vpc-cni", now)
+    gone = after(deleted, now + SETTLES)
     with pytest.raises(rules.EksError, match="No addon"):
         gone.addon("shop", "vpc-cni")
-    created, answer = rules.create_addon(gone, "shop", {"addonName": "vpc-cni", "addonVersion": OFFERED[1]}, now)
+    created, answer = eks_changes.create_addon(gone, "shop", {"addonName": "vpc-cni", "addonVersion": OFFERED[1]}, now)
     assert answer["status"] == "CREATING"
-    assert rules.settle(created, now + rules.SETTLES_AFTER).addon("shop", "vpc-cni")["status"] == "ACTIVE"
+    assert after(created, now + SETTLES).addon("shop", "vpc-cni")["status"] == "ACTIVE"
 
 
 def test_a_version_nobody_offers_is_refused(aws: Aws) -> None:
@@ -256,25 +265,26 @@ def test_lists_are_filtered_as_asked(aws: Aws) -> None:
 def test_a_change_can_fail_and_leaves_the_add_on_as_it_was(endpoint: EksEndpoint) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     conflict = {"errorCode": "ConfigurationConflict", "errorMessage": "Conflicts found", "resourceIds": ["aws-node"]}
-    doomed = endpoint.eks.with_cluster("shop", replace(endpoint.eks.of("shop"), fates={"vpc-cni": (conflict,)}))
-    started, update = rules.update_addon(doomed, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
-    ended = rules.settle(started, now + rules.SETTLES_AFTER)
+    doomed = endpoint.eks.with_fates("shop", "vpc-cni", [rules.Fate((conflict,))])
+    started, update = eks_changes.update_addon(doomed, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
+    ended = after(started, now + SETTLES)
     addon = ended.addon("shop", "vpc-cni")
     assert (addon["status"], addon["addonVersion"]) == ("UPDATE_FAILED", "v1.20.5-eksbuild.1")
     assert addon["health"]["issues"][0]["code"] == "ConfigurationConflict"
     told = ended.of("shop").updates["vpc-cni"][update["id"]]
     assert (told["status"], told["errors"]) == ("Failed", [conflict])
-    again, _ = rules.update_addon(ended, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
-    assert rules.settle(again, now + rules.SETTLES_AFTER).addon("shop", "vpc-cni")["status"] == "ACTIVE"
+    again, _ = eks_changes.update_addon(ended, "shop", "vpc-cni", {"addonVersion": OFFERED[0]}, now)
+    assert after(again, now + SETTLES).addon("shop", "vpc-cni")["status"] == "ACTIVE"
 
-    doomed = endpoint.eks.with_cluster("shop", replace(endpoint.eks.of("shop"), addons={}, fates={"vpc-cni": (conflict,)}))
-    started, _ = rules.create_addon(doomed, "shop", {"addonName": "vpc-cni"}, now)
-    assert rules.settle(started, now + rules.SETTLES_AFTER).addon("shop", "vpc-cni")["status"] == "CREATE_FAILED"
+    without = endpoint.eks.with_cluster("shop", replace(endpoint.eks.of("shop"), addons={}))
+    doomed = without.with_fates("shop", "vpc-cni", [rules.Fate((conflict,))])
+    started, _ = eks_changes.create_addon(doomed, "shop", {"addonName": "vpc-cni"}, now)
+    assert after(started, now + SETTLES).addon("shop", "vpc-cni")["status"] == "CREATE_FAILED"
 
 
 def test_the_same_request_token_starts_one_update(endpoint: EksEndpoint) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     wanted = {"addonVersion": OFFERED[0], "clientRequestToken": "once"}
-    started, first = rules.update_addon(endpoint.eks, "shop", "vpc-cni", wanted, now)
-    same, second = rules.update_addon(started, "shop", "vpc-cni", wanted, now + timedelta(seconds=1))
+    started, first = eks_changes.update_addon(endpoint.eks, "shop", "vpc-cni", wanted, now)
+    same, second = eks_changes.update_addon(started, "shop", "vpc-cni", wanted, now + timedelta(seconds=1))
     assert (same, second) == (started, first)
