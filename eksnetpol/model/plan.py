@@ -388,7 +388,8 @@ class Plan(_Value, frozen=True, kw_only=True, omit_defaults=False):
     def digest(self) -> str:
         """Sixteen hex digits that stand for all of it but when and by what it was made."""
         bare = msgspec.structs.replace(self, made_at=datetime.fromtimestamp(0, UTC), tool="")
-        return digest_of(msgspec.to_builtins(bare))
+        # Read back as from a file, where a whole number of seconds has become a fraction's kind.
+        return digest_of(msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(bare), type=Plan)))
 
 
 def document(plan: Plan) -> dict[str, object]:
