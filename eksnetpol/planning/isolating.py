@@ -1,0 +1,165 @@
+"""Which workloads' pods become isolated the moment enforcement is on: only what is not enforced today.
+
+Made from facts that the checks have worked out already (`facts/policing.py`), in sets of classes; `policy.dormant` asks an engine
+the same and is the oracle of the tests. The agent polices a direction as soon as there are rules for it, whatever
+``policyTypes`` says, never pods on the host network or on nodes that ``aws-node`` does not serve, and gives pods whose names it
+cannot tell apart the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from eksnetpol.facts.declare import Lookup
+from eksnetpol.facts.platform import NodeKinds
+from eksnetpol.facts.vpc_cni import Switches
+from eksnetpol.model.findings import Subject
+from eksnetpol.model.plan import Isolation
+from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.snapshot import Seen
+from eksnetpol.planning.reading import known
+from eksnetpol.policy.identities import Identities
+from eksnetpol.policy.isolation import Isolation as Isolated
+from eksnetpol.policy.owners import owner_of
+from eksnetpol.policy.universe import Classes, PodClass, indexes_of
+
+Direction = Literal["ingress", "egress"]
+DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+
+_POLICED_OTHERWISE = "auto"
+
+
+def isolates(facts: Lookup) -> tuple[Isolation, ...] | None:
+    """Return what becomes isolated, closed workloads first; none where all is enforced already, None where it is not known."""
+    switches: Switches | None = known(facts, "switches")
+    if switches is not None and switches.both_on:
+        return ()
+    found, names = facts.get("isolation"), facts.get("identities")
+    if not (isinstance(found, Seen) and isinstance(names, Seen)):
+        return None
+    sides = {d: _side(found.value, names.value, d) for d in DIRECTIONS}
+    counts = _count(found.value, sides, _unserved(facts))
+    rows = list(_rows(sides, counts))
+    return tuple(sorted(rows, key=lambda r: (not r.closed, r.workload, r.direction == "egress")))
+
+
+def uncovered(facts: Lookup) -> int | None:
+    """Return how many running pods no policy selects: those that strict mode closes. None where it is not known."""
+    found, names = facts.get("isolation"), facts.get("identities")
+    if not (isinstance(found, Seen) and isinstance(names, Seen)):
+        return None
+    held = _side(found.value, names.value, "ingress").isolated | _side(found.value, names.value, "egress").isolated
+    isolation: Isolated = found.value
+    unserved = _unserved(facts)
+    left = isolation.universe.members(isolation.policed & ~held)
+    return sum(p.spec.node_name not in unserved for c in left for p in c.pods)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One direction: who is isolated, who closed, and by which policies, those that close first."""
+
+    isolated: Classes
+    closed: Classes
+    policies: Mapping[int, tuple[str, ...]]
+
+
+def _side(found: Isolated, names: Identities, direction: Direction) -> _Side:
+    isolated = allowing = selected = 0
+    by_class: dict[int, list[tuple[bool, Subject]]] = {}
+    for subject in found.subjects:
+        if not _polices(subject.policy, direction):
+            continue
+        classes = subject.selected & found.policed
+        rules = subject.policy.spec.ingress if direction == "ingress" else subject.policy.spec.egress
+        isolated |= classes
+        if rules:
+            allowing |= classes
+        for index in indexes_of(classes):
+            by_class.setdefault(index, []).append((bool(rules), subject.subject))
+    selected = isolated
+    isolated = names.spread(isolated) & found.policed
+    # What gets the rules of others by its name alone gets whichever those are.
+    closed = selected & ~allowing
+    return _Side(isolated, closed, {i: tuple(str(s) for _, s in sorted(by)) for i, by in by_class.items()})
+
+
+def _polices(policy: NetworkPolicy, direction: Direction) -> bool:
+    if direction == "ingress":
+        return policy.isolates_ingress or bool(policy.spec.ingress)
+    return policy.isolates_egress or bool(policy.spec.egress)
+
+
+def _unserved(facts: Lookup) -> frozenset[str]:
+    kinds: NodeKinds | None = known(facts, "node_kinds")
+    if kinds is None:
+        return frozenset()
+    return frozenset(name for name, kind in kinds.unserved.items() if kind != _POLICED_OTHERWISE)
+
+
+@dataclass(slots=True)
+class _Count:
+    """A workload's pods that can be policed, and for each direction how many are isolated and closed, by which classes."""
+
+    pods: int = 0
+    isolated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIRECTIONS, 0))
+    closed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIRECTIONS, 0))
+    classes: dict[str, list[int]] = field(default_factory=lambda: {d: [] for d in DIRECTIONS})
+
+
+def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozenset[str]) -> dict[str, _Count]:
+    hit = 0
+    for side in sides.values():
+        hit |= side.isolated
+    universe = found.universe
+    # Only workloads with isolated pods are spoken of, and all pods of a workload are in its namespace.
+    near = 0
+    for namespace in {c.namespace for c in universe.members(hit)}:
+        near |= universe.in_namespace.get(namespace, 0)
+    counts: dict[str, _Count] = {}
+    for pod_class in universe.members(near & found.policed):
+        for workload, pods in _by_workload(pod_class, unserved).items():
+            count = counts.setdefault(workload, _Count())
+            count.pods += pods
+            for direction, side in sides.items():
+                if side.isolated & pod_class.bit:
+                    count.isolated[direction] += pods
+                    count.closed[direction] += pods if side.closed & pod_class.bit else 0
+                    count.classes[direction].append(pod_class.index)
+    return counts
+
+
+def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    known_owners: dict[tuple[str, str] | None, str] = {}
+    for pod in pod_class.pods:
+        if pod.spec.node_name in unserved:
+            continue
+        owners = pod.metadata.owner_references
+        key = (owners[0].kind, owners[0].name) if len(owners) == 1 else None
+        workload = known_owners.get(key) if key else None
+        if workload is None:
+            owner = owner_of(pod)
+            workload = f"{owner.namespace}/{owner.kind}/{owner.name}"
+            if key:
+                known_owners[key] = workload
+        found[workload] = found.get(workload, 0) + 1
+    return found
+
+
+def _rows(sides: Mapping[Direction, _Side], counts: Mapping[str, _Count]) -> Iterator[Isolation]:
+    for workload, count in counts.items():
+        for direction, side in sides.items():
+            if not count.isolated[direction]:
+                continue
+            policies = dict.fromkeys(name for index in count.classes[direction] for name in side.policies.get(index, ()))
+            yield Isolation(
+                workload=workload,
+                direction=direction,
+                pods=count.pods,
+                isolated=count.isolated[direction],
+                closed=count.closed[direction],
+                policies=tuple(policies),
+            )
