@@ -13,7 +13,8 @@ _WHOLE = ("affinity", "tolerations", "eniConfig.subnets")
 
 _QUANTITY = re.compile(r"(?:(?:init|nodeAgent)\.)?resources\.(?:limits|requests)\.[^.]+")
 _VARIABLE = re.compile(r"(?:init\.)?env\.[^.]+")
-_OTHERS = frozenset({*_WHOLE, "eniConfig.create", "eniConfig.region", "livenessProbeTimeoutSeconds", "readinessProbeTimeoutSeconds"})
+_PROBES = ("livenessProbeTimeoutSeconds", "readinessProbeTimeoutSeconds")
+_OTHERS = frozenset({*_WHOLE, *_PROBES, "eniConfig.create", "eniConfig.region"})
 
 
 class Settings:

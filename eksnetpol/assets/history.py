@@ -8,6 +8,7 @@ from importlib.resources import files
 import msgspec
 
 from eksnetpol.assets.releases import matrix, with_versions
+from eksnetpol.errors import UsageError
 from eksnetpol.model.versions import Release
 
 FIRST = Release(1, 14, 0)
@@ -199,10 +200,9 @@ def agent_of(release: Release) -> Release:
     """Return the agent that upstream pairs with a CNI release; for one that is not known, that of the last known before it.
 
     An add-on build may carry a newer agent, so this says what a release *should* run with, never what a cluster runs. Raises
-    `ValueError` for releases before v1.14.0, which have none.
+    `UsageError` for releases before v1.14.0, which have none.
     """
     pairs = [m for m in matrix().manifest if m.cni <= release.base]
     if not pairs:
-        message = f"VPC CNI {release} has no network policy agent; {FIRST} is the first that has"
-        raise ValueError(message)
+        raise UsageError(f"VPC CNI {release} has no network policy agent; {FIRST} is the first release that has")
     return max(pairs, key=lambda m: m.cni).agent

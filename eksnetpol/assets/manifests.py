@@ -29,6 +29,7 @@ AGENT, CNI, INIT = "aws-eks-nodeagent", "aws-node", "aws-vpc-cni-init"
 
 _CPU: Json = {"requests": {"cpu": "25m"}}
 _PROBE_SECONDS = 10
+_TOLERATIONS = ({"operator": "Exists"},)
 
 
 class Install(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +107,7 @@ def objects(install: Install) -> tuple[Json, ...]:
             cni_container=_cni_container(install),
             agent_container=agent_container(install),
             volumes=_volumes(install, {v.name for v in history().volume}),
-            tolerations=settings.get("tolerations") or [{"operator": "Exists"}],
+            tolerations=_TOLERATIONS if settings.get("tolerations") is None else settings.get("tolerations"),
             affinity=settings.get("affinity"),
             avoided=[a.compute_type for a in history().avoided if a.holds(install.release)],
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -24,10 +26,27 @@ def rendered(template: str, **variables: Any) -> Json:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    # YAML knows no HTML: every value goes through `tojson`, which is a quoted YAML scalar.
-    return Environment(
-        loader=FunctionLoader(_source), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )  # noqa: S701
+    made = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=False,  # noqa: S701 - YAML knows no HTML: values go through `tojson`, which quotes them
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.policies["json.dumps_function"] = _quoted
+    return made
+
+
+_PAIR = re.compile(r"\\ud([89ab][0-9a-f]{2})\\ud([c-f][0-9a-f]{2})")
+
+
+def _quoted(value: Any, **options: Any) -> str:
+    """Return *value* as JSON that is YAML too: a character beyond 16 bits is one escape in YAML, two in JSON."""
+    return _PAIR.sub(lambda pair: f"\\U{_beyond(pair[1], pair[2]):08x}", json.dumps(value, **options))
+
+
+def _beyond(high: str, low: str) -> int:
+    return 0x10000 + ((int(high, 16) - 0x800) << 10) + (int(low, 16) - 0xC00)
 
 
 def _source(name: str) -> str:
