@@ -20,6 +20,7 @@ COMMANDS = {
     "restore": (f"{_HERE}.restore", "Put back the policies that a run backed up."),
     "history": (f"{_HERE}.history", "List the runs that changed clusters from here."),
     "show": (f"{_HERE}.show", "Show one run: its plan, and every line of its journal."),
+    "status": (f"{_HERE}.status", "Say what is on: the two switches, every node, every version."),
     "policy": (f"{_HERE}.policy", "Say what network policies let through, exactly."),
     "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
     "checks": (f"{_HERE}.checks", "List the checks, or explain one."),

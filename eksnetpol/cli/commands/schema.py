@@ -11,7 +11,7 @@ from eksnetpol.cli.base import Command
 from eksnetpol.cli.options import general
 from eksnetpol.cli.outputs import Output, output_option, settle, write
 
-NAMES = ("report", "config")
+NAMES = ("report", "status", "config")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -21,6 +21,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
     short_help="Print the JSON Schema of what this tool writes and reads.",
     examples=(
         ("of `preflight -o json`", "eksnetpol schema report"),
+        ("of `status -o json`", "eksnetpol schema status"),
         ("of eksnetpol.toml, for an editor", "eksnetpol schema config -o json=eksnetpol.schema.json"),
     ),
 )
@@ -28,7 +29,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 @output_option("json", "yaml")
 @general
 def command(name: str, output: tuple[Output, ...], **_flags: Any) -> None:
-    """Print the JSON Schema (2020-12) of a report (the default) or of eksnetpol.toml.
+    """Print the JSON Schema (2020-12) of a report (the default), of a status or of eksnetpol.toml.
 
     Within version 1 members are only added: a reader ignores what it does not know.
     """
@@ -51,6 +52,12 @@ def _report() -> dict[str, Any]:
     return schema()
 
 
+def _status() -> dict[str, Any]:
+    from eksnetpol.reporting.status_json import schema
+
+    return schema()
+
+
 def _config() -> dict[str, Any]:
     import msgspec
 
@@ -60,4 +67,4 @@ def _config() -> dict[str, Any]:
     return {"$schema": _DIALECT, "$id": "urn:eksnetpol:config:v1", "title": "eksnetpol.toml", **made}
 
 
-_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "config": _config}
+_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "status": _status, "config": _config}
