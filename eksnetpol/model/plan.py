@@ -115,9 +115,13 @@ class ObjectId(_Value, frozen=True, order=True):
 
 
 class Delete(_Value, frozen=True, tag="delete", tag_field="do"):
-    """Delete exactly these objects, by uid."""
+    """Delete exactly these objects, by uid; and whatever there is of ``kinds``, given as in `NoneLeft`, when it is done.
+
+    Kinds are for what a controller made meanwhile and nobody knew when the plan was made: PolicyEndpoints are the only ones.
+    """
 
     objects: tuple[ObjectId, ...]
+    kinds: tuple[str, ...] = ()
 
 
 class StripFinalizer(_Value, frozen=True, tag="strip-finalizer", tag_field="do"):
