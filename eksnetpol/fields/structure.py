@@ -1,0 +1,174 @@
+"""How the objects of each kind divide into fields that can be owned one by one.
+
+For the API server's own kinds that is shipped as data, derived from its OpenAPI and held to it by a test; for kinds of a
+CustomResourceDefinition it is read from that. A kind nobody knows divides as the API server does without a schema: objects by
+their keys, lists not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, Literal, TypedDict
+
+from eksnetpol.fields import paths
+from eksnetpol.fields.schema import WHATEVER, Structure, reduced
+from eksnetpol.model.kinds import Json
+
+Form = Literal["leaf", "map", "list"]
+
+
+class Shape:
+    """How one value divides. `LEAF` does not; shapes may contain themselves (a schema of schemas does)."""
+
+    __slots__ = ("defaults", "fields", "form", "keys", "rest")
+
+    def __init__(self, form: Form) -> None:
+        self.form: Form = form
+        self.fields: dict[str, Shape] = {}
+        """Fields that are divided further themselves."""
+        self.rest: Shape | None = None
+        """What all other keys of a map hold, and the entries of a list."""
+        self.keys: tuple[str, ...] = ()
+        """What a list's entries are known by; nothing for a set."""
+        self.defaults: Mapping[str, Any] = {}
+        """Values of ``keys`` that need not be written."""
+
+    def form_of(self, value: Any) -> Form:
+        """Return as what *value* is treated here: a schema that allows anything is settled by the value."""
+        if value is None:
+            return self.form
+        if isinstance(value, dict):
+            return "map" if self.form == "map" else "leaf"
+        if isinstance(value, list):
+            return "list" if self.form == "list" else "leaf"
+        return "leaf"
+
+    def at(self, name: str) -> Shape:
+        """Return the shape of a map's field."""
+        return self.fields.get(name) or self.rest or LEAF
+
+    def names(self, name: str) -> bool:
+        """Say whether the schema itself names this field, and it is divided further."""
+        return name in self.fields
+
+    def below(self, element: str) -> Shape:
+        """Return the shape of what an element of a path leads to."""
+        return self.at(element[2:]) if element.startswith("f:") else self.rest or LEAF
+
+    def entry(self, item: Any, place: int) -> str:
+        """Return the element of a list's entry; by *place* for one that lacks all its keys, which the API server would refuse."""
+        if not self.keys:
+            return paths.value(item)
+        found = {key: item.get(key, self.defaults.get(key)) for key in self.keys} if isinstance(item, dict) else {}
+        found = {key: of for key, of in found.items() if of is not None}
+        return paths.key(found) if found else paths.index(place)
+
+
+LEAF: Final = Shape("leaf")
+
+
+def _whatever() -> Shape:
+    shape = Shape("map")
+    shape.rest = shape
+    return shape
+
+
+ANYTHING: Final = _whatever()
+"""The shape of what no schema describes."""
+
+
+class _Kind(TypedDict):
+    type: str
+    status: bool
+
+
+class Layout:
+    """A kind's shape; ``status`` says that its status is written apart, so that other writes neither change nor own it."""
+
+    __slots__ = ("shape", "status")
+
+    def __init__(self, shape: Shape, *, status: bool) -> None:
+        self.shape = shape
+        self.status = status
+
+
+class _Table:
+    """The shipped structures, made into shapes when they are asked for."""
+
+    def __init__(self, types: Mapping[str, Structure], kinds: Mapping[str, _Kind]) -> None:
+        self.kinds = kinds
+        self._types = types
+        self._shapes: dict[str, Shape] = {}
+
+    def shape(self, structure: Structure) -> Shape:
+        if structure is None:
+            return LEAF
+        if structure == WHATEVER:
+            return ANYTHING
+        if isinstance(structure, str):
+            if structure not in self._shapes:
+                shape = self._shapes[structure] = Shape("map")
+                self._fill(shape, self._types[structure])
+            return self._shapes[structure]
+        shape = Shape("map" if "fields" in structure else "list")
+        self._fill(shape, structure)
+        return shape
+
+    def _fill(self, shape: Shape, structure: Structure) -> None:
+        shape.fields = {name: self.shape(below) for name, below in structure.get("fields", {}).items()}
+        rest = structure.get("rest") if shape.form == "map" else structure.get("of")
+        shape.rest = None if rest is None else self.shape(rest)
+        shape.keys = tuple(structure.get("list", ()))
+        shape.defaults = structure.get("defaults", {})
+
+
+@lru_cache(maxsize=1)
+def _table() -> _Table:
+    read = json.loads((files("eksnetpol") / "data" / "structure.json").read_text(encoding="utf-8"))
+    return _Table(read["types"], read["kinds"])
+
+
+@lru_cache(maxsize=64)
+def _known(kind: str) -> Layout | None:
+    table = _table()
+    found = table.kinds.get(kind)
+    return None if found is None else Layout(table.shape(found["type"]), status=found["status"])
+
+
+def metadata_shape() -> Shape:
+    """Return the shape every object's metadata has."""
+    return _table().shape("ObjectMeta")
+
+
+def _custom(shape: Shape) -> Shape:
+    """Return *shape* with the metadata that every object has."""
+    whole = Shape("map")
+    whole.fields = {**shape.fields, "metadata": metadata_shape()}
+    whole.rest = shape.rest
+    return whole
+
+
+UNKNOWN_STATUS = frozenset({"NodeClass"})
+"""Kinds that have a status apart although their definition may not be at hand (karpenter.sh's NodeClasses and EKS's have one)."""
+
+
+def layout_of(obj: Json, definition: Json | None = None) -> Layout:
+    """Return how *obj* divides. *definition* is the CustomResourceDefinition of its kind, where it has one and it is known."""
+    api_version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
+    if definition is not None:
+        found = _of_definition(definition, api_version.rpartition("/")[2])
+        if found is not None:
+            return found
+    return _known(f"{api_version}/{kind}") or Layout(_custom(ANYTHING), status=kind in UNKNOWN_STATUS)
+
+
+def _of_definition(definition: Json, version: str) -> Layout | None:
+    for served in definition.get("spec", {}).get("versions", ()):
+        schema = served.get("schema", {}).get("openAPIV3Schema")
+        if served.get("name") == version and schema:
+            table = _table()
+            return Layout(_custom(table.shape(reduced(schema, {}))), status="status" in served.get("subresources", {}))
+    return None
