@@ -1,0 +1,119 @@
+"""Whom a selector, a block or an entity means: a Boolean formula over what can be asked of one end of a connection.
+
+Formulas are values: equal ones are equal, and every engine's selector language becomes one. An end is a pod, a node or an address
+outside; an atom that does not apply to an end (a label of an address) is false there, so that ``Not`` of it is true, as it is for
+an absent label in Kubernetes (`NotIn`) and in Calico (``!=``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eksnetpol.policy.addresses import Network
+
+
+class Scope(StrEnum):
+    """Whose labels or name an atom asks for: the pod's own, its namespace's, or its service account's."""
+
+    POD = "pod"
+    NAMESPACE = "namespace"
+    ACCOUNT = "service account"
+
+
+class Test(StrEnum):
+    """What an atom asks of a label. All are false where the label is absent."""
+
+    IN = "in"
+    EXISTS = "exists"
+    CONTAINS = "contains"
+    STARTS = "starts with"
+    ENDS = "ends with"
+
+
+class EndKind(StrEnum):
+    """What one end of a connection is. Pods on the host network are pods to the API and nodes to most engines."""
+
+    POD = "pod"
+    HOST_POD = "pod on the host network"
+    NODE = "node"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A label of the end. ``values`` are the alternatives of IN, or the one text of CONTAINS, STARTS and ENDS."""
+
+    scope: Scope
+    key: str
+    test: Test
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The name of the end's namespace or service account is one of these."""
+
+    scope: Scope
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """The end is of one of these kinds."""
+
+    kinds: frozenset[EndKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The end's address is in one of these blocks: a pod's own, a node's, or that of an address outside."""
+
+    networks: frozenset[Network]
+
+
+@dataclass(frozen=True, slots=True)
+class OnNode:
+    """The end is the node that the other end, a pod, runs on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SameNamespace:
+    """Both ends are of one namespace, or of namespaces with equal values of these labels where there are ``keys``."""
+
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknowable:
+    """What no look at a cluster can tell: addresses behind a domain name, security groups, other clusters."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All of these; none of them: everybody."""
+
+    parts: tuple[Formula, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any of these; none of them: nobody."""
+
+    parts: tuple[Formula, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Whoever this does not mean."""
+
+    part: Formula
+
+
+Atom = Label | Named | Is | Within | OnNode | SameNamespace | Unknowable
+Formula = Atom | And | Or | Not
+
+EVERYBODY = And(())
+NOBODY = Or(())
