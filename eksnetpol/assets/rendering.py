@@ -19,15 +19,16 @@ def rendered(template: str, **variables: Any) -> Json:
 
     Raises `jinja2.UndefinedError` where the template names a variable that is not given.
     """
-    text = _environment().get_template(template).render(variables)
+    text = environment().get_template(template).render(variables)
     found: Json = yaml.load(text, Loader=yaml.CSafeLoader)
     return found
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return how templates are filled in: what is not given is an error, and nothing is kept of the tags' own lines."""
     made = Environment(
-        loader=FunctionLoader(_source),
+        loader=FunctionLoader(source),
         autoescape=False,  # noqa: S701 - YAML knows no HTML: values go through `tojson`, which quotes them
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -49,7 +50,8 @@ def _beyond(high: str, low: str) -> int:
     return 0x10000 + ((int(high, 16) - 0x800) << 10) + (int(low, 16) - 0xC00)
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
+    """Return the text of a template by its path under ``templates/``."""
     place = root("templates")
     for part in name.split("/"):
         place = place / part
