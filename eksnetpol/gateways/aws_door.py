@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from eksnetpol.errors import EksNetpolError
+from eksnetpol.errors import EksNetpolError, Unauthenticated
 from eksnetpol.gateways import decoding
 from eksnetpol.gateways.faults import aws_fault, unreadable
 from eksnetpol.gateways.pace import TokenBucket
@@ -27,19 +27,33 @@ _SIDE_BY_SIDE = 4
 
 @dataclass(slots=True)
 class AwsDoor:
-    """Clients of one account and region, made when they are first needed. ``make`` takes a service's name."""
+    """Clients of one account and region, made when they are first needed. ``make`` takes a service's name.
+
+    ``renew`` is asked when AWS refuses the credentials: it returns another ``make``, with those that a person has signed in for
+    meanwhile, or None where there are no others. ``run`` is the id of the run that calls are part of, for CloudTrail.
+    """
 
     make: Callable[[str], Any]
     pace: TokenBucket = field(default_factory=lambda: TokenBucket(rate=10, burst=20))
+    renew: Callable[[], Callable[[str], Any] | None] = lambda: None
+    run: str = ""
     _clients: dict[str, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def call(self, service: str, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer of *operation*, named as in the API (``DescribeAddon``)."""
+        try:
+            return self._call(service, operation, arguments)
+        except Unauthenticated:
+            if not self._renewed():
+                raise
+        return self._call(service, operation, arguments)
+
+    def _call(self, service: str, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         action = f"{service}:{operation}"
         with translated(action):
-            method = self._method(service, operation)
             iam_is_declared(action)
+            method = self._method(service, operation)
             self.pace.take()
             answer: dict[str, Any] = method(**arguments)
         return answer
@@ -64,11 +78,27 @@ class AwsDoor:
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
             return tuple(pool.map(question, names))
 
+    def _renewed(self) -> bool:
+        """Go on with other credentials, and return whether there are any."""
+        with self._lock:
+            make = self.renew()
+            if make is None:
+                return False
+            self.make = make
+            self._clients.clear()
+            return True
+
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self.make(service)
+                client = self.make(service)
+                client.meta.events.register_last("before-call", self._name_the_run)
+                self._clients[service] = client
             return self._clients[service]
+
+    def _name_the_run(self, params: dict[str, Any], **_: Any) -> None:
+        if self.run:
+            params["headers"]["User-Agent"] = f"{params['headers'].get('User-Agent', '')} run/{self.run}"
 
     def _method(self, service: str, operation: str) -> Callable[..., dict[str, Any]]:
         client = self._client(service)

@@ -13,9 +13,13 @@ from typing import Any
 import msgspec
 
 from eksnetpol.errors import (
+    Busy,
+    Conflict,
     Denied,
     EksNetpolError,
+    Exists,
     NotFound,
+    Rejected,
     TransientError,
     Unauthenticated,
     Unreachable,
@@ -30,10 +34,16 @@ _UNAUTHENTICATED = re.compile(
 )
 _THROTTLED = re.compile(r"Throttl|TooManyRequests|RequestLimitExceeded|RequestThrottled|SlowDown")
 _MISSING = re.compile(r"NotFound|NoSuchEntity")
+_IN_USE = re.compile(r"ResourceInUse|ResourceLimit|Conflict")
+_UNFIT = re.compile(r"InvalidParameter|InvalidRequest|ClientException|ValidationException|UnsupportedAvailabilityZone")
+_READS = re.compile(r"\w+:(Describe|List|Get|Simulate)")
+_UNDER_WAY = re.compile(r"\b(CREATING|UPDATING|DELETING|PENDING)\b|in progress|under way", re.IGNORECASE)
+_THERE_ALREADY = re.compile(r"already exists", re.IGNORECASE)
 _LONGEST = 400
 _FIRST_WORDS = 120
 _SERVER_ERROR = 500
-_FORBIDDEN = 403
+_FORBIDDEN, _CONFLICT, _INVALID = 403, 409, 422
+_UNFIT_ANSWERS = frozenset({400, 405, 413, 415, 422})
 
 
 def one_line(text: object) -> str:
@@ -87,15 +97,44 @@ def _refusal(response: Mapping[str, Any], action: str) -> EksNetpolError:
         return NotFound(f"{action}: {said}", kind=action)
     if int(about.get("HTTPStatusCode", 0)) >= _SERVER_ERROR:
         return TransientError(f"{action} failed on AWS's side, retries included: {said}; try again later")
-    return EksNetpolError(f"{action} was rejected: {said}")
+    changes = not _READS.match(action)
+    return (changes and _refused_change(code, said, action)) or EksNetpolError(f"{action} was rejected: {said}")
+
+
+def _refused_change(code: str, said: str, action: str) -> EksNetpolError | None:
+    """Return what AWS understood and did not do, as one of ours; None for what only went wrong.
+
+    ``InvalidRequestException`` is "invalid given the state of the cluster" (botocore's ``eks`` model): where it names a state
+    that passes it is taken for that, which is not verified for every operation; else nothing passes by waiting.
+    """
+    if _IN_USE.search(code):
+        if action == "eks:CreateAddon" and _THERE_ALREADY.search(said):
+            return Exists(f"{action}: {said}")
+        return Busy(f"{action}: something else is under way: {said}; wait until it has ended")
+    if code.startswith("InvalidRequest") and _UNDER_WAY.search(said):
+        return Busy(f"{action}: not in this state: {said}; wait until it has passed")
+    if _UNFIT.search(code):
+        return Rejected(f"{action} was rejected: {said}")
+    return None
 
 
 # --- the API server ---------------------------------------------------------------------------------------------------
 
 
+class _Cause(msgspec.Struct):
+    message: str = ""
+    reason: str = ""
+    field: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: tuple[_Cause, ...] = ()
+
+
 class _Status(msgspec.Struct):
     message: str = ""
     reason: str = ""
+    details: _Details | None = None
 
 
 _STATUS = msgspec.json.Decoder(_Status)
@@ -134,6 +173,55 @@ def http_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolEr
     if status >= _SERVER_ERROR:
         return TransientError(f"{server} failed to {asked} ({status}{detail}), retries included; try again later")
     return EksNetpolError(f"{server} refused to {asked} ({status}{detail})")
+
+
+_ADMISSION = re.compile(r"admission webhook|ValidatingAdmissionPolicy|denied (the )?request")
+_RBAC = re.compile(r'[Uu]ser "[^"]*" (\(groups=.*\) )?(cannot \w+ |is attempting to grant)')
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
+_NEVER_FITS = re.compile(r"failed to (create|convert) (typed|manager)|field not declared in schema|strict decoding error")
+_TEST = re.compile(r"test(ing value)?\b.*failed|json[- ]?patch", re.IGNORECASE)
+_BEING_DELETED = "object is being deleted"
+
+
+def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolError:
+    """Return an API server's refusal of a change as one of our errors; *asked* is e.g. ``patch daemonsets.apps``.
+
+    `Conflict` has the fields that somebody else owns, or none where the object changed under us; `Exists`; `Busy` where one of
+    that name is still being deleted; `Rejected` for schemas, validation and admission. RBAC's 403 is `Denied` and one of
+    admission is not: its text names no user that *cannot*. All else is as for reading.
+    """
+    try:
+        decoded = _STATUS.decode(body)
+    except msgspec.MsgspecError:
+        decoded = _Status(one_line(body[:_LONGEST].decode("utf-8", "replace")))
+    said = one_line(decoded.message)
+    causes = decoded.details.causes if decoded.details else ()
+    if _ADMISSION.search(decoded.message) and status < _SERVER_ERROR:
+        return Rejected(f"{server}: admission refused to {asked}: {said}")
+    if status == _FORBIDDEN and not _RBAC.search(decoded.message) and decoded.message:
+        return Rejected(f"{server}: admission refused to {asked} (403: {said})")
+    if status == _CONFLICT:
+        return _conflict(decoded, causes, asked)
+    if status == _INVALID and _TEST.search(" ".join((decoded.message, *(c.message for c in causes)))):
+        told = one_line("; ".join(c.message for c in causes) or said)
+        return Conflict(f"could not {asked}: it is no longer as it was when this was decided ({told})")
+    if status in _UNFIT_ANSWERS or _NEVER_FITS.search(decoded.message):
+        return Rejected(f"{server} will not {asked} ({status}: {said})")
+    return http_fault(status, body, asked, server)
+
+
+def _conflict(status: _Status, causes: tuple[_Cause, ...], asked: str) -> EksNetpolError:
+    said = one_line(status.message)
+    if status.reason == "AlreadyExists":
+        kind = Busy if _BEING_DELETED in status.message else Exists
+        return kind(f"could not {asked}: {said}")
+    fields = tuple((c.field, found[1]) for c in causes if (found := _MANAGER.search(c.message)))
+    if not fields:
+        return Conflict(f"could not {asked}: it changed meanwhile: {said}")
+    owners = ", ".join(sorted({manager for _, manager in fields}))
+    first, *others = (path for path, _ in fields)
+    more = f" and {len(others)} more" if others else ""
+    return Conflict(f"could not {asked}: {owners} owns fields with other values: {first}{more}", fields=fields)
 
 
 def transport_fault(error: Exception, asked: str, server: str) -> EksNetpolError:

@@ -60,9 +60,11 @@ class AccessQuestions:
         return tuple(reviews)
 
     @needs(SELF_REVIEW, commands=ASKING)
-    def may(self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "") -> bool:
-        """Say whether we may do that, in every namespace; *path* asks about a path instead of a resource."""
-        spec = _attributes(verb, resource, group, name, path)
+    def may(
+        self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "", namespace: str = ""
+    ) -> bool:
+        """Say whether we may do that, in every namespace or in *namespace*; *path* asks about a path instead of a resource."""
+        spec = _attributes(verb, resource, group, name, path, namespace)
         return self._ask("selfsubjectaccessreviews", "SelfSubjectAccessReview", spec).allowed
 
     def _ask(self, plural: str, kind: str, spec: dict[str, Any]) -> _Status:
@@ -71,8 +73,8 @@ class AccessQuestions:
         return decode(body, _Review, str(needed), self.api.server).status
 
 
-def _attributes(verb: str, resource: str, group: str, name: str, path: str) -> dict[str, Any]:
+def _attributes(verb: str, resource: str, group: str, name: str, path: str, namespace: str = "") -> dict[str, Any]:
     if path:
         return {"nonResourceAttributes": {"verb": verb, "path": path}}
-    named = {"name": name} if name else {}
+    named = {key: value for key, value in (("name", name), ("namespace", namespace)) if value}
     return {"resourceAttributes": {"verb": verb, "group": group, "resource": resource, **named}}

@@ -84,7 +84,9 @@ def _rbac_answer(kubernetes: KubernetesGateway, wanted: RbacPermission) -> Permi
         missing = tuple(
             name
             for name in wanted.names or ("",)
-            if not kubernetes.may(wanted.verb, wanted.resource, group=wanted.group, name=name, path=wanted.path)
+            if not kubernetes.may(
+                wanted.verb, wanted.resource, group=wanted.group, name=name, path=wanted.path, namespace=wanted.namespace
+            )
         )
     except EksNetpolError as error:
         return PermissionAnswer(wanted, None, str(error))

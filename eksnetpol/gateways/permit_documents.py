@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from string import Template
 from typing import Any
 
 import msgspec
 
-from eksnetpol.gateways.permits import Permissions, RbacPermission, permissions_for
+from eksnetpol.gateways.permits import CHANGING, Permissions, RbacPermission, permissions_for
 from eksnetpol.model.snapshot import Target
 
-ROLE = "eksnetpol-read"
+ROLE, MANAGER = "eksnetpol-read", "eksnetpol-manage"
 SHIPPED = "preflight"
 """The command whose needs ``iam/preflight-read.json`` and ``templates/rbac/clusterrole-read.yaml`` hold."""
 
-_HEADER = "# What `eksnetpol preflight` and `eksnetpol snapshot save` read. Bind it to the group your access entry names.\n"
+_RBAC = "rbac.authorization.k8s.io"
+_BIND = "Bind it to the group your access entry names.\n"
+_HEADER = f"# What `eksnetpol preflight` and `eksnetpol snapshot save` read. {_BIND}"
+_MANAGER_HEADER = f"""\
+# What `eksnetpol enable`, `upgrade`, `disable`, `restore`, `apply`, `resume` and `rollback` do. {_BIND.strip()}
+# `escalate` and `bind` let it write the rules that an agent needs into ClusterRole aws-node, and bind it, without having those
+# rights itself: leave them out where the VPC CNI is a managed add-on, whose objects EKS writes.
+"""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -66,31 +74,57 @@ def iam_policy(permissions: Permissions, place: Place | None = None) -> str:
 
 
 def _sid(resources: tuple[str, ...]) -> str:
-    kinds = [r.split(":", 5)[5].split("/")[0].split(":")[0] if r != "*" else "everything" for r in resources]
-    return "On" + "".join("".join(word.capitalize() for word in kind.split("-")) for kind in kinds)
+    return "On" + "".join("Everything" if r == "*" else _called(r.split(":", 5)[5]) for r in resources)
 
 
-def cluster_role(permissions: Permissions, name: str = ROLE, group: str = "") -> str:
-    """Return a ClusterRole called *name* with the RBAC part of *permissions*, and its binding to *group*, as YAML text."""
+def _called(path: str) -> str:
+    """Return the words of a resource's path, its placeholders and wildcards left out: ``AddonVpcCni``."""
+    parts = [part for part in re.split(r"[/:]", path) if part != "*" and not part.startswith("$")]
+    return "".join(word.capitalize() for part in parts for word in part.split("-"))
+
+
+def cluster_role(permissions: Permissions, name: str = "", group: str = "") -> str:
+    """Return a ClusterRole called *name* with the RBAC part of *permissions*, and its binding to *group*, as YAML text.
+
+    What is wanted in one namespace alone is in a Role there, bound to the same group.
+    """
     import yaml
 
+    places = sorted({p.namespace for p in permissions.rbac} | {""})
+    name = name or (MANAGER if len(places) > 1 else ROLE)
+    subjects = [{"apiGroup": _RBAC, "kind": "Group", "name": group or name}]
     documents = [
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": name},
-            "rules": _rules(permissions.rbac),
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group or name}],
-        },
+        document
+        for place in places
+        for document in _role(name, place, subjects, _rules(p for p in permissions.rbac if p.namespace == place))
     ]
-    text: str = yaml.safe_dump_all(documents, sort_keys=False, width=120)
-    return _HEADER + text
+    text: str = yaml.dump_all(documents, Dumper=_plain(), sort_keys=False, width=120)
+    return (_MANAGER_HEADER if len(places) > 1 else _HEADER) + text
+
+
+def _plain() -> Any:
+    """Return a dumper that writes what is there twice twice: an anchor would puzzle whoever reads a role."""
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the same for all
+            return True
+
+    return Plain
+
+
+def _role(name: str, namespace: str, subjects: list[Any], rules: list[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    kind = "Role" if namespace else "ClusterRole"
+    meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+    role = {"apiVersion": f"{_RBAC}/v1", "kind": kind, "metadata": meta, "rules": rules}
+    binding = {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": f"{kind}Binding",
+        "metadata": meta,
+        "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": name},
+        "subjects": subjects,
+    }
+    return role, binding
 
 
 def _rules(permissions: Iterable[RbacPermission]) -> list[dict[str, Any]]:
@@ -116,8 +150,10 @@ def _rules(permissions: Iterable[RbacPermission]) -> list[dict[str, Any]]:
 
 def shipped_documents() -> dict[str, str]:
     """Return the shipped documents by path; a test holds the files to them."""
-    permissions = permissions_for(SHIPPED)
+    permissions, managing = permissions_for(SHIPPED), permissions_for(*CHANGING)
     return {
         "iam/preflight-read.json": iam_policy(permissions),
+        "iam/addon-manage.json": iam_policy(managing),
         "templates/rbac/clusterrole-read.yaml": cluster_role(permissions),
+        "templates/rbac/clusterrole-manage.yaml": cluster_role(managing, MANAGER),
     }

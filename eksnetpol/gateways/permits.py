@@ -15,19 +15,27 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from eksnetpol.errors import Bug
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-READING = ("preflight", "snapshot save", "status", "render")
-"""Commands that look at a live cluster and change nothing."""
+CHANGING = ("enable", "upgrade", "disable", "restore", "apply", "resume", "rollback")
+"""Commands that change a cluster. Each of them looks at it before, and once more afterwards."""
+
+POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback")
+"""Commands that may take policies away or put them back: `apply` and `resume` carry out plans of `disable` as well."""
+
+READING = ("preflight", "snapshot save", "status", "render", *CHANGING)
+"""Commands that look at a live cluster."""
 
 ASKING = ("permissions check",)
 """Commands that only ask what they may."""
 
 CLUSTER = "arn:${Partition}:eks:${Region}:${Account}:cluster/${Cluster}"
 ADDON = "arn:${Partition}:eks:${Region}:${Account}:addon/${Cluster}/*"
+VPC_CNI = "arn:${Partition}:eks:${Region}:${Account}:addon/${Cluster}/vpc-cni/*"
 NODEGROUP = "arn:${Partition}:eks:${Region}:${Account}:nodegroup/${Cluster}/*"
 FARGATE_PROFILE = "arn:${Partition}:eks:${Region}:${Account}:fargateprofile/${Cluster}/*"
 POD_IDENTITY = "arn:${Partition}:eks:${Region}:${Account}:podidentityassociation/${Cluster}/*"
@@ -36,7 +44,10 @@ USERS = "arn:${Partition}:iam::${Account}:user/*"
 LOG_GROUPS = "arn:${Partition}:logs:${Region}:${Account}:log-group:*"
 ANYTHING = "*"
 
-_MODULES = ("eks", "ec2", "iam", "logs", "sts", "kubernetes", "kubernetes_custom", "kubernetes_access")
+_MODULES = (
+    "eks", "eks_changes", "ec2", "iam", "logs", "sts",
+    "kubernetes", "kubernetes_custom", "kubernetes_access", "objects", "watching",
+)  # fmt: skip
 
 
 class IamPermission(msgspec.Struct, frozen=True, order=True):
@@ -50,13 +61,17 @@ class IamPermission(msgspec.Struct, frozen=True, order=True):
 
 
 class RbacPermission(msgspec.Struct, frozen=True, order=True):
-    """A verb on a resource, only on the objects called ``names`` where there are any, or a verb on a ``path``."""
+    """A verb on a resource, only on the objects called ``names`` where there are any, or a verb on a ``path``.
+
+    With ``namespace`` it is wanted in that namespace alone.
+    """
 
     verb: str
     resource: str = ""
     group: str = ""
     names: tuple[str, ...] = ()
     path: str = ""
+    namespace: str = ""
 
     def __str__(self) -> str:
         if self.path:
@@ -79,7 +94,7 @@ class Need(msgspec.Struct, frozen=True):
     commands: tuple[str, ...]
 
 
-_TABLE: dict[str, Need] = {}
+_TABLE: dict[tuple[str, tuple[str, ...]], Need] = {}
 
 
 def iam(action: str, *resources: str) -> IamPermission:
@@ -87,17 +102,19 @@ def iam(action: str, *resources: str) -> IamPermission:
     return IamPermission(action, resources or (ANYTHING,))
 
 
-def rbac(verb: str, resource: str = "", group: str = "", names: tuple[str, ...] = (), path: str = "") -> RbacPermission:
+def rbac(
+    verb: str, resource: str = "", group: str = "", names: tuple[str, ...] = (), path: str = "", *, namespace: str = ""
+) -> RbacPermission:
     """Return the permission for a verb of RBAC."""
-    return RbacPermission(verb, resource, group, names, path)
+    return RbacPermission(verb, resource, group, names, path, namespace)
 
 
 def needs(*permissions: IamPermission | RbacPermission, commands: tuple[str, ...] = READING) -> Callable[[F], F]:
-    """Declare what the decorated verb uses."""
+    """Declare what the decorated verb uses; several times where different commands use different parts of it."""
 
     def declare(function: F) -> F:
         name = f"{function.__module__}.{function.__qualname__}"
-        _TABLE[name] = Need(name, permissions, commands)
+        _TABLE[name, commands] = Need(name, permissions, commands)
         return function
 
     return declare
@@ -122,10 +139,16 @@ def permissions_for(*names: str) -> Permissions:
     if unknown:
         raise KeyError(min(unknown))
     wanted = {p for need in table() if set(names) & set(need.commands) for p in need.permissions}
+    rbac_wanted = {p for p in wanted if isinstance(p, RbacPermission)}
     return Permissions(
         tuple(sorted(p for p in wanted if isinstance(p, IamPermission))),
-        tuple(sorted(p for p in wanted if isinstance(p, RbacPermission))),
+        tuple(sorted(p for p in rbac_wanted if not _has_more(rbac_wanted, p))),
     )
+
+
+def _has_more(wanted: set[RbacPermission], one: RbacPermission) -> bool:
+    """Return whether *one*, which has names or a namespace, is among *wanted* without them too."""
+    return any(replace(one, names=names, namespace="") in wanted - {one} for names in {one.names, ()})
 
 
 @lru_cache(maxsize=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from eksnetpol.errors import Denied, EksNetpolError, GuardRefused, NotFound, UnreadableInput, UsageError
 from eksnetpol.gateways.aws import Aws
-from eksnetpol.gateways.aws_door import AwsDoor
+from eksnetpol.gateways.aws_door import AwsDoor, translated
 from eksnetpol.gateways.aws_session import client_maker, make_session
 from eksnetpol.gateways.context_names import cluster_of
 from eksnetpol.gateways.eks_token import EksToken, presigned_token
@@ -54,6 +55,7 @@ class Connection:
     """The doors that could be opened, and why the others could not.
 
     ``cluster`` is what DescribeCluster said on the way. ``aws_problem`` and ``kubernetes_problem`` say why that door is None.
+    ``verified`` is False where the kubeconfig has the API server's certificate go unverified.
     """
 
     target: Target
@@ -62,6 +64,7 @@ class Connection:
     cluster: Seen[eks.Cluster] | Unread = NOT_ASKED
     aws_problem: Unread | None = None
     kubernetes_problem: Unread | None = None
+    verified: bool = True
 
 
 def connect(options: TargetOptions) -> Connection:
@@ -106,6 +109,7 @@ class _Connecting:
             cluster=Seen(self.cluster) if self.cluster else unread,
             aws_problem=self._problem("aws"),
             kubernetes_problem=self._problem("kubernetes"),
+            verified=self.context.identity.verified if self.context else True,
         )
 
     def _read_flags(self) -> None:
@@ -136,12 +140,11 @@ class _Connecting:
 
     def _open_aws(self) -> None:
         options = self.options
-        self.session = make_session(options.profile, self.region, options.role_arn, options.external_id)
+        self._sign_in()
         self.region = self.region or self.session.region_name or ""
         if not self.region:
             raise UsageError(f"which region cluster {self.cluster_name} is in is not known; give --region")
-        maker = client_maker(self.session, options.endpoint_url, options.ca_bundle, options.request_timeout)
-        aws = Aws(AwsDoor(maker))
+        aws = Aws(AwsDoor(self._maker(options.endpoint_url), renew=self._renewed_maker))
         try:
             self.cluster = aws.describe_cluster(self.cluster_name)
         except Denied as error:
@@ -155,6 +158,25 @@ class _Connecting:
         if self.cluster and self.context:
             self._hold_against_kubeconfig(self.cluster, self.context)
         self.aws = aws
+
+    def _sign_in(self) -> None:
+        options = self.options
+        self.session = make_session(options.profile, self.region, options.role_arn, options.external_id)
+
+    def _maker(self, endpoint_url: str = "") -> Callable[[str], Any]:
+        return client_maker(self.session, endpoint_url, self.options.ca_bundle, self.options.request_timeout)
+
+    def _renewed_maker(self) -> Callable[[str], Any] | None:
+        """Sign in again; None where that gives the credentials that we have had."""
+        before = self._access_key()
+        self._sign_in()
+        return self._maker(self.options.endpoint_url) if self._access_key() != before else None
+
+    def _access_key(self) -> tuple[str, str]:
+        with translated("aws configuration"):
+            found = self.session.get_credentials()
+            frozen = found.get_frozen_credentials() if found else None
+        return (frozen.access_key, frozen.token or "") if frozen else ("", "")
 
     def _hold_against_kubeconfig(self, cluster: eks.Cluster, context: Context) -> None:
         why = mismatch(cluster.name, context.identity, Identity(cluster.endpoint, _ca(cluster)))
@@ -193,10 +215,16 @@ class _Connecting:
             raise EksNetpolError(f"cluster {cluster.name} is being deleted (DescribeCluster says {DELETING})")
         if not cluster.endpoint or not cluster.certificate_authority.data:
             raise EksNetpolError(f"cluster {cluster.name} has no API server yet (DescribeCluster says {cluster.status})")
-        maker = client_maker(self.session, "", self.options.ca_bundle, self.options.request_timeout)
-        sts = maker("sts").meta.endpoint_url
-        token = EksToken(lambda: presigned_token(self.session, self.region, cluster.name, sts))
-        return cluster.endpoint.rstrip("/"), _pool(cluster), token
+        sts = self._maker()("sts").meta.endpoint_url
+        first = iter((True,))
+
+        def mint() -> str:
+            if not next(first, False):
+                # Somebody may have signed in again since, and no call to AWS need have noticed.
+                self._sign_in()
+            return presigned_token(self.session, self.region, cluster.name, sts)
+
+        return cluster.endpoint.rstrip("/"), _pool(cluster), EksToken(mint)
 
     def _problem(self, door: str) -> Unread | None:
         fault = self.faults.get(door)

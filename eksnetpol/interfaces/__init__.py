@@ -231,5 +231,7 @@ class KubernetesGateway(Protocol):
     def foreign_kinds(self, crds: Crds) -> tuple[k8s.KindCount, ...]:
         """Return how many objects there are of other engines' policy kinds."""
 
-    def may(self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "") -> bool:
-        """Say whether we may do that, in every namespace; *path* asks about a path instead of a resource."""
+    def may(
+        self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "", namespace: str = ""
+    ) -> bool:
+        """Say whether we may do that, in every namespace or in *namespace*; *path* asks about a path instead of a resource."""

@@ -19,6 +19,7 @@ from eksnetpol.gateways.kubernetes_lists import Resource
 from eksnetpol.gateways.permit_documents import Place, cluster_role, iam_policy, partition_of, shipped_documents
 from eksnetpol.gateways.permits import IamPermission, permissions_for, rbac
 from eksnetpol.interfaces import AwsGateway, KubernetesGateway
+from eksnetpol.interfaces.acting import Hands
 from eksnetpol.model.snapshot import Target
 from tests.gateways.scripted import kubernetes_at, page, scripted
 
@@ -36,11 +37,30 @@ def test_every_verb_declares_what_it_needs(gateway: type, implementation: type) 
 
 
 def test_every_declaration_is_a_verb_of_a_gateway() -> None:
-    verbs = {name for gateway in (AwsGateway, KubernetesGateway) for name, _ in inspect.getmembers(gateway, inspect.isfunction)}
+    gateways = (AwsGateway, KubernetesGateway, Hands)
+    verbs = {name for gateway in gateways for name, _ in inspect.getmembers(gateway, inspect.isfunction)}
     assert {need.verb.rsplit(".", 1)[-1] for need in permits.table()} <= verbs
 
 
-@pytest.mark.parametrize("path", ["iam/preflight-read.json", "templates/rbac/clusterrole-read.yaml"])
+def test_everything_hands_do_is_declared_for_the_commands_that_change() -> None:
+    by_verb: dict[str, set[str]] = {}
+    for need in permits.table():
+        by_verb.setdefault(need.verb.rsplit(".", 1)[-1], set()).update(need.commands)
+    for verb in (name for name, _ in inspect.getmembers(Hands, inspect.isfunction) if not name.startswith("_")):
+        # Policies are patched and deleted, and nothing else is: the other commands have no use for that.
+        expected = permits.POLICY_CHANGING if verb in {"patch", "delete"} else permits.CHANGING
+        assert by_verb[verb] >= set(expected), verb
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "iam/preflight-read.json",
+        "iam/addon-manage.json",
+        "templates/rbac/clusterrole-read.yaml",
+        "templates/rbac/clusterrole-manage.yaml",
+    ],
+)
 def test_shipped_documents_are_what_the_table_says(path: str) -> None:
     text = shipped_documents()[path]
     assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} lags behind; write shipped_documents() into it"
@@ -52,6 +72,61 @@ def test_looking_asks_for_nothing_that_changes_anything() -> None:
     assert [p.action for p in needed.iam if not p.action.split(":")[1].startswith(reading)] == []
     changing = [str(p) for p in needed.rbac if p.verb not in {"get", "list"}]
     assert changing == ["create subjectaccessreviews.authorization.k8s.io"]
+
+
+@pytest.mark.parametrize("command", ["enable", "upgrade"])
+def test_turning_policy_on_touches_no_policy(command: str) -> None:
+    changing = [p for p in permissions_for(command).rbac if p.verb not in {"get", "list", "watch"}]
+    assert changing
+    assert [str(p) for p in changing if "polic" in p.resource] == []
+    assert [str(p) for p in changing if p.verb == "delete"] == []
+
+
+def test_what_is_written_is_written_by_name_wherever_it_has_one() -> None:
+    kinds = {"networkpolicies", "applicationnetworkpolicies", "clusternetworkpolicies", "policyendpoints", "clusterpolicyendpoints"}
+    unnamed = {str(p) for p in permissions_for(*permits.CHANGING).rbac if not p.names and p.verb not in {"get", "list", "watch"}}
+    assert {p for p in unnamed if p.split()[1].split(".")[0] not in kinds} == {
+        # RBAC has no names for what is created by POST, and NodeClasses are called as their owner likes.
+        "create customresourcedefinitions.apiextensions.k8s.io",
+        "create leases.coordination.k8s.io",
+        "create subjectaccessreviews.authorization.k8s.io",
+        "patch nodeclasses.eks.amazonaws.com",
+    }
+    leases = {p.namespace for p in permissions_for("enable").rbac if p.resource == "leases"}
+    assert leases == {"kube-system"}
+
+
+def test_only_the_addon_of_the_vpc_cni_is_changed() -> None:
+    policy = json.loads(iam_policy(permissions_for(*permits.CHANGING)))
+    by_action = {action: s["Resource"] for s in policy["Statement"] for action in s["Action"]}
+    assert {by_action[f"eks:{verb}Addon"] for verb in ("Update", "Delete")} == {permits.VPC_CNI}
+    assert by_action["eks:CreateAddon"] == permits.CLUSTER
+    changing = {a for a in by_action if not a.split(":")[1].startswith(("Describe", "List", "Get", "Simulate"))}
+    assert changing == {
+        "eks:CreateAddon",
+        "eks:CreatePodIdentityAssociation",
+        "eks:DeleteAddon",
+        "eks:TagResource",
+        "eks:UpdateAddon",
+        "iam:PassRole",
+    }
+    sids = [s["Sid"] for s in policy["Statement"]]
+    assert len(set(sids)) == len(sids)
+
+
+def test_a_role_has_its_namespaced_part_in_that_namespace() -> None:
+    documents = list(yaml.safe_load_all(cluster_role(permissions_for("enable"), group="deployers")))
+    assert [d["kind"] for d in documents] == ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert {d["metadata"]["name"] for d in documents} == {"eksnetpol-manage"}
+    assert {d["metadata"].get("namespace") for d in documents[2:]} == {"kube-system"}
+    assert [d["subjects"][0]["name"] for d in documents if "subjects" in d] == ["deployers", "deployers"]
+    rules = {r["resources"][0]: r for r in documents[2]["rules"]}
+    assert rules["daemonsets"] == {
+        "apiGroups": ["apps"],
+        "resources": ["daemonsets"],
+        "resourceNames": ["aws-node"],
+        "verbs": ["get", "patch", "watch"],
+    }
 
 
 def test_secrets_are_never_read() -> None:
