@@ -61,5 +61,4 @@ def _flat(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, A
 def _is_known(path: str) -> bool:
     if path in _OTHERS or _VARIABLE.fullmatch(path) or _QUANTITY.fullmatch(path):
         return True
-    known = history()
-    return any(path == entry.key for entry in (*known.flag, *known.setting))
+    return path in {flag.key for flag in history().flag} | {setting.key for setting in history().setting}
