@@ -44,8 +44,9 @@ def by_name(objects: Iterable[Json]) -> dict[tuple[str, str], Json]:
 def container(daemonset: Json, name: str) -> Json:
     """Return a container of a DaemonSet, or of its init containers."""
     spec = daemonset["spec"]["template"]["spec"]
-    (found,) = (c for c in (*spec["containers"], *spec.get("initContainers", ())) if c["name"] == name)
-    return found
+    found: list[Json] = [c for c in (*spec["containers"], *spec.get("initContainers", ())) if c["name"] == name]
+    assert len(found) == 1
+    return found[0]
 
 
 def enabled(objects: Iterable[Json]) -> list[Json]:
