@@ -1,0 +1,248 @@
+"""Carrying out a plan, step by step. New and resumed runs go the same way: the journal and a look at the cluster decide.
+
+For each step: what the journal knows to be done is passed over; what is true already is written down as such, so that a crash
+after acting never acts twice; else it is written down that the step acts, what it touches is kept as it was, it acts, what the
+action returned is written down, and its condition is waited for. A step ends in one of three ways if not well: *failed* (exit
+code 4: waiting will not help, the next attempt acts anew), *stopped* (5: time is up, somebody interrupted, the API does not
+answer; the next process goes on where this one stopped) and *refused* (6: somebody else's field, another run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from eksnetpol.errors import Bug, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
+from eksnetpol.execution import preimage
+from eksnetpol.execution.acting import Actor
+from eksnetpol.execution.lease import Lease, LeaseLost
+from eksnetpol.execution.observe import Observer
+from eksnetpol.execution.progress import Past, StepPast, past_of
+from eksnetpol.execution.seeing import Observation, State
+from eksnetpol.execution.waiting import OutOfPatience, Waiter
+from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
+from eksnetpol.model.plan import Apply, Look, Plan, Step
+
+LEASE_PATIENCE = 120.0
+"""Seconds that taking the Lease may take while the API server does not answer."""
+
+
+def carry_out(
+    plan: Plan,
+    hands: Hands,
+    journal: Journal,
+    clock: Clock,
+    watcher: Watcher,
+    *,
+    holder: str,
+    wait: bool = True,
+    timeout: float | None = None,
+) -> None:
+    """Do what is left to do of *plan*, whose run *journal* keeps.
+
+    *holder* says who does it, for whoever is refused meanwhile. *timeout* bounds the whole call in seconds, in place of the
+    patience of each step. Without *wait* it ends as soon as the last action was accepted; the run is resumable then, and resuming
+    proves it.
+
+    Raises `StepFailed`, `TimedOut` (both with the way on), `Refused` for another run under way, a field of somebody else or a run
+    that was rolled back, `JournalError` before anything is done that could not be written down.
+    """
+    past = past_of(journal.entries())
+    if past.closed:
+        return
+    if past.rolled_back:
+        raise Refused(f"run {journal.run} was taken back by {past.rolled_back}; make a new plan instead of resuming it")
+    if past.plan and past.plan != plan.digest:
+        raise Refused(f"the journal of run {journal.run} belongs to plan {past.plan}, and this is plan {plan.digest}")
+    _Run(plan, hands, journal, clock, watcher, past, holder=holder, wait=wait, timeout=timeout).go()
+
+
+class _Run:
+    def __init__(  # noqa: PLR0913 - what `carry_out` is given
+        self,
+        plan: Plan,
+        hands: Hands,
+        journal: Journal,
+        clock: Clock,
+        watcher: Watcher,
+        past: Past,
+        *,
+        holder: str,
+        wait: bool,
+        timeout: float | None,
+    ) -> None:
+        self._plan = plan
+        self._hands = hands
+        self._journal = journal
+        self._clock = clock
+        self._watcher = watcher
+        self._past = past
+        self._holder = holder
+        self._wait = wait
+        self._end = None if timeout is None else clock.monotonic() + timeout
+        self._lease = Lease(hands, clock, watcher, journal.run, holder)
+        self._seen = ""
+
+    def go(self) -> None:
+        """Do what is left, with the Lease held while there is something."""
+        plan = self._plan
+        self._write(
+            "resumed" if self._past.opened or self._past.steps else "opened", data={"plan": plan.digest, "by": self._holder}
+        )
+        left = [(number, step) for number, step in enumerate(plan.steps, 1) if not self._past.of(step.id).done]
+        for step in plan.steps:
+            if self._past.of(step.id).done:
+                self._watcher.skipped(step.id, "a former process has done it")
+        if left:
+            with self._leased():
+                for number, step in left:
+                    if not self._one(number, step):
+                        return
+        self._write("closed")
+
+    @contextmanager
+    def _leased(self) -> Iterator[None]:
+        waiter = self._waiter(LEASE_PATIENCE)
+        try:
+            waiter.call(self._lease.take)
+        except OutOfPatience as over:
+            self._write("stopped", detail=over.seen)
+            raise TimedOut(f"{over.seen}; nothing was changed, go on with: {self._way_on}") from over
+        except KeyboardInterrupt as interrupt:
+            self._write("stopped", detail="interrupted")
+            raise TimedOut(f"interrupted before anything was changed; go on with: {self._way_on}") from interrupt
+        except EksNetpolError as error:
+            self._write("stopped", detail=str(error))
+            raise
+        try:
+            yield
+        finally:
+            self._lease.release()
+
+    def _one(self, number: int, step: Step) -> bool:
+        """Carry out one step, and return whether to go on: not where nothing is left but waiting, and that is not wanted."""
+        self._seen = ""
+        self._watcher.started(step.id, step.title, number, len(self._plan.steps))
+        try:
+            return self._carried(number, step)
+        except (JournalError, Bug):
+            # What cannot be written down, and what nobody foresaw, is no state of the step.
+            raise
+        except OutOfPatience as over:
+            self._stopped(number, step, "was not true in time", over.seen, over)
+        except LeaseLost as lost:
+            self._stopped(number, step, "was stopped before its next change", str(lost), lost)
+        except KeyboardInterrupt as interrupt:
+            self._stopped(number, step, "was interrupted", self._seen, interrupt)
+        except GuardRefused as refusal:
+            self._write("failed", step, str(refusal))
+            self._watcher.failed(step.id, str(refusal))
+            raise
+        except EksNetpolError as error:
+            self._failed(number, step, str(error), error)
+
+    def _carried(self, number: int, step: Step) -> bool:
+        past = self._past.of(step.id)
+        began = self._clock.monotonic()
+        waiter = self._waiter(step.patience)
+        acted = past.acted
+        observer = Observer(
+            self._hands,
+            self._journal,
+            self._clock,
+            ask=waiter.aws,
+            tell=self._watcher.rollout,
+            began=past.started or self._clock.now(),
+            update=str((acted or {}).get("update", "")),
+            acted=acted is not None,
+        )
+        first = self._look(waiter, observer, step)
+        if first.state is State.HOLDS:
+            seen = f"true already: {first.seen}" if acted is None else first.seen
+            return self._succeeded(step, seen, began, skipped=acted is None)
+        if acted is None or self._is_undone(waiter, observer, step):
+            acted = self._act(number, step, past, waiter, observer)
+        if acted is None:
+            return self._succeeded(step, "became true before anything was done", began, skipped=True)
+        if not self._wait and all(isinstance(later.action, Look) for later in self._plan.steps[number:]):
+            self._write("stopped", step, f"accepted, not waited for; {self._way_on} goes on and proves it")
+            self._watcher.note(f"{step.id} was accepted and is not waited for; {self._way_on} goes on and proves it")
+            return False
+        last = waiter.until(lambda: self._look(waiter, observer, step), tell=self._watcher.note)
+        if last.state is State.HOPELESS:
+            raise StepFailed(last.seen, step=step.id)
+        return self._succeeded(step, last.seen, began)
+
+    def _look(self, waiter: Waiter, observer: Observer, step: Step) -> Observation:
+        seen = waiter.call(lambda: observer.look(step.until))
+        self._seen = seen.seen
+        return seen
+
+    def _is_undone(self, waiter: Waiter, observer: Observer, step: Step) -> bool:
+        """Say whether what a former process applied was taken back since: then it is applied again, or refused."""
+        action = step.action
+        if not isinstance(action, Apply):
+            return False
+        live = waiter.call(lambda: self._hands.get(action.ref))
+        return live is None or observer.lacks(live, action.object)
+
+    def _act(self, number: int, step: Step, past: StepPast, waiter: Waiter, observer: Observer) -> dict[str, Any] | None:
+        """Act, between the two lines that say so; None where it became true before anything was done."""
+        waiter.call(self._lease.ensure)
+        self._write("started", step)
+        waiter.call(lambda: preimage.keep(step.action, preimage.name_of(number, step.id), self._hands, self._journal))
+        actor = Actor(self._hands, self._journal, self._clock, self._watcher, self._lease, waiter, observer)
+        acted = actor.act(step, past)
+        if acted is not None and not isinstance(step.action, Look):
+            self._write("acted", step, data=acted)
+        return acted
+
+    # --- how a step ends ---
+
+    def _succeeded(self, step: Step, seen: str, began: float, *, skipped: bool = False) -> bool:
+        self._write("succeeded", step, seen)
+        if skipped:
+            self._watcher.skipped(step.id, seen)
+        else:
+            self._watcher.succeeded(step.id, self._clock.monotonic() - began)
+        return True
+
+    def _stopped(self, number: int, step: Step, how: str, seen: str, cause: BaseException) -> NoReturn:
+        self._write("stopped", step, seen)
+        self._watcher.failed(step.id, seen or how)
+        last = f"; last seen: {seen}" if seen else ""
+        raise TimedOut(
+            f"{self._named(number, step)} {how}{last}; nothing is lost: go on with {self._way_on}, or back with {self._way_back}",
+            step=step.id,
+        ) from cause
+
+    def _failed(self, number: int, step: Step, seen: str, cause: EksNetpolError) -> NoReturn:
+        self._write("failed", step, seen)
+        self._watcher.failed(step.id, seen)
+        raise StepFailed(
+            f"{self._named(number, step)} failed: {seen}; when that is mended, {self._way_on} tries again; {self._way_back} goes "
+            "back",
+            step=step.id,
+        ) from cause
+
+    def _named(self, number: int, step: Step) -> str:
+        return f"step {number} of {len(self._plan.steps)}, {step.id} ({step.title}),"
+
+    @property
+    def _way_on(self) -> str:
+        return f"eksnetpol resume {self._journal.run}"
+
+    @property
+    def _way_back(self) -> str:
+        return f"eksnetpol rollback {self._journal.run}"
+
+    # --- what all use ---
+
+    def _waiter(self, patience: float) -> Waiter:
+        seconds = patience if self._end is None else self._end - self._clock.monotonic()
+        return Waiter(self._hands, self._clock, self._watcher, seconds, self._lease.tend)
+
+    def _write(self, event: Event, step: Step | None = None, detail: str = "", data: dict[str, Any] | None = None) -> None:
+        entry = Entry(self._clock.now(), event, step.id if step else "", detail, data or {})
+        self._journal.append(entry)

@@ -1,0 +1,249 @@
+"""Whether a condition holds: looked at, and put into words. Nothing is changed by looking, and nothing is taken for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar, assert_never
+
+from eksnetpol.errors import UnreadableInput
+from eksnetpol.execution import backups
+from eksnetpol.execution.addon_health import AddonWatch, Ask
+from eksnetpol.execution.gathering import found_of, gathered, kind_named, named, ref_of
+from eksnetpol.execution.rolling import RolloutWatch
+from eksnetpol.execution.seeing import Awaited, Observation, State, holds, hopeless, pending, version_of
+from eksnetpol.fields.holds import ABSENT, differences, value_at
+from eksnetpol.interfaces.acting import Clock, Hands, Journal, RolloutState
+from eksnetpol.model.kinds import DEFINITION, Json, ObjectRef
+from eksnetpol.model.plan import (
+    Absent,
+    AddonGone,
+    AddonIs,
+    All,
+    BackedUp,
+    Condition,
+    Established,
+    FlagIs,
+    Holds,
+    NoneLeft,
+    Restored,
+    RolledOut,
+    Unfinalized,
+    digest_of_file,
+)
+from eksnetpol.planning.patching import flag_in, tells
+
+T = TypeVar("T")
+
+
+def observe(condition: Condition, hands: Hands, journal: Journal, clock: Clock) -> Observation:
+    """Return whether *condition* holds now: one look, without the memory of a wait."""
+    return Observer(hands, journal, clock).look(condition)
+
+
+class Observer:
+    """Looks at conditions, and remembers between looks what one look cannot tell.
+
+    ``ask`` puts a question to AWS, ``tell`` hears how far a roll-out is, ``began`` is when the step began. ``update`` and
+    ``acted``: see `AddonWatch`.
+    """
+
+    def __init__(
+        self,
+        hands: Hands,
+        journal: Journal,
+        clock: Clock,
+        *,
+        ask: Ask | None = None,
+        tell: Callable[[RolloutState], None] | None = None,
+        began: datetime | None = None,
+        update: str = "",
+        acted: bool = False,
+    ) -> None:
+        self._hands = hands
+        self._journal = journal
+        self.roll = RolloutWatch(hands, clock, tell or (lambda _: None), began)
+        self.addon = AddonWatch(hands, clock, ask or _at_once, self.roll, update=update, acted=acted)
+
+    def look(self, condition: Condition) -> Observation:  # noqa: C901, PLR0911, PLR0912 - one case a condition
+        """Return whether *condition* holds."""
+        match condition:
+            case AddonIs():
+                return self.addon.look(condition)
+            case AddonGone():
+                return self.addon.gone(condition)
+            case Holds():
+                return self._holds(condition)
+            case FlagIs():
+                return self._flag(condition)
+            case RolledOut():
+                return self.roll.look(condition.ref)
+            case Established():
+                return self._established(condition)
+            case Absent():
+                return self._absent(condition)
+            case NoneLeft():
+                return self._none_left(condition)
+            case Unfinalized():
+                return self._unfinalized(condition)
+            case BackedUp():
+                return self._backed_up(condition)
+            case Restored():
+                return self._restored(condition)
+            case All():
+                return self._all(condition)
+            case _:
+                assert_never(condition)
+
+    def lacks(self, live: Json, wanted: Json) -> bool:
+        """Say whether *live* lacks a field of *wanted*."""
+        return bool(differences(live, wanted))
+
+    def _all(self, condition: All) -> Observation:
+        seen = []
+        for one in condition.conditions:
+            found = self.look(one)
+            if found.state is not State.HOLDS:
+                return found
+            seen.append(found.seen)
+        return holds("; ".join(seen))
+
+    # --- fields ---
+
+    def _holds(self, condition: Holds) -> Observation:
+        ref = condition.ref
+        live = self._hands.get(ref)
+        awaited = Awaited(ref, lambda found: not _unlike(found, condition), version_of(live))
+        if live is None:
+            return pending(f"{ref} is not there", awaited)
+        unlike = _unlike(live, condition)
+        return pending(f"{ref}: {unlike}", awaited) if unlike else holds(f"{ref} has the wanted fields")
+
+    def _flag(self, condition: FlagIs) -> Observation:
+        live = self._hands.get(condition.ref)
+        awaited = Awaited(condition.ref, lambda found: tells(found, condition), version_of(live))
+        told = f"--{condition.flag}={condition.value}"
+        if live is None:
+            return pending(f"{condition.ref} is not there", awaited)
+        if tells(live, condition):
+            return holds(f"{condition.ref} has {told}")
+        value = flag_in(live, condition.containers, condition.flag)
+        has = "not there" if value is None else f"--{condition.flag}={value}"
+        return pending(f"{condition.ref}: the flag is {has}, not {told}", awaited)
+
+    def _established(self, condition: Established) -> Observation:
+        ref = ObjectRef.to(DEFINITION, condition.name)
+        live = self._hands.get(ref)
+        awaited = Awaited(ref, lambda found: _condition(found, "Established")[0] == "True", version_of(live))
+        if live is None:
+            return pending(f"{ref} is not there", awaited)
+        status, _ = _condition(live, "Established")
+        if status == "True":
+            return holds(f"{ref} is served")
+        accepted, why = _condition(live, "NamesAccepted")
+        if accepted == "False":
+            return hopeless(f"{ref}: the API server does not accept its names: {why}")
+        return pending(f"{ref} is not served yet", awaited)
+
+    # --- objects that go ---
+
+    def _absent(self, condition: Absent) -> Observation:
+        left = gathered(self._hands, condition.objects)
+        if not left:
+            return holds(f"{_count(len(condition.objects))} {'are' if len(condition.objects) != 1 else 'is'} not there any more")
+        ending = [f"{one.ref}{_held_by(live)}" for one, live in left.items()]
+        awaited = None
+        if len(left) == 1:
+            ((one, live),) = left.items()
+            awaited = Awaited(one.ref, lambda _: False, version_of(live))
+        return pending(f"still there: {named(ending)}", awaited)
+
+    def _none_left(self, condition: NoneLeft) -> Observation:
+        left = []
+        for text in condition.kinds:
+            kind = kind_named(text)
+            found = self._hands.objects(kind)
+            if found:
+                left.append(f"{len(found):,} {text} ({named(ref_of(live, kind) for live in found)})")
+        return pending(f"still there: {'; '.join(left)}") if left else holds(f"there are no {' and no '.join(condition.kinds)}")
+
+    def _unfinalized(self, condition: Unfinalized) -> Observation:
+        left = [
+            one.ref
+            for one, live in gathered(self._hands, condition.objects).items()
+            if condition.finalizer in (live["metadata"].get("finalizers") or ())
+        ]
+        if left:
+            return pending(f"finalizer {condition.finalizer} is still on {named(left)}")
+        return holds(f"finalizer {condition.finalizer} is on none of {_count(len(condition.objects))}")
+
+    # --- files ---
+
+    def _backed_up(self, condition: BackedUp) -> Observation:
+        data = self._journal.load(condition.file)
+        if data is None:
+            return pending(f"the run has no back-up {condition.file}")
+        try:
+            file = backups.read(data, condition.file)
+        except UnreadableInput as error:
+            return pending(str(error))
+        missing = {one.ref for one in condition.objects} - file.refs - set(file.gone)
+        if missing:
+            return pending(f"{condition.file} lacks {named(sorted(missing))}")
+        return holds(f"{condition.file} holds {_count(len(file.objects))}")
+
+    def _restored(self, condition: Restored) -> Observation:
+        try:
+            file = restorable(self._journal, condition.file, condition.digest, condition.run)
+        except UnreadableInput as error:
+            return hopeless(str(error))
+        missing = file.refs - found_of(self._hands, file.refs).keys()
+        if missing:
+            return pending(f"not there: {named(sorted(missing))}")
+        return holds(f"all {_count(len(file.objects))} of {condition.file} are there")
+
+
+def restorable(journal: Journal, name: str, digest: str, run: str) -> backups.BackUpFile:
+    """Return a back-up of this run or of another; raise `UnreadableInput` where there is none, or not the one that was meant."""
+    data = journal.load(name, run=run)
+    place = f"back-up {name} of run {run or journal.run}"
+    if data is None:
+        raise UnreadableInput(place, "there is no such file")
+    if digest and digest_of_file(data) != digest:
+        raise UnreadableInput(place, f"this is not the file that was kept: its digest is {digest_of_file(data)}, not {digest}")
+    return backups.read(data, place)
+
+
+def _at_once(do: Callable[[], T]) -> T:
+    return do()
+
+
+def _unlike(live: Json, condition: Holds) -> str:
+    """Return the first difference in words, empty where there is none."""
+    found = differences(live, condition.object)
+    if found:
+        first = found[0]
+        has = "is not there" if first.live is None else f"is {first.live!r}"
+        more = f" (and {len(found) - 1} more fields)" if len(found) > 1 else ""
+        return f"{first.path} {has}, not {first.wanted!r}{more}"
+    return next((f"{path} is still there" for path in condition.without if value_at(live, path) is not ABSENT), "")
+
+
+def _condition(live: Json, kind: str) -> tuple[str, str]:
+    """Return status and message of a condition of an object, empty where it has none of that kind."""
+    for one in (live.get("status") or {}).get("conditions") or ():
+        if one.get("type") == kind:
+            return str(one.get("status", "")), str(one.get("message", ""))
+    return "", ""
+
+
+def _held_by(live: Json) -> str:
+    meta = live["metadata"]
+    finalizers = meta.get("finalizers") or ()
+    if meta.get("deletionTimestamp") and finalizers:
+        return f" (ending, held by finalizer {', '.join(finalizers)})"
+    return ""
+
+
+def _count(number: int) -> str:
+    return f"{number:,} object{'' if number == 1 else 's'}"
