@@ -21,6 +21,7 @@ COMMANDS = {
     "history": (f"{_HERE}.history", "List the runs that changed clusters from here."),
     "show": (f"{_HERE}.show", "Show one run: its plan, and every line of its journal."),
     "status": (f"{_HERE}.status", "Say what is on: the two switches, every node, every version."),
+    "render": (f"{_HERE}.render", "Write a change for the owner of the VPC CNI, instead of making it."),
     "policy": (f"{_HERE}.policy", "Say what network policies let through, exactly."),
     "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
     "checks": (f"{_HERE}.checks", "List the checks, or explain one."),

@@ -159,7 +159,7 @@ sources = together(
 )
 """Options that say what to look at, but for a live cluster. ``--manifests`` is to be greedy."""
 
-target = together(
+_place = together(
     option("--cluster", group=LIVE, metavar="NAME", help="Name of the EKS cluster. Without --context, AWS gives the way in."),
     option("--region", group=LIVE, metavar="REGION", help="AWS region of the cluster; else the profile's."),
     option("--profile", group=LIVE, type=ProfileName(), metavar="NAME", help="Profile of the AWS configuration."),
@@ -175,8 +175,17 @@ target = together(
         metavar="NAME",
         help="Context of the kubeconfig. With --cluster it must be that cluster's.",
     ),
+)
+_impersonation = together(
     option("--as", "as_user", group=LIVE, metavar="USER", help="User to impersonate at the API server."),
     option("--as-group", group=LIVE, metavar="GROUP", multiple=True, help="Group to impersonate; may be repeated."),
-    option("--request-timeout", group=LIVE, type=Duration(), metavar="TIME", help="Longest wait for one answer, e.g. 30s or 2m."),
 )
+_patience = option(
+    "--request-timeout", group=LIVE, type=Duration(), metavar="TIME", help="Longest wait for one answer, e.g. 30s or 2m."
+)
+
+target = together(_place, _impersonation, _patience)
 """Options that say which live cluster, and who asks."""
+
+target_as_oneself = together(_place, _patience)
+"""As `target`, for a command in which ``--as`` means something else; ``as`` in the file of settings still holds."""

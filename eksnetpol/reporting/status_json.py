@@ -246,7 +246,7 @@ def _status(standing: Standing, exit_code: int, tool: str) -> StatusV1:
         counts={_camel(name): known(f"counts.{_camel(name)}", number) for name, number in status.counts.items()},
         drift=tuple(_drift(s) for s in status.drift),
         update=None if status.update is None else _update(status.update),
-        runs=tuple(RunV1(r.id, r.verb, r.state, moment(r.since)) for r in standing.runs),
+        runs=tuple(RunV1(r.id, r.verb.value if r.verb else "", r.state, moment(r.started_at)) for r in standing.runs),
         unknown=tuple(unknown),
         unread=tuple(UnreadV1(u.name, u.unread.why.value, u.unread.reason, u.unread.permission) for u in standing.unread),
     )

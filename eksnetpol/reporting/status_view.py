@@ -12,6 +12,7 @@ from eksnetpol.facts.rollout_state import NodeRollout, NodeState, RolloutByNode
 from eksnetpol.facts.status import Status
 from eksnetpol.facts.vpc_cni import CONFIGMAP, CONTROLLER_KEY, Switch
 from eksnetpol.model.eks import AddonIssue
+from eksnetpol.model.runs import RunSummary
 from eksnetpol.model.snapshot import SourceKind, Target, Unread, UnreadSection, Why
 from eksnetpol.model.versions import KubernetesVersion, Release
 from eksnetpol.reporting.view import plural
@@ -43,16 +44,6 @@ _TROUBLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run of this tool on the cluster that has not ended: its id, what it is for, its state, and since when."""
-
-    id: str
-    verb: str
-    state: str
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """A status and of what it is one: which cluster, when, from where, and which runs of ours are unfinished there."""
 
@@ -61,7 +52,7 @@ class Standing:
     source: SourceKind
     looked_at: datetime
     unread: tuple[UnreadSection, ...] = ()
-    runs: tuple[OpenRun, ...] = ()
+    runs: tuple[RunSummary, ...] = ()
 
 
 def headline(standing: Standing) -> str:
@@ -268,7 +259,8 @@ def _under_way(standing: Standing) -> Iterator[str]:
         what = ", ".join(f"{p.type} {p.value}" for p in update.params if p.type != "ConfigurationValues")
         yield f"EKS update {update.id}{since}" + (f": {what}" if what else "")
     for run in standing.runs:
-        yield f"run {run.id} is {run.state} since {moment(run.since)}: eksnetpol resume {run.id}, or eksnetpol rollback {run.id}"
+        then = f"eksnetpol resume {run.id}, or eksnetpol rollback {run.id}"
+        yield f"run {run.id}, {run.state}, begun {moment(run.started_at)}: {then}"
 
 
 def _notes(status: Status) -> Iterator[str]:

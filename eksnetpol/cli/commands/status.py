@@ -18,7 +18,7 @@ from eksnetpol.errors import UsageError
 
 if TYPE_CHECKING:
     from eksnetpol.model.snapshot import ClusterSnapshot
-    from eksnetpol.reporting.status_view import OpenRun, Standing
+    from eksnetpol.reporting.status_view import Standing
 
 PAUSE = 5.0
 """Seconds between two looks of --watch."""
@@ -167,16 +167,10 @@ class _Run:
         return replace(before, taken_at=moving.taken_at, **read)
 
     def _standing(self, snapshot: ClusterSnapshot, *, runs: bool = True) -> Standing:
+        from eksnetpol.gateways.runs import Runs
         from eksnetpol.operations.status import status
 
-        return status(snapshot, self._runs(snapshot) if runs else ())
-
-    def _runs(self, snapshot: ClusterSnapshot) -> tuple[OpenRun, ...]:
-        from eksnetpol.gateways.runs import Runs
-        from eksnetpol.reporting.status_view import OpenRun
-
-        found = Runs.at(self.state_dir).unfinished(snapshot.target)
-        return tuple(OpenRun(r.id, "" if r.verb is None else r.verb.value, r.state, r.started_at) for r in found)
+        return status(snapshot, Runs.at(self.state_dir).unfinished(snapshot.target) if runs else ())
 
     def _is_reached(self, standing: Standing) -> bool:
         verdict = standing.status.headline.verdict

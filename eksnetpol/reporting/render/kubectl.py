@@ -1,0 +1,68 @@
+"""Manifests for kubectl: what the plan applies, in its order, with the commands around it.
+
+Applied server-side, so that only the fields in it become its own (kubernetes.io/docs/reference/using-api/server-side-apply).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from eksnetpol.interfaces.acting import MANAGER
+from eksnetpol.model.plan import Apply, Create, CreateAddon, Step, UpdateAddon
+from eksnetpol.reporting.render.cloudformation import dumped
+from eksnetpol.reporting.render.commands import APPLY, commands_of, waiting
+from eksnetpol.reporting.render.order import Order, comment, head
+
+FILE = "network-policy.yaml"
+
+
+def write(order: Order) -> str:
+    """Return the objects as YAML documents; without any, the commands alone."""
+    applied = [s for s in order.plan.steps if isinstance(s.action, Apply | Create)]
+    text = comment([*head(order, ()), *_procedure(order, applied)])
+    documents = [s.action.object for s in applied if isinstance(s.action, Apply | Create)]
+    return text + "".join(f"---\n{dumped(_shown(d))}" for d in documents)
+
+
+def _procedure(order: Order, applied: list[Step]) -> Iterator[str]:
+    """Yield the steps in their order: the documents are applied where the first of them stands."""
+    yield "In this order:"
+    number = 0
+    done = False
+    for step in order.plan.steps:
+        if isinstance(step.action, Apply | Create):
+            if done:
+                continue
+            done = True
+            number += 1
+            yield from _apply(applied, number)
+            continue
+        number += 1
+        if isinstance(step.action, UpdateAddon | CreateAddon):
+            yield f"{number}. {step.title}: render it --as terraform, cloudformation, cdk, eksctl or aws-cli"
+            continue
+        yield f"{number}. {step.title}"
+        yield from (f"    {line}" for line in commands_of(step))
+    if order.plan.afterwards:
+        yield ""
+        yield from order.plan.afterwards
+
+
+def _apply(applied: list[Step], number: int) -> Iterator[str]:
+    yield f"{number}. look at what would change, then apply this file ({FILE}): {'; '.join(s.title for s in applied)}"
+    yield f"    kubectl diff --server-side --field-manager={MANAGER} -f {FILE}"
+    yield f"    {APPLY} -f {FILE}"
+    yield from (f"    {line}" for s in applied for line in waiting(s.until))
+    taking = [f"{t.path} (of {t.manager})" for s in applied if isinstance(s.action, Apply) for t in s.action.takes]
+    if taking:
+        yield "It takes these fields from other managers, so the apply needs --force-conflicts; the diff must show no others:"
+        yield from (f"    {field}" for field in taking)
+    if any(isinstance(s.action, Apply) and s.action.keeps for s in applied):
+        yield f"What field manager {MANAGER} applied earlier and this file leaves out is taken away; the diff shows it."
+
+
+def _shown(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return *obj* with its keys in the order people expect."""
+    first = {key: obj[key] for key in ("apiVersion", "kind", "metadata") if key in obj}
+    return first | obj
