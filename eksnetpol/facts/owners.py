@@ -141,8 +141,9 @@ def by_marks(meta: ObjectMeta, kind: Kind) -> Iterator[Owner]:
         owner = tool_of_manager(manager)
         if owner is not None:
             yield Owner(owner, where, f"field manager {manager}")
-    if meta.labels.get("app.kubernetes.io/managed-by") == "Helm":
-        yield Owner(Tool.HELM, where, "label app.kubernetes.io/managed-by=Helm", certain=False)
+    for key in ("app.kubernetes.io/managed-by", "helm.sh/chart"):
+        if meta.labels.get(key) == "Helm" or (key.startswith("helm.sh/") and key in meta.labels):
+            yield Owner(Tool.HELM, where, f"label {key}={meta.labels[key]}", certain=False)
 
 
 def tool_of_manager(manager: str) -> Tool | None:
