@@ -54,14 +54,15 @@ class Merge:
     """What came of it. ``wanted`` is a partial object, None where nothing changes.
 
     ``before`` has the live value of everything in ``wanted`` that is live, ``added`` are the paths of what is not. ``kept``
-    names what upstream changed and somebody else had changed before, ``stays`` what upstream took away and stays nevertheless.
+    names what upstream changed and somebody else had changed before. ``gone`` are the paths of what upstream took away: an apply
+    takes away only what it owns, so most of it stays, without meaning to the newer version.
     """
 
     wanted: Json | None = None
     before: Json | None = None
     added: list[Path] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    stays: list[str] = field(default_factory=list)
+    gone: list[Path] = field(default_factory=list)
 
 
 def three_way(base: Json, live: Json, target: Json) -> Merge:
@@ -106,7 +107,7 @@ def _walk_mapping(base: Mapping[str, Any], live: Mapping[str, Any], target: Mapp
             changed[key] = found
     for key in base.keys() - target.keys():
         if key in live:
-            merge.stays.append(_said((*at, named(key))))
+            merge.gone.append((*at, named(key)))
     return changed or _ABSENT
 
 
@@ -131,7 +132,7 @@ def _walk_list(base: Sequence[Any], live: Sequence[Any], target: Sequence[Any], 
         found = _walk(old[key], now[key], entry, below, merge)
         if found is not _ABSENT:
             changed.append({**{k: entry[k] for k in keys if k in entry}, **found})
-    merge.stays.extend(_said((*at, key)) for key in old if key not in new and key in now)
+    merge.gone.extend((*at, key) for key in old if key not in new and key in now)
     return changed or _ABSENT
 
 
