@@ -95,7 +95,7 @@ def objects(install: Install) -> tuple[Json, ...]:
     settings = install.settings
     data = {s.name: settings.text(s.key, s.value) for s in history().setting if s.holds(install.release)}
     return (
-        *(_definition(d) for d in history().definition if d.shipped and d.holds(install.release)),
+        *(_definition(d, shipped=True) for d in history().definition if d.shipped and d.holds(install.release)),
         rendered("vpc-cni/service-account.yaml.j2", version=version, role=install.role),
         rendered("vpc-cni/configmap.yaml.j2", version=version, settings=data),
         rendered("vpc-cni/cluster-role.yaml.j2", version=version, rules=_rules(install)),
@@ -165,8 +165,9 @@ def definition(name: str) -> Json:
     raise UsageError(f"the definition {name} is not known here; those that are: {names}")
 
 
-def _definition(wanted: Definition) -> Json:
-    return msgspec.json.decode(_definition_text(wanted.name, wanted.edition, shipped=wanted.shipped))  # type: ignore[no-any-return]
+def _definition(wanted: Definition, *, shipped: bool = False) -> Json:
+    """Return a definition as the controller makes it; *shipped*, as the CNI's manifest does: of an older tool, and labelled."""
+    return msgspec.json.decode(_definition_text(wanted.name, wanted.edition, shipped=shipped), type=dict)
 
 
 @lru_cache

@@ -91,7 +91,7 @@ def test_a_document_that_makes_no_sense_does_no_harm(document: Json) -> None:
 BOOLEAN = st.sampled_from(["true", "false"])
 WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)
 PORT = st.integers(1024, 65535).map(str)
-AFFINITY: st.SearchStrategy[Json] = st.fixed_dictionaries({"nodeAffinity": st.just({"preferredDuringSchedulingIgnoredDuringExecution": []})})
+AFFINITY: st.SearchStrategy[Json] = st.fixed_dictionaries({"nodeAffinity": st.just({"preferredDuringScheduling": []})})
 TOLERATION = st.fixed_dictionaries({"key": WORD, "operator": st.just("Exists")})
 ZONES = st.dictionaries(
     WORD, st.fixed_dictionaries({"id": WORD}, optional={"securityGroups": st.lists(WORD, max_size=2)}), max_size=2

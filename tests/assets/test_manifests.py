@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from eksnetpol.errors import UsageError
 from eksnetpol.model.digests import schema_digest
 from eksnetpol.model.versions import Release
 from tests.assets.upstream import RELEASES, container, enabled, of_kind, plain, upstream
+from tests.testbed.scenario import DATA
 
 V = Release.parse
 releases = pytest.mark.parametrize("release", RELEASES, ids=str)
@@ -191,11 +193,18 @@ def _digest(found: dict[str, Any]) -> str:
     return schema_digest({v["name"]: v["schema"] for v in found["spec"]["versions"]})
 
 
-@pytest.mark.parametrize("name", ["policyendpoints.networking.k8s.aws", "clusterpolicyendpoints.networking.k8s.aws"])
-def test_the_newest_definitions_are_those_that_aws_released(name: str) -> None:
-    known = recognise(name, _digest(definition(name)))
+@pytest.mark.parametrize(
+    "plural", ["policyendpoints", "clusterpolicyendpoints", "applicationnetworkpolicies", "clusternetworkpolicies"]
+)
+def test_the_newest_definitions_are_those_that_aws_released(plural: str) -> None:
+    made = definition(f"{plural}.networking.k8s.aws")
+    known = recognise(f"{plural}.networking.k8s.aws", _digest(made))
     assert known is not None
     assert "policy controller v1.1.7" in known.releases
+    released = yaml.safe_load((DATA / "crds" / "networking.k8s.aws" / f"{plural}.yaml").read_text())
+    assert made["spec"]["names"] == released["spec"]["names"]
+    assert made["spec"]["scope"] == released["spec"]["scope"]
+    assert made["metadata"] == released["metadata"]
 
 
 def test_agents_get_the_definitions_they_cannot_do_without() -> None:

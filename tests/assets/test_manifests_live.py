@@ -13,12 +13,22 @@ from typing import Any
 import pytest
 import yaml
 
-from eksnetpol.assets.enabling import agent_daemonset, agent_role, controller_switch
-from eksnetpol.assets.manifests import AGENT, Install, needed_definitions, vpc_cni_objects
+from eksnetpol.assets.manifests import (
+    AGENT,
+    CNI,
+    Install,
+    agent_container,
+    agent_rules,
+    agent_volumes,
+    definition,
+    needed_definitions,
+    vpc_cni_objects,
+)
 from eksnetpol.model.versions import Release
 from tests.assets.upstream import RELEASES, by_name, container, enabled, of_kind, upstream, without_prose
 from tests.testbed.build import Components
 from tests.testbed.cluster import ControlPlane
+from tests.testbed.scenario import DATA
 
 pytestmark = pytest.mark.testbed
 
@@ -122,6 +132,13 @@ def test_the_api_server_stores_the_same_definitions(plane: ControlPlane) -> None
         assert (DEFINITION, "eniconfigs.crd.k8s.amazonaws.com") in ours
 
 
+def test_the_api_server_stores_the_same_as_of_the_controller_s_own_definitions(plane: ControlPlane) -> None:
+    plurals = ("policyendpoints", "clusterpolicyendpoints", "applicationnetworkpolicies", "clusternetworkpolicies")
+    ours = accepted(plane, [definition(f"{plural}.networking.k8s.aws") for plural in plurals])
+    files = [DATA / "crds" / "networking.k8s.aws" / f"{plural}.yaml" for plural in plurals]
+    assert ours == accepted(plane, [yaml.safe_load(file.read_text()) for file in files])
+
+
 # --- put onto what is there ----------------------------------------------------------------------------------------------
 
 
@@ -138,12 +155,31 @@ def without_agent(release: Release) -> list[Json]:
     return objects
 
 
+def agent_part(release: Release) -> Json:
+    """The agent's container, its volumes and, where the release has it, the enforcing mode: nothing else of the DaemonSet."""
+    install = Install(release=release, network_policy=True)
+    mode = {"name": "NETWORK_POLICY_ENFORCING_MODE", "value": "standard"}
+    cni = [{"name": CNI, "env": [mode]}] if release >= V("1.17.1") else []
+    pod = {"containers": [*cni, agent_container(install)], "volumes": list(agent_volumes(install))}
+    found = of_kind(upstream(release), "DaemonSet")
+    head = {key: found["metadata"][key] for key in ("name", "namespace")}
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": head, "spec": {"template": {"spec": pod}}}
+
+
 def pieces(release: Release, live_rules: list[Json]) -> list[Json]:
     """What turns network policy on where *release* runs without its agent."""
-    install = Install(release=release, network_policy=True)
-    role = agent_role(live_rules, install.agent_release)
-    assert role is not None
-    return [agent_daemonset(install), controller_switch(on=True), role]
+    role = of_kind(upstream(release), "ClusterRole")
+    config = of_kind(upstream(release), "ConfigMap")
+    head = {key: config["metadata"][key] for key in ("name", "namespace")}
+    return [
+        agent_part(release),
+        {**config, "metadata": head, "data": {"enable-network-policy-controller": "true"}},
+        {
+            **role,
+            "metadata": {"name": role["metadata"]["name"]},
+            "rules": [*live_rules, *agent_rules(Install(release=release).agent_release)],
+        },
+    ]
 
 
 def turned_on(plane: ControlPlane) -> dict[tuple[str, str], Json]:
@@ -180,7 +216,7 @@ def test_the_agent_s_pieces_make_of_a_release_without_it_that_release_with_the_f
 def test_nothing_of_others_is_taken_by_the_agent_s_pieces(plane: ControlPlane) -> None:
     release = V("1.22.4")
     plane.apply(*named(without_agent(release), "shared"), manager="kubectl")
-    part = named([agent_daemonset(Install(release=release, network_policy=True))], "shared")
+    part = named([agent_part(release)], "shared")
     # Without force: whatever somebody else owned with another value would be a conflict.
     plane.did("apply", "--server-side", f"--field-manager={MANAGER}", "-f", "-", stdin=yaml.safe_dump_all(part))
     live = json.loads(
@@ -199,7 +235,7 @@ def test_what_was_added_goes_when_it_is_applied_no_more(plane: ControlPlane) -> 
     base = named(without_agent(release), "back")
     plane.apply(*base, manager="kubectl")
     before = stored(plane, base)
-    part = agent_daemonset(Install(release=release, network_policy=True))
+    part = agent_part(release)
     plane.apply(*named([part], "back"), manager=MANAGER)
     assert stored(plane, base) != before
     nothing = {k: v for k, v in part.items() if k != "spec"}

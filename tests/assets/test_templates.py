@@ -42,9 +42,9 @@ def test_every_template_is_rendered(read: set[str]) -> None:
     # Definitions are kept once they are made, so these may have been read before.
     for name in ("eniconfigs.crd.k8s.amazonaws.com", "policyendpoints.networking.k8s.aws"):
         rendering.rendered(f"crds/{name.partition('.')[0]}.yaml.j2", edition="current", generator="v0", labelled=False)
-    assert definition("clusterpolicyendpoints.networking.k8s.aws") == rendering.rendered(
-        "crds/clusterpolicyendpoints.yaml.j2", edition="current", generator="v0.17.0", labelled=False
-    )
+    for plural in ("policyendpoints", "clusterpolicyendpoints", "applicationnetworkpolicies", "clusternetworkpolicies"):
+        made = rendering.rendered(f"crds/{plural}.yaml.j2", edition="current", generator="v0.17.0", labelled=False)
+        assert definition(f"{plural}.networking.k8s.aws") == made
     assert read == TEMPLATES
 
 
