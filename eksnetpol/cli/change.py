@@ -110,15 +110,19 @@ def _look(config: Config, terminal: Terminal, *, live: bool) -> tuple[Connection
 
 def schemas_for(connection: Connection | None, snapshot: ClusterSnapshot, wanted: Options) -> dict[str, Any]:
     """Return the configuration schemas of the add-on versions that *wanted* leads through; none without a way to ask."""
-    from eksnetpol.planning.options import UpgradeOptions
+    from eksnetpol.planning.options import EnableOptions, UpgradeOptions
 
-    if connection is None or connection.aws is None or not isinstance(wanted, UpgradeOptions):
+    adopts = isinstance(wanted, EnableOptions) and wanted.adopt
+    if connection is None or connection.aws is None or not (adopts or isinstance(wanted, UpgradeOptions)):
         return {}
     from eksnetpol.facts.declare import Lookup, catalog
+    from eksnetpol.planning.adopt import version_to_adopt
     from eksnetpol.planning.versions import versions_on_the_way
 
     catalog()
-    found = {v: connection.aws.addon_schema("vpc-cni", v) for v in versions_on_the_way(Lookup(snapshot), wanted)}
+    facts = Lookup(snapshot)
+    ahead = versions_on_the_way(facts, wanted) if isinstance(wanted, UpgradeOptions) else (version_to_adopt(facts),)
+    found = {version: connection.aws.addon_schema("vpc-cni", version) for version in ahead if version}
     return {version: schema for version, schema in found.items() if schema is not None}
 
 

@@ -94,7 +94,7 @@ def prepare(
 def _planned(facts: Lookup, wanted: Options, schemas: Mapping[str, AddonSchema]) -> Plan:
     match wanted:
         case EnableOptions():
-            return plan_enable(facts, wanted)
+            return plan_enable(facts, wanted, schemas=schemas)
         case UpgradeOptions():
             return plan_upgrade(facts, wanted, schemas=schemas)
         case DisableOptions():

@@ -6,7 +6,7 @@ only then told to enforce. The version is the one that runs, so that nothing but
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from eksnetpol.errors import EksNetpolError
@@ -43,8 +43,18 @@ class _Adoption:
     role: str
 
 
-def adopt(facts: Lookup, wanted: EnableOptions) -> Draft:
-    """Return how EKS takes the VPC CNI over and enables it; raise as `need` where a section is unread."""
+def version_to_adopt(facts: Lookup) -> str:
+    """Return the add-on's version that adopting would run, whose schema it needs; empty where it would be refused."""
+    if need(facts, "addon") is not None:
+        return ""
+    return _version(facts, need(facts, "vpc_cni"))[0]
+
+
+def adopt(facts: Lookup, wanted: EnableOptions, schemas: Mapping[str, AddonSchema]) -> Draft:
+    """Return how EKS takes the VPC CNI over and enables it; raise as `need` where a section is unread.
+
+    *schemas* are those of add-on versions, by version: a look reads none where EKS manages nothing.
+    """
     install: Install = need(facts, "install")
     if need(facts, "addon") is not None:
         return refused(Refusal("EKS manages the VPC CNI of this cluster already: leave --adopt out"))
@@ -61,7 +71,7 @@ def adopt(facts: Lookup, wanted: EnableOptions) -> Draft:
     version, why = _version(facts, cni)
     if not version:
         return refused(Refusal(why))
-    adoption = _adoption(facts, wanted, version)
+    adoption = _adoption(facts, wanted, version, schemas.get(version))
     rolls = rollout(facts)
     things = (THE_ADDON, str(places.AWS_NODE), str(places.SETTINGS))
     return Draft(
@@ -118,8 +128,7 @@ def _first_version(facts: Lookup) -> tuple[str, str]:
     return "", f"EKS names no default version of the add-on vpc-cni for Kubernetes {kubernetes}"
 
 
-def _adoption(facts: Lookup, wanted: EnableOptions, version: str) -> _Adoption:
-    found: AddonSchema | None = known(facts, "addon_schema")
+def _adoption(facts: Lookup, wanted: EnableOptions, version: str, found: AddonSchema | None) -> _Adoption:
     schema = schema_for(found, version)
     if schema is None:
         raise EksNetpolError(

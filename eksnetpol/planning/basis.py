@@ -39,11 +39,6 @@ def basis(facts: Lookup, verb: Verb) -> dict[str, str]:
     return dict(sorted(_entries(facts, verb)))
 
 
-def moved(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
-    """Return what of *before* is different *now*; what only one of the two looks could read counts as different."""
-    return tuple(name for name in sorted({*before, *now}) if before.get(name) != now.get(name))
-
-
 def _entries(facts: Lookup, verb: Verb) -> Iterator[tuple[str, str]]:
     look = facts.snapshot
     if isinstance(look.cluster, Seen):

@@ -6,13 +6,13 @@ plan needs and that could not be read is an error which names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.facts.owners import THE_CLUSTER, Owners, Tool
 from eksnetpol.facts.vpc_cni import Install, Manager, VpcCni
-from eksnetpol.model.eks import Addon, Cluster
+from eksnetpol.model.eks import Addon, AddonSchema, Cluster
 from eksnetpol.model.plan import Plan, Refusal, Verb, Way
 from eksnetpol.model.snapshot import Seen
 from eksnetpol.planning import looks, places, refusals
@@ -28,15 +28,16 @@ from eksnetpol.planning.reading import from_a_cluster, known, need
 from eksnetpol.planning.rollout import rollout
 
 
-def plan_enable(facts: Lookup, wanted: EnableOptions) -> Plan:
+def plan_enable(facts: Lookup, wanted: EnableOptions, *, schemas: Mapping[str, AddonSchema] | None = None) -> Plan:
     """Return the plan that brings enforcement on; without steps where it is.
 
+    *schemas* are those of add-on versions that run nowhere yet, by version: adopting needs that of `adopt.version_to_adopt`.
     Raises `UsageError` for manifests and for settings that mean nothing, `Denied` and `EksNetpolError` where something that the
     plan needs is unread.
     """
     catalog()
     from_a_cluster(facts)
-    way, draft = _by_way(facts, wanted)
+    way, draft = _by_way(facts, wanted, schemas or {})
     cluster: Cluster = need(facts, "cluster")
     if cluster.has_auto_mode and way is not None and (draft.steps or not draft.refusals):
         draft = draft + node_classes(facts)
@@ -63,13 +64,13 @@ def plan_enable(facts: Lookup, wanted: EnableOptions) -> Plan:
     )
 
 
-def _by_way(facts: Lookup, wanted: EnableOptions) -> tuple[Way | None, Draft]:
+def _by_way(facts: Lookup, wanted: EnableOptions, schemas: Mapping[str, AddonSchema]) -> tuple[Way | None, Draft]:
     """Return by which way this cluster is changed, and how."""
     addon: Addon | None = need(facts, "addon")
     install: Install = need(facts, "install")
     cluster: Cluster = need(facts, "cluster")
     if wanted.adopt:
-        return Way.ADDON, adopt(facts, wanted)
+        return Way.ADDON, adopt(facts, wanted, schemas)
     if addon is not None:
         return Way.ADDON, enable_addon(facts, wanted)
     match install.manager:
