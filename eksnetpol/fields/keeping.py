@@ -34,7 +34,7 @@ def kept(
         return wanted
     shape = (layout or layout_of(wanted)).shape
     found = _only(live, as_v1(held), shape)
-    return wanted if found is ABSENT else merged(found, wanted, shape)  # type: ignore[no-any-return]
+    return wanted if found is ABSENT else merged(found, wanted, shape)
 
 
 def _held(live: Json | None, manager: str, drops: Collection[str]) -> Fields:

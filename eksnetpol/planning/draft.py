@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TypeVar
 
 from eksnetpol.model.plan import FieldChange, Forecast, Refusal, Step
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,15 @@ class Draft:
 
     def __add__(self, other: Draft) -> Draft:
         """Return both, this one's steps first; what both say is said once."""
-        return Draft(*(_once((*getattr(self, f.name), *getattr(other, f.name))) for f in fields(Draft)))
+        return Draft(
+            steps=(*self.steps, *other.steps),
+            changes=_once((*self.changes, *other.changes)),
+            forecasts=_once((*self.forecasts, *other.forecasts)),
+            facts=_once((*self.facts, *other.facts)),
+            warnings=_once((*self.warnings, *other.warnings)),
+            refusals=_once((*self.refusals, *other.refusals)),
+            afterwards=_once((*self.afterwards, *other.afterwards)),
+        )
 
 
 def refused(*why: Refusal) -> Draft:
@@ -38,10 +49,5 @@ def joined(drafts: Iterable[Draft]) -> Draft:
     return whole
 
 
-def _once(items: tuple[object, ...]) -> tuple[object, ...]:
-    seen: list[object] = []
-    # Steps hold dictionaries, which cannot be hashed; the lists are short.
-    for item in items:
-        if item not in seen:
-            seen.append(item)
-    return tuple(seen)
+def _once(items: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(items))

@@ -44,7 +44,7 @@ def fold(facts: Lookup, schema: Mapping[str, Any], *, but: Collection[str] = ())
     if isinstance(found, Unread):
         return Folding(unread=(found.reason,))
     ownership: Ownership = found.value
-    custom, unread = list(ownership.aws_node), ()
+    custom, unread = list(ownership.aws_node), tuple[str, ...]()
     if isinstance(ownership.configmap, Unread):
         unread = (ownership.configmap.reason,)
     else:
