@@ -144,6 +144,10 @@ class Changing:
         found = f"kubectl diff -f {MANIFEST_URL.format(step)}"
         return found if step else "git ls-remote --tags https://github.com/aws/amazon-vpc-cni-k8s"
 
+    def to_chart(self, release: Release) -> str:
+        """Return the command that moves the Helm release to the chart of CNI *release*, with the values it was given."""
+        return self._helm("--reset-then-reuse-values", version=str(release.base).removeprefix("v"))
+
     def _upgrade_addon(self, least: Release) -> str:
         if isinstance(self.values, Unread):
             return self.read()

@@ -18,7 +18,7 @@ from eksnetpol.assets.manifests import Install, agent_of, needed_definitions, vp
 from eksnetpol.facts.agent_rights import ROLE
 from eksnetpol.facts.configuration import is_true
 from eksnetpol.facts.declare import Lookup
-from eksnetpol.facts.vpc_cni import VpcCni
+from eksnetpol.facts.vpc_cni import MODE_VARIABLE, VpcCni
 from eksnetpol.fields import paths
 from eksnetpol.fields.apply import applied
 from eksnetpol.fields.conflicts import conflicts
@@ -99,7 +99,12 @@ def plan_manifest(facts: Lookup, running: Release, hops: Sequence[Release]) -> D
 def _stock(release: Release, cni: VpcCni, family: Literal["ipv4", "ipv6"]) -> dict[str, Json]:
     """Return upstream's objects of *release*, by what they are called, the switch as it is here, so no difference."""
     install = Install(release=release.base, family=family, network_policy=cni.agent_is_on)
-    return {str(ObjectRef.of(o)): o for o in vpc_cni_objects(install)}
+    objects = {str(ObjectRef.of(o)): o for o in vpc_cni_objects(install)}
+    if cni.agent is None:
+        # With a mode the CNI asks the agent about every pod, and where there is none no pod starts (aws/amazon-vpc-cni-k8s#3254).
+        for container in objects[str(AWS_NODE)]["spec"]["template"]["spec"]["containers"]:
+            container["env"] = [e for e in container.get("env", ()) if e["name"] != MODE_VARIABLE]
+    return objects
 
 
 def _things(facts: Lookup, cni: VpcCni) -> Iterator[_Thing]:

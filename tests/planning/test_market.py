@@ -10,7 +10,7 @@ from eksnetpol.assets.releases import matrix
 from eksnetpol.errors import UsageError
 from eksnetpol.model.eks import AddonRelease, Compatibility
 from eksnetpol.model.versions import KubernetesVersion, Release
-from eksnetpol.planning.versions import Market, minor_of, offers, upstream
+from eksnetpol.planning.market import Market, minor_of, offers, upstream
 
 R = Release.parse
 OFFERED = (
