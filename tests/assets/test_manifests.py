@@ -26,6 +26,7 @@ from eksnetpol.assets.manifests import (
     vpc_cni_objects,
 )
 from eksnetpol.errors import UsageError
+from eksnetpol.facts.configuration import ADDRESS_FLAGS, AGENT_FLAGS
 from eksnetpol.model.digests import schema_digest
 from eksnetpol.model.versions import Release
 from tests.assets.upstream import RELEASES, container, enabled, of_kind, plain, upstream
@@ -78,6 +79,12 @@ def test_every_known_release_can_be_rendered(release: Release) -> None:
 def test_nothing_is_given_to_an_agent_before_it_knows_it() -> None:
     for flag in history().flag:
         assert agent_of(flag.since) >= flag.agent, flag.name
+
+
+def test_keys_mean_the_same_flags_to_those_who_read_them() -> None:
+    flags = history().flag
+    assert {flag.key: flag.name for flag in flags} == dict(AGENT_FLAGS)
+    assert {flag.name for flag in flags if flag.port} == ADDRESS_FLAGS
 
 
 def test_of_texts_that_follow_one_another_one_holds() -> None:
