@@ -37,8 +37,8 @@ class Timing:
     """How long what takes. AWS publishes none of it ``[?]``: these are of the size that people report.
 
     ``stale`` is how long DescribeAddon still shows the state before a change, ``begins`` when the objects are written,
-    ``settles`` when a change may end at the earliest. ``degraded`` is how long a roll-out may stand still before the add-on counts as
-    DEGRADED, ``gives_up`` how long after the objects were written an unfinished roll-out makes the update fail.
+    ``settles`` when a change may end at the earliest. ``degraded`` is how long a roll-out may stand still before the add-on
+    counts as DEGRADED, ``gives_up`` how long after the objects were written an unfinished roll-out makes the update fail.
     """
 
     stale: timedelta = timedelta(seconds=2)

@@ -1,4 +1,4 @@
-"""Tags of clusters and add-ons, by ARN. Errors are those the model has for tags: ``NotFoundException``, ``BadRequestException``."""
+"""Tags of clusters and add-ons, by ARN. Its errors are ``NotFoundException`` and ``BadRequestException``."""
 
 from __future__ import annotations
 

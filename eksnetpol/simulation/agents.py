@@ -1,0 +1,341 @@
+"""The ``aws-node`` pods of a simulated cluster: a new template rolls through the nodes, and its agent starts, or crashes.
+
+Whether the agent's container ends right after its start is what is known of its releases (facts: vpc-cni.md 1.3 and 5.6): agents
+up to v1.1.4 panic when they are switched off while PolicyEndpoints are left; agents need the definitions they watch, up to v1.2.0
+even when they are off. Pods that run already are not touched by that: only a new process looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from eksnetpol.facts.configuration import is_true
+from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, AGENT_FLAG, flags_of
+from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.kinds import (
+    CLUSTER_POLICY_ENDPOINT,
+    CLUSTER_ROLE,
+    CONTROLLER_REVISION,
+    DAEMONSET,
+    POLICY_ENDPOINT,
+    Json,
+    ObjectRef,
+)
+from eksnetpol.model.versions import ImageReference, Release
+from eksnetpol.planning.rollout import SECONDS_A_TURN, at_a_time
+from eksnetpol.simulation.ground import Ground
+from eksnetpol.simulation.rollout import Pods, State
+
+REF = ObjectRef.to(DAEMONSET, "aws-node", "kube-system")
+ROLE = ObjectRef.to(CLUSTER_ROLE, "aws-node")
+HASH = "controller-revision-hash"
+
+LAST_THAT_PANICS = Release(1, 1, 4)
+LAST_THAT_WATCHES_WHEN_OFF = Release(1, 2, 0)
+FIRST_THAT_WATCHES_CLUSTER_ENDPOINTS = Release(1, 3, 5)
+
+_ELSEWHERE = ("fargate", "hybrid", "auto")
+"""Values of ``eks.amazonaws.com/compute-type`` of nodes that ``aws-node`` does not run on."""
+
+
+def crash_reason(daemonset: Json, ground: Ground) -> str:
+    """Return why a new agent process would end right after its start, empty where it would not or nobody knows."""
+    spec = daemonset.get("spec", {}).get("template", {}).get("spec", {})
+    agent = next((c for c in spec.get("containers", ()) if c.get("name") in AGENT_CONTAINERS), None)
+    release = None if agent is None else ImageReference.parse(agent.get("image", "")).release
+    if agent is None or release is None:
+        return ""
+    on = is_true(flags_of(tuple(agent.get("args") or ())).get(AGENT_FLAG))
+    return next(_reasons(release.base, on, ground), "")
+
+
+def _reasons(release: Release, on: bool, ground: Ground) -> Iterator[str]:
+    if not on and release <= LAST_THAT_PANICS and ground.count(POLICY_ENDPOINT):
+        yield f"agent {release} panics: it is switched off and PolicyEndpoints are left"
+    if (on or release <= LAST_THAT_WATCHES_WHEN_OFF) and not ground.serves(POLICY_ENDPOINT):
+        yield f"agent {release} cannot watch policyendpoints.networking.k8s.aws: nobody serves them"
+    if on and release >= FIRST_THAT_WATCHES_CLUSTER_ENDPOINTS:
+        if not ground.serves(CLUSTER_POLICY_ENDPOINT):
+            yield f"agent {release} cannot watch clusterpolicyendpoints.networking.k8s.aws: nobody serves them"
+        if not _may_watch_cluster_endpoints(ground):
+            yield f"agent {release} may not watch clusterpolicyendpoints.networking.k8s.aws: ClusterRole aws-node lacks the rule"
+
+
+def _may_watch_cluster_endpoints(ground: Ground) -> bool:
+    role = ground.get(ROLE) if ground.knows(CLUSTER_ROLE) else None
+    if role is None:
+        return True
+    granted = ({"*", "clusterpolicyendpoints"} & set(r.get("resources") or ()) for r in role.get("rules") or ())
+    return any(granted)
+
+
+class Agents:
+    """The DaemonSet's controller and its kubelets. ``seconds`` is how long one pod takes to be replaced."""
+
+    def __init__(self, ground: Ground, pods: Iterable[k8s.AgentPod], *, seconds: float = SECONDS_A_TURN) -> None:
+        self._ground = ground
+        self._seconds = seconds
+        self._known = tuple(pods)
+        self._never: frozenset[str] = frozenset()
+        self.crashes = ""
+        """Why new agents crash, empty while they do not."""
+        self._template: Any = None
+        self._generation = -1
+        self.rolled = False
+        """True once something was changed here: what the snapshot says of pods no longer holds."""
+        self.pods: Pods | None = None
+        live = ground.get(REF) if ground.knows(DAEMONSET) else None
+        if live is not None:
+            self._adopt(live)
+
+    def doom(self, nodes: Iterable[str]) -> None:
+        """Let new pods on these nodes never become available."""
+        self._never |= frozenset(nodes)
+        if self.pods is not None:
+            self.pods.doom(nodes)
+
+    def restart(self, node: str, now: float) -> bool:
+        """Replace the pod of a node, as when somebody deletes it; return whether there is one."""
+        if self.pods is None or node not in self.pods.nodes:
+            return False
+        self.pods.delete(node, now)
+        self.rolled = True
+        return True
+
+    def next_due(self, now: float) -> float | None:
+        """Return when pods become available next, None when none are starting."""
+        due = None if self.pods is None else self.pods.next_due()
+        return None if due is None else max(due, now)
+
+    def turn(self, now: float) -> None:
+        """Do what is to be done by now: notice a new template, replace pods, count them in the status."""
+        live = self._ground.get(REF) if self._ground.knows(DAEMONSET) else None
+        if live is None:
+            self.pods, self._generation, self._template = None, -1, None
+            return
+        changed = False
+        if self.pods is None:
+            self._begin(live, now)
+            changed = True
+        elif live["metadata"].get("generation", 0) != self._generation or live["spec"].get("template") is not self._template:
+            changed = self._observe(live, now)
+        self.crashes = crash_reason(live, self._ground) if self.pods and self.pods.is_undecided else ""
+        moved = self.pods is not None and self.pods.advance(now, crashes=bool(self.crashes))
+        if self.pods is not None and (moved or changed):
+            self.rolled = True
+            self._write(live)
+
+    # --- templates ----------------------------------------------------------------------------------------------------
+
+    def _adopt(self, live: Json) -> None:
+        """Take the DaemonSet and its pods as a snapshot has them."""
+        self._template = live["spec"].get("template")
+        self._generation = live["metadata"].get("generation", 0)
+        counted = live.get("status", {}).get("desiredNumberScheduled", 0)
+        names = [p.spec.node_name or p.metadata.name for p in self._known] or [f"node-{i}" for i in range(counted)]
+        unready = _unready_nodes(self._ground)
+        newest = self._newest_hash()
+        states = bytearray(State.AVAILABLE for _ in names)
+        for i, pod in enumerate(self._known):
+            is_old = bool(newest) and pod.metadata.labels.get(HASH, newest) != newest
+            statuses = pod.status.container_statuses
+            ready = pod.status.phase == "Running" and all(s.ready for s in statuses) and names[i] not in unready
+            states[i] = (State.OLD if ready else State.OLD_UNAVAILABLE) if is_old else (State.AVAILABLE if ready else State.NEVER)
+        self.pods = self._pods(live, names, states)
+        self.doom(unready & set(names))
+
+    def _begin(self, live: Json, now: float) -> None:
+        """Put a pod on every node there is: the DaemonSet is new."""
+        names = _eligible_nodes(self._ground)
+        self.pods = self._pods(live, names, bytearray([State.OLD_UNAVAILABLE]) * len(names))
+        self.doom(_unready_nodes(self._ground))
+        self._noticed(live)
+        self.pods.begin(now)
+
+    def _observe(self, live: Json, now: float) -> bool:
+        """Take a new state of the DaemonSet in; return whether its status has to say so."""
+        generation = live["metadata"].get("generation", 0)
+        changed = bool(generation != self._generation)
+        if self.pods is not None and is_another(self._template, live["spec"].get("template")):
+            self.pods.maximum, self.pods.on_delete = _pace(live, len(self.pods.nodes))
+            self._noticed(live)
+            self.pods.restart(now)
+            changed = True
+        self._template, self._generation = live["spec"].get("template"), generation
+        return changed
+
+    def _noticed(self, live: Json) -> None:
+        self._template = live["spec"].get("template")
+        self._generation = live["metadata"].get("generation", 0)
+        if not self._ground.knows(CONTROLLER_REVISION):
+            return
+        revisions = self._revisions()
+        number = max((r.get("revision", 0) for r in revisions), default=0) + 1
+        name = f"{REF.name}-{revision_hash(self._template)}"
+        made = {
+            "apiVersion": CONTROLLER_REVISION.api_version,
+            "kind": CONTROLLER_REVISION.name,
+            "metadata": {
+                "name": name,
+                "namespace": REF.namespace,
+                "labels": {**self._template.get("metadata", {}).get("labels", {}), HASH: revision_hash(self._template)},
+                "ownerReferences": [_owner(live)],
+            },
+            "data": {"spec": {"template": {**self._template, "$patch": "replace"}}},
+            "revision": number,
+        }
+        self._ground.put(made)
+
+    def _revisions(self) -> list[Json]:
+        found = self._ground.objects(CONTROLLER_REVISION)
+        return [r for r in found if any(o.get("name") == REF.name for o in r["metadata"].get("ownerReferences", ()))]
+
+    def _newest_hash(self) -> str:
+        revisions = self._revisions() if self._ground.knows(CONTROLLER_REVISION) else []
+        newest = max(revisions, key=lambda r: r.get("revision", 0), default=None)
+        return "" if newest is None else newest["metadata"]["name"].removeprefix(f"{REF.name}-")
+
+    def _pods(self, live: Json, names: list[str], states: bytearray) -> Pods:
+        at_once, on_delete = _pace(live, len(names))
+        return Pods(tuple(names), self._seconds, at_once, on_delete=on_delete, states=states)
+
+    def _write(self, live: Json) -> None:
+        assert self.pods is not None  # noqa: S101 - its caller asked
+        status = {**live.get("status", {}), **self.pods.status, "observedGeneration": self._generation}
+        if not status["numberUnavailable"]:
+            del status["numberUnavailable"]
+        self._ground.put({**live, "status": status})
+
+    # --- what a look would see -----------------------------------------------------------------------------------------
+
+    def seen(self) -> tuple[k8s.AgentPod, ...]:
+        """Return the pods as a look would find them. Those nothing happened to are as they were."""
+        if not self.rolled or self.pods is None:
+            return self._known if self.pods is not None else ()
+        live = self._ground.get(REF)
+        if live is None:
+            return ()
+        told = live["spec"]["template"]["spec"].get("containers", [])
+        containers = msgspec.convert(told, tuple[k8s.Container, ...], strict=False)
+        labels = {**live["spec"]["template"].get("metadata", {}).get("labels", {}), HASH: revision_hash(self._template)}
+        owner = msgspec.convert(_owner(live), k8s.OwnerReference)
+        known = {p.spec.node_name: p for p in self._known}
+        statuses = {state: tuple(_status(c, state) for c in containers) for state in State}
+        return tuple(
+            _pod(known.get(node), node, self.pods.state_of(i), containers, statuses, labels, owner, self._template)
+            for i, node in enumerate(self.pods.nodes)
+        )
+
+
+def _pod(
+    known: k8s.AgentPod | None,
+    node: str,
+    state: State,
+    containers: tuple[k8s.Container, ...],
+    statuses: dict[State, tuple[k8s.ContainerStatus, ...]],
+    labels: dict[str, str],
+    owner: k8s.OwnerReference,
+    template: Any,
+) -> k8s.AgentPod:
+    if known is not None and state in {State.OLD, State.OLD_UNAVAILABLE}:
+        return known
+    ending = hashlib.sha256(f"{node} {revision_hash(template)}".encode()).hexdigest()
+    host = known.status.host_ip if known is not None else ""
+    return k8s.AgentPod(
+        metadata=k8s.ObjectMeta(
+            name=f"{REF.name}-{ending[:5]}",
+            namespace=REF.namespace,
+            uid=f"{ending[:8]}-{ending[8:12]}-4{ending[12:15]}-8{ending[15:18]}-{ending[18:30]}",
+            labels=labels,
+            owner_references=(owner,),
+        ),
+        spec=k8s.AgentPodSpec(node_name=node, containers=containers),
+        status=k8s.AgentPodStatus(
+            phase="Pending" if state is State.STARTING else "Running",
+            pod_ip=host,
+            host_ip=host,
+            container_statuses=statuses[state],
+        ),
+    )
+
+
+def _status(container: k8s.Container, state: State) -> k8s.ContainerStatus:
+    ready = state is State.AVAILABLE
+    if state is State.CRASHING and container.name in AGENT_CONTAINERS:
+        waiting = k8s.ContainerStates(waiting=k8s.ContainerState(reason="CrashLoopBackOff"))
+        return k8s.ContainerStatus(name=container.name, ready=False, restart_count=5, image=container.image, state=waiting)
+    return k8s.ContainerStatus(name=container.name, ready=ready or state is State.CRASHING, image=container.image)
+
+
+def _owner(daemonset: Json) -> Json:
+    uid = daemonset["metadata"].get("uid", "")
+    return {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": REF.name, "uid": uid, "controller": True}
+
+
+def revision_hash(template: Any) -> str:
+    """Return what stands for a template in its revision's name and its pods' labels. It is not the hash Kubernetes computes."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def is_another(before: Any, after: Any) -> bool:
+    """Say whether a template differs from the one before, so that pods are replaced.
+
+    One that came from a snapshot is partial: what is written into it where nothing was known counts for no change.
+    """
+    if before == after:
+        return False
+    if not isinstance(before, dict) or _WHOLE in before.get("spec", {}):
+        return True
+    old, new = (msgspec.convert(t, k8s.Template, strict=False) for t in (before, after))
+    return _known_part(old, old) != _known_part(new, old)
+
+
+_WHOLE = "terminationGracePeriodSeconds"
+"""A field that every manifest of ``aws-node`` has and no snapshot keeps."""
+
+
+def _known_part(template: k8s.Template, known: k8s.Template) -> Any:
+    """Return of *template* what a snapshot keeps, but for values of variables that *known* has without a value."""
+    hidden = {
+        (c.name, e.name) for c in (*known.spec.containers, *known.spec.init_containers) for e in c.env if e.value is None
+    }
+
+    def shown(container: k8s.Container) -> Any:
+        env = {e.name: None if (container.name, e.name) in hidden else (e.value or "") for e in container.env}
+        plain = msgspec.to_builtins(container)
+        return {**plain, "env": env}
+
+    spec = msgspec.to_builtins(template.spec)
+    parts = {"containers": template.spec.containers, "initContainers": template.spec.init_containers}
+    return {**spec, **{name: [shown(c) for c in found] for name, found in parts.items()}}
+
+
+def _pace(daemonset: Json, nodes: int) -> tuple[int, bool]:
+    """Return how many nodes may be without an available pod at once, and whether pods only go when they are deleted."""
+    strategy = daemonset["spec"].get("updateStrategy") or {}
+    told = strategy.get("rollingUpdate")
+    rolling = None if told is None else msgspec.convert(told, k8s.RollingUpdate, strict=False)
+    return at_a_time(rolling, nodes), strategy.get("type") == "OnDelete"
+
+
+def _unready_nodes(ground: Ground) -> set[str]:
+    found: set[str] = set()
+    for node in ground.nodes:
+        ready = next((c.status for c in node.status.conditions if c.type == "Ready"), "True")
+        if ready != "True":
+            found.add(node.name)
+    return found
+
+
+def _eligible_nodes(ground: Ground) -> list[str]:
+    return [
+        n.name
+        for n in ground.nodes
+        if n.status.node_info.operating_system in {"linux", ""}
+        and n.metadata.labels.get("eks.amazonaws.com/compute-type") not in _ELSEWHERE
+    ]

@@ -1,0 +1,94 @@
+"""Between a snapshot's sections and the API's objects, both ways.
+
+Objects made of a snapshot are partial: they hold what a snapshot keeps and nothing that was invented. What the door of a look
+works out by itself (digests of schemas, images of revisions) is worked out here for objects that are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from eksnetpol.errors import EksNetpolError
+from eksnetpol.model import kinds
+from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model import policies as pol
+from eksnetpol.model.digests import schema_digest
+from eksnetpol.model.kinds import Json, Kind
+from eksnetpol.model.snapshot import ClusterSnapshot, Unread
+
+
+class Section(NamedTuple):
+    """Where a snapshot keeps the objects of a kind, and as what."""
+
+    name: str
+    struct: type[msgspec.Struct]
+
+
+SECTIONS: Mapping[Kind, Section] = {
+    kinds.DAEMONSET: Section("daemonsets", k8s.Workload),
+    kinds.CONTROLLER_REVISION: Section("controller_revisions", k8s.ControllerRevision),
+    kinds.CONFIGMAP: Section("configmaps", k8s.ConfigMap),
+    kinds.SERVICE_ACCOUNT: Section("service_accounts", k8s.ServiceAccount),
+    kinds.NODE: Section("nodes", k8s.Node),
+    kinds.NAMESPACE: Section("namespaces", k8s.Namespace),
+    kinds.CLUSTER_ROLE: Section("cluster_roles", k8s.ClusterRole),
+    kinds.CLUSTER_ROLE_BINDING: Section("cluster_role_bindings", k8s.ClusterRoleBinding),
+    kinds.DEFINITION: Section("crds", k8s.CustomResourceDefinition),
+    kinds.NETWORK_POLICY: Section("network_policies", pol.NetworkPolicy),
+    kinds.APPLICATION_POLICY: Section("application_policies", pol.NetworkPolicy),
+    kinds.CLUSTER_POLICY: Section("cluster_policies", pol.ClusterNetworkPolicy),
+    kinds.POLICY_ENDPOINT: Section("policy_endpoints", pol.PolicyEndpoint),
+    kinds.CLUSTER_POLICY_ENDPOINT: Section("cluster_policy_endpoints", pol.PolicyEndpoint),
+    kinds.NODE_CLASS: Section("node_classes", k8s.CustomObject),
+}
+"""Kinds whose objects a snapshot holds one to one. Leases are in none; the agent's pods come from `agents`."""
+
+
+def seen(snapshot: ClusterSnapshot, kind: Kind) -> tuple[Any, ...]:
+    """Return what the snapshot holds of *kind*; raise `EksNetpolError` where it was not read: nothing may be made up for it."""
+    section = getattr(snapshot, SECTIONS[kind].name)
+    if isinstance(section, Unread):
+        raise EksNetpolError(
+            f"This cannot be rehearsed: the snapshot does not say which {kind} there are ({section.reason}). "
+            "Take one that could read them: eksnetpol snapshot save"
+        )
+    return tuple(section.value)
+
+
+def objects(kind: Kind, found: Iterable[Any]) -> Iterator[Json]:
+    """Yield the API's objects of *kind* for what a section holds."""
+    for one in found:
+        plain = msgspec.to_builtins(one)
+        plain.setdefault("metadata", {})
+        yield {**plain, "apiVersion": kind.api_version, "kind": kind.name}
+
+
+def structs(kind: Kind, found: Iterable[Json]) -> tuple[Any, ...]:
+    """Return objects of *kind* as a snapshot's section keeps them."""
+    ready = (_WORKED_OUT.get(kind, _as_it_is)(one) for one in found)
+    return tuple(msgspec.convert(one, SECTIONS[kind].struct, strict=False) for one in ready)
+
+
+def _as_it_is(found: Json) -> Json:
+    return found
+
+
+def _definition(found: Json) -> Json:
+    spec = found.get("spec", {})
+    schemas = {v["name"]: v["schema"] for v in spec.get("versions", ()) if "schema" in v}
+    if not schemas:
+        return found
+    return {**found, "spec": {**spec, "schemaDigest": schema_digest(schemas)}}
+
+
+def _revision(found: Json) -> Json:
+    spec = found.get("data", {}).get("spec", {}).get("template", {}).get("spec", {})
+    containers = [*spec.get("initContainers", ()), *spec.get("containers", ())]
+    images = [f"{c['name']}={c['image']}" for c in containers if "image" in c]
+    return {**found, "images": images} if images else found
+
+
+_WORKED_OUT = {kinds.DEFINITION: _definition, kinds.CONTROLLER_REVISION: _revision}
