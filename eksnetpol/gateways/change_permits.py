@@ -57,7 +57,7 @@ LISTED = (
     _on("list", kinds.NODE_CLASS),
     *_each("list", (*POLICIES, *ENDPOINTS)),
 )
-WATCHED = (_on("watch", kinds.DAEMONSET, AWS_NODE), _on("watch", kinds.DEFINITION, *DEFINITIONS))
+WATCHED = (*_install("watch"), _on("watch", kinds.NODE_CLASS))
 WATCHED_POLICIES = _each("watch", (*POLICIES, *ENDPOINTS))
 
 CREATED = (_on("create", kinds.LEASE), rbac("create", kinds.DEFINITION.plural, kinds.DEFINITION.group))

@@ -29,8 +29,8 @@ def refuse_strangers(connection: Connection, plan: Plan | None = None) -> None:
     if connection.kubernetes is not None and not connection.verified:
         raise Refused(
             f"the kubeconfig does not verify the certificate of {connection.target.server} (insecure-skip-tls-verify), so "
-            "nothing shows which cluster would be changed; use a context with a certificate authority, or leave out --kubeconfig and "
-            "--context and name the cluster: --cluster NAME --region REGION"
+            "nothing shows which cluster would be changed; use a context with a certificate authority, or leave out "
+            "--kubeconfig and --context and name the cluster: --cluster NAME --region REGION"
         )
     if connection.aws is not None and connection.kubernetes is not None and not isinstance(connection.cluster, Seen):
         raise Refused(

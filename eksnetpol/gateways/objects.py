@@ -7,6 +7,7 @@ got lost: it is recognised by being what was to be made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ PATCH = "application/json-patch+json"
 
 _ALL = {"dryRun": "All"}
 _GIVEN_BY_SERVER = ("resourceVersion", "managedFields", "generation")
-_OTHER_UID = "UID in precondition"
+_OTHER_UID = re.compile(r"UID in (the )?precondition")
 
 
 class ObjectCalls:
@@ -125,7 +126,7 @@ class ObjectCalls:
         except NotFound:
             return
         except Conflict as error:
-            if not uid or _OTHER_UID not in str(error):
+            if not uid or not _OTHER_UID.search(str(error)):
                 raise
 
     def _made_before(self, ref: ObjectRef, wanted: Json) -> Json | None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.aws_door import AwsDoor
 from eksnetpol.gateways.aws_session import client_maker, make_session
+from eksnetpol.gateways.permit_documents import MANAGER
+from eksnetpol.gateways.permits import CHANGING, permissions_for
+from tests.gateways.live import Live, live_cluster, rendered
 from tests.testbed import aws as testbed
+from tests.testbed.build import Components
+from tests.testbed.cluster import User
 from tests.testbed.eks_endpoint import EksEndpoint, eks_addon, eks_cluster, one_cluster
 
 
@@ -29,3 +35,26 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, aws: testbed.Aws, eks: EksE
 def gateway(aws_environment: None) -> Aws:  # noqa: ARG001 - sets the scene
     """The gateway to that AWS."""
     return Aws(AwsDoor(client_maker(make_session("", testbed.REGION), "", "", 5.0)))
+
+
+@pytest.fixture(scope="session")
+def acting(programs: Components, moto: testbed.Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """A cluster to act upon, with the shipped roles of readers and of managers bound to groups of their names."""
+    with live_cluster(tmp_path_factory.mktemp("acting"), programs, moto) as live:
+        live.plane.apply(*rendered(permissions_for(*CHANGING), MANAGER))
+        live.authenticator.users.update(dict.fromkeys(live.authenticator.users, User("manager", (MANAGER,))))
+        yield live
+
+
+@pytest.fixture
+def live(acting: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
+    """That cluster, with this process pointed at its AWS; what a test changes in EKS is taken back."""
+    for name in [n for n in os.environ if n.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in acting.environment().items():
+        monkeypatch.setenv(name, value)
+    before = acting.eks.eks
+    acting.eks.calls.clear()
+    yield acting
+    acting.eks.eks = before
+    acting.eks.faults.clear()
