@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from itertools import groupby
 
+from msgspec.structs import replace
+
 from eksnetpol.model.plan import FieldChange, Forecast, Isolation, Plan, Rollout, Step, Undo, Verb
 from eksnetpol.reporting.view import plural
 
@@ -49,7 +51,8 @@ def headline(plan: Plan) -> str:
     name = plan.target.title
     by = f" by its {plan.way.value}" if plan.way else ""
     if not plan.steps:
-        return plan.title or f"{name}: nothing is left to do to {_DOES[plan.verb]}"
+        ends = "cannot be done as it stands" if plan.refusals else "nothing is left to do"
+        return f"{plan.title or f'{_DOES[plan.verb]} in {name}'}: {ends}"
     return f"{plan.title or f'{_DOES[plan.verb]} in {name}{by}'}: {plural(len(plan.steps), 'step')}{_lasting(plan)}"
 
 
@@ -117,8 +120,11 @@ def _value(value: str | None) -> str:
 
 
 def isolation_words(found: Iterable[Isolation], *, everything: bool = False) -> Iterator[str]:
-    """Yield who becomes isolated, those first that nothing at all is let through."""
-    rows = sorted(found, key=lambda row: (not row.closed, row.workload, row.direction))
+    """Yield who becomes isolated, those first that nothing at all is let through; equal directions together."""
+    alike: dict[Isolation, list[str]] = {}
+    for row in found:
+        alike.setdefault(replace(row, direction="ingress"), []).append(row.direction)
+    rows = sorted(alike, key=lambda row: (not row.closed, row.workload))
     for row in rows if everything else rows[:NAMED]:
         some = plural(row.isolated, "pod") if row.isolated == row.pods else f"{row.isolated} of {plural(row.pods, 'pod')}"
         closed = ""
@@ -127,7 +133,7 @@ def isolation_words(found: Iterable[Isolation], *, everything: bool = False) -> 
         policies = list(row.policies) if everything else list(row.policies[:3])
         more = len(row.policies) - len(policies)
         by = f" by {', '.join(policies)}{f' and {more} more' if more else ''}" if policies else ""
-        yield f"{row.workload} {row.direction}: {some}{closed}{by}"
+        yield f"{row.workload} {' and '.join(sorted(alike[row], reverse=True))}: {some}{closed}{by}"
     if not everything and len(rows) > NAMED:
         yield f"and {len(rows) - NAMED} more; -v and -o json name them"
 
