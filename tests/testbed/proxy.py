@@ -206,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Serve until either side has had enough: clients that are killed say no goodbye."""
-        with suppress(OSError):
+        with suppress(OSError, http.client.HTTPException):
             super().handle()
 
     def log_message(self, *_: object) -> None:
@@ -221,57 +221,64 @@ class _Handler(BaseHTTPRequestHandler):
             case Reset():
                 self._reset()
             case Lost():
-                self._ask(body).read()
+                self._carry_out(body)
                 self._reset()
             case Kill(after=after):
                 if after:
-                    self._ask(body).read()
+                    self._carry_out(body)
                 self.script.kill()
                 self._reset()
             case Delay(seconds=seconds, before=before):
-                if before:
-                    time.sleep(seconds)
-                response = self._ask(body)
-                if not before:
-                    time.sleep(seconds)
-                self._pass_back(response)
+                time.sleep(seconds if before else 0)
+                with self._asked(body) as response:
+                    time.sleep(0 if before else seconds)
+                    self._pass_back(response)
             case None:
-                self._pass_back(self._ask(body))
+                with self._asked(body) as response:
+                    self._pass_back(response)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the names http.server calls
 
-    def _ask(self, body: bytes) -> http.client.HTTPResponse:
+    def _carry_out(self, body: bytes) -> None:
+        with self._asked(body) as response:
+            response.read()
+
+    @contextmanager
+    def _asked(self, body: bytes) -> Iterator[http.client.HTTPResponse]:
         host, port = self.upstream.hostname, self.upstream.port
         if self.authority is None:
             connection: http.client.HTTPConnection = http.client.HTTPConnection(host, port, timeout=_LONGEST)
         else:
             context = ssl.create_default_context(cadata=self.authority.pem)
             connection = http.client.HTTPSConnection(host, port, timeout=_LONGEST, context=context)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                connection.putheader(name, value)
-        connection.putheader("Connection", "close")
-        connection.endheaders(body or None)
-        return connection.getresponse()
+        try:
+            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    connection.putheader(name, value)
+            connection.putheader("Connection", "close")
+            connection.endheaders(body or None)
+            with connection.getresponse() as response:
+                yield response
+        finally:
+            connection.close()
 
     def _pass_back(self, response: http.client.HTTPResponse) -> None:
-        with response:
-            self.send_response(response.status)
-            for name, value in response.getheaders():
-                if name.lower() not in _HOP_BY_HOP | {"content-length", "date", "server"}:
-                    self.send_header(name, value)
-            length = response.getheader("Content-Length")
-            if length is not None:
-                self.send_header("Content-Length", length)
-                self.end_headers()
-                self.wfile.write(response.read())
-                return
-            self.send_header("Transfer-Encoding", "chunked")
+        self.send_response(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in _HOP_BY_HOP | {"content-length", "date", "server"}:
+                self.send_header(name, value)
+        length = response.getheader("Content-Length")
+        if length is not None:
+            self.send_header("Content-Length", length)
             self.end_headers()
-            while block := response.read1(_BLOCK):
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
-            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.write(response.read())
+            return
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while block := response.read1(_BLOCK):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+        self.wfile.write(b"0\r\n\r\n")
 
     def _answer(self, fault: Answer) -> None:
         status = {
