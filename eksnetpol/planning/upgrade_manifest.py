@@ -127,7 +127,8 @@ def _others(meta: ObjectMeta) -> tuple[str, ...]:
 def _definitions(facts: Lookup, hop: Release, target: Mapping[str, Json], written: dict[str, str]) -> Draft:
     """Return steps for the definitions that *hop* needs: those that are not there, and older schemas of those that are.
 
-    A schema is never taken back to an older one, and one that is none of AWS's is left alone.
+    A schema is never taken back to an older one, and one that is none of AWS's is left alone. Neither has a way back, nor needs
+    one: deleting a definition deletes all objects of its kind, and no older version minds a definition or what it allows more.
     """
     shipped = {o["metadata"]["name"]: o for o in target.values() if o["kind"] == kinds.DEFINITION.name}
     needed = {o["metadata"]["name"]: o for o in needed_definitions(agent_of(hop))}
@@ -159,7 +160,6 @@ def _creating(name: str, wanted: Json, hop: Release) -> Step:
         title=f"Create the definition {name}, which {hop} needs",
         action=Create(wanted),
         until=Established(name),
-        one_way="the definition stays: deleting one deletes all objects of its kind, and no older version minds it",
     )
 
 
@@ -171,7 +171,6 @@ def _renewing(crd: CustomResourceDefinition, wanted: Json, hop: Release) -> Step
         title=f"Give the definition {crd.name} the schema of {hop}",
         action=Apply({**head, "spec": {"versions": wanted["spec"]["versions"]}}, takes, keeps=True),
         until=Established(crd.name),
-        one_way="the newer schema stays: it allows all that the older one does, and objects may use what is new in it",
     )
 
 
