@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from eksnetpol.assets.manifests import agent_rules, needed_definitions
 from eksnetpol.facts.agent_rights import grants
 from eksnetpol.facts.declare import Lookup
@@ -116,7 +114,7 @@ def permissions(facts: Lookup, agent: Release) -> Draft:
             Refusal("there is no ClusterRole aws-node, so the permissions of aws-node come from elsewhere: grant there what "
                     f"agent {agent} needs: {'; '.join(map(_rule_in_words, missing))}")
         )  # fmt: skip
-    before = [msgspec.to_builtins(rule) for rule in role.rules]
+    before: list[Json] = live.as_json(role.rules)
     after = [*before, *missing]
     managers = tuple(sorted({m.manager for m in role.metadata.managed_fields} - {MANAGER}))
     takes = tuple(Taking(places.RULES_PATH, manager) for manager in managers)

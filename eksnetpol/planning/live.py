@@ -21,10 +21,14 @@ from eksnetpol.model.kubernetes import ClusterRole, ConfigMap, ObjectMeta
 from eksnetpol.planning.reading import need
 
 
+def as_json(found: Any) -> Any:
+    """Return *found* in the API's JSON, by way of it: `msgspec.to_builtins` leaves tuples, which are no lists of the API's."""
+    return msgspec.json.decode(msgspec.json.encode(found))
+
+
 def as_object(found: Any, kind: Kind) -> Json:
     """Return *found*, a struct with metadata, as an object of *kind*."""
-    # By way of JSON: `to_builtins` leaves tuples, which are no lists of the API's.
-    whole = msgspec.json.decode(msgspec.json.encode(found))
+    whole: Json = as_json(found)
     for line in whole["metadata"].get("managedFields", ()):
         # What a look does not keep of these lines: all kinds here have one version.
         line.setdefault("apiVersion", kind.api_version)
