@@ -175,7 +175,8 @@ def _offered(ctx: click.Context, plan: Plan, outputs: Any, terminal: Terminal) -
 def restore(ctx: click.Context, name: str) -> int:
     """Put back what a run backed up; returns the exit code."""
     from eksnetpol.gateways.runs import Runs
-    from eksnetpol.model.plan import BackUp, digest_of_file
+    from eksnetpol.model.fingerprints import digest_of_file
+    from eksnetpol.model.plan import BackUp
     from eksnetpol.operations.lifecycle import refuse_other_cluster
     from eksnetpol.planning.restore import plan_restore
 

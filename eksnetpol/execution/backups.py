@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from eksnetpol.errors import UnreadableInput
+from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import FORMAT, digest_of
+from eksnetpol.model.plan import FORMAT
 
 KIND = "BackUp"
 _OWN_FINALIZERS = "networking.k8s.aws/"

@@ -15,7 +15,8 @@ from eksnetpol.errors import JournalError, Refused, UnreadableInput
 from eksnetpol.gateways import plan_file
 from eksnetpol.gateways.durable import replace_file
 from eksnetpol.interfaces.acting import Entry
-from eksnetpol.model.plan import Plan, digest_of_file
+from eksnetpol.model.fingerprints import digest_of_file
+from eksnetpol.model.plan import Plan
 
 JOURNAL, PLAN, LOCK = "journal.jsonl", "plan.json", "lock"
 FORMAT = 1

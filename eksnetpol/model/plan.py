@@ -6,13 +6,13 @@ it only through `execution/`. `Action` and `Condition` are closed unions: whoeve
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
+from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.snapshot import Target
 
@@ -394,18 +394,3 @@ class Plan(_Value, frozen=True, kw_only=True, omit_defaults=False):
         bare = msgspec.structs.replace(self, made_at=datetime.fromtimestamp(0, UTC), tool="")
         # Read back as from a file, where a whole number of seconds has become a fraction's kind.
         return digest_of(msgspec.to_builtins(msgspec.json.decode(msgspec.json.encode(bare), type=Plan)))
-
-
-def document(plan: Plan) -> dict[str, object]:
-    """Return *plan* as plain dicts and lists, as a plan file holds it: with its digest."""
-    return {**msgspec.to_builtins(plan), "digest": plan.digest}
-
-
-def digest_of(value: object) -> str:
-    """Return sixteen hex digits that stand for *value*, which is made of what JSON has; the order of keys means nothing."""
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
-
-
-def digest_of_file(data: bytes) -> str:
-    """Return the sixteen hex digits that stand for a file of a run: what `Journal.save` returns."""
-    return hashlib.sha256(data).hexdigest()[:16]

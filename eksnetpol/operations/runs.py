@@ -13,7 +13,8 @@ import msgspec
 from eksnetpol.errors import EksNetpolError
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.interfaces.acting import Clock, Entry, Hands, Journal, Watcher
-from eksnetpol.model.plan import Plan, Verb, digest_of_file
+from eksnetpol.model.fingerprints import digest_of_file
+from eksnetpol.model.plan import Plan, Verb
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.planning.rollback import plan_rollback
 from eksnetpol.simulation.world import SimulatedCluster

@@ -16,9 +16,10 @@ from eksnetpol.facts.owners import THE_ADDON, THE_CLUSTER
 from eksnetpol.facts.vpc_cni import CONFIGMAP, DAEMONSET, NAMESPACE
 from eksnetpol.model import kinds
 from eksnetpol.model.eks import Addon, AddonRelease, Cluster
+from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.kubernetes import ClusterRole, ConfigMap, CustomObject, CustomResourceDefinition, Workload
-from eksnetpol.model.plan import Verb, digest_of
+from eksnetpol.model.plan import Verb
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 
 POLICIES = "policies"

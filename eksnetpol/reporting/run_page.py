@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from eksnetpol.interfaces.acting import Entry
-from eksnetpol.model.plan import FORMAT, Plan, document
+from eksnetpol.model.plan import FORMAT, Plan
 from eksnetpol.model.runs import RunSummary
 from eksnetpol.reporting import plan_markdown, plan_text, run_list
 from eksnetpol.reporting.escape import markdown as md
+from eksnetpol.reporting.plan_json import document
 from eksnetpol.reporting.policy_words import dumped, lines
 from eksnetpol.reporting.yaml import dumped as dumped_yaml
 
