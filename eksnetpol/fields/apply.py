@@ -74,7 +74,7 @@ def applied(live: Json | None, wanted: Json, *, manager: str, force: bool, now: 
     if mine:
         told = stamp(now) if not same(before, after) else attempt.told
         changed[Manager(manager, "Apply")] = Share(mine, str(wanted.get("apiVersion", "")), told)
-    return with_books(after, changed)
+    return with_books(without_nulls(after), changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class _Attempt:
         books = books_of(live)
         if live is not None and not books:
             # Nobody was recorded so far: from now on somebody is.
-            all_of_it = compare({}, before, shape).without(_ignored(layout)).set - NEVER_OWNED
+            all_of_it = compare(layout.empty, before, shape).without(_ignored(layout)).set - NEVER_OWNED
             version = str(live.get("apiVersion", wanted.get("apiVersion", "")))
             who = Manager(BEFORE_FIRST_APPLY, "Update", "", version)
             books = {who: Share(all_of_it, version, stamp(now))} if all_of_it else {}
@@ -151,7 +151,10 @@ def _called(who: Manager) -> str:
 
 
 def _pruned(after: Json, last: Fields, others: Books, mine: Fields, shape: Shape) -> Json:
-    """Return *after* without what the manager applied before and not this time, as far as nobody else owns it."""
+    """Return *after* without what the manager applied before and not this time, as far as nobody else owns it.
+
+    An object that nothing is left of is null and not absent: who owns it as such keeps it in the books.
+    """
     owned = with_named(mine.union(*(share.fields for share in others.values())), shape)
     once = with_named(last, shape)
     everything = with_named(fields_of(after, shape), shape)
@@ -159,8 +162,7 @@ def _pruned(after: Json, last: Fields, others: Books, mine: Fields, shape: Shape
     kept = removed(after, everything - (bare | owned), shape)
     # Taking a field away takes what is below it too: only what this manager had is really taken.
     gone = (everything - with_named(fields_of(kept, shape), shape)) & once
-    found = without_nulls(removed(after, gone, shape))
-    return found if isinstance(found, dict) else {}
+    return removed(after, gone, shape) or {}
 
 
 def written(
@@ -178,7 +180,7 @@ def written(
     if live is not None and not books:
         return without_books(new)
     after = without_books(new)
-    found = compare(without_books(live or {}), after, layout.shape)
+    found = compare(layout.empty if live is None else without_books(live), after, layout.shape)
     found = found.without(_SPEC if subresource == "status" else _ignored(layout))
     left = taken(books, found.set | found.removed)
     mine = found.set - NEVER_OWNED

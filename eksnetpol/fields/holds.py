@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from eksnetpol.fields import paths
 from eksnetpol.fields.sets import by_entry
-from eksnetpol.fields.structure import Layout, Shape, layout_of
+from eksnetpol.fields.structure import SAID_BY_SILENCE, Layout, Shape, layout_of
 from eksnetpol.fields.values import ABSENT, Absent, same
 from eksnetpol.model.kinds import Json
 
@@ -68,7 +68,7 @@ def _differences(live: Any, wanted: Any, shape: Shape, path: paths.Path) -> Iter
         # An object or a list with nothing in it asks for nothing of it: what is there need not even be said.
         if wanted is None and live not in (ABSENT, None):
             yield path, live, wanted
-    elif not _as_good_as(live, wanted):
+    elif not (_as_good_as(live, wanted) or (live is ABSENT and _silent(path[-1][2:], wanted))):
         yield path, live, wanted
 
 
@@ -78,16 +78,20 @@ def _is_identity(path: paths.Path) -> bool:
     return path[0] == "f:metadata" and len(path) == 2 and path[1][2:] in _KEPT_BY_THE_SERVER  # noqa: PLR2004 - metadata, name
 
 
+def _silent(name: str, wanted: Any) -> bool:
+    """Say whether the API server writes nothing down for a field with this value."""
+    return wanted == [] or (isinstance(wanted, (bool, str)) and not wanted and name in SAID_BY_SILENCE)
+
+
 def _as_good_as(live: Any, wanted: Any) -> bool:
-    """Compare undivided values: what the API server fills in may be missing in *wanted*."""
+    """Compare undivided values: what the API server fills in may be missing in *wanted*, what it never writes in *live*."""
     if live is ABSENT:
         return wanted is None
     if isinstance(wanted, dict) and isinstance(live, dict):
         filled = {name: value for name, value in live.items() if name not in wanted}
-        return wanted.keys() <= live.keys() and (
-            all(_as_good_as(live[name], value) for name, value in wanted.items())
-            and all(any(same(value, usual) for usual in FILLED_IN.get(name, ())) for name, value in filled.items())
-        )
+        return all(
+            _as_good_as(live[name], value) if name in live else _silent(name, value) for name, value in wanted.items()
+        ) and all(any(same(value, usual) for usual in FILLED_IN.get(name, ())) for name, value in filled.items())
     if isinstance(wanted, list) and isinstance(live, list):
         return len(wanted) == len(live) and all(map(_as_good_as, live, wanted))
     return same(live, wanted)

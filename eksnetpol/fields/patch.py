@@ -1,4 +1,8 @@
-"""JSON patches (RFC 6902) over JSON pointers (RFC 6901), as pure functions."""
+"""JSON patches (RFC 6902) over JSON pointers (RFC 6901), as pure functions.
+
+In one thing the API server's library (evanphx/json-patch v4) is followed and not the RFC: replacing a key that is not there
+adds it.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,6 @@ def _do(root: Any, operation: Mapping[str, Any]) -> None:
         case "add":
             _add(root, path, copied(_told(operation, "value")))
         case "replace":
-            _get(root, path)
             _set(root, path, copied(_told(operation, "value")))
         case "remove":
             _remove(root, path)
@@ -134,8 +137,10 @@ def _set(root: Any, path: tuple[str, ...], value: Any) -> None:
     above, last = _get(root, path[:-1]), path[-1]
     if isinstance(above, list):
         above[_place(above, last, path)] = value
-    else:
+    elif isinstance(above, dict):
         above[last] = value
+    else:
+        raise BadPatch(f"there is nothing at {_said(path[:-1])} to replace anything of")
 
 
 def _remove(root: Any, path: tuple[str, ...]) -> None:

@@ -126,6 +126,22 @@ def table(models: Mapping[str, Mapping[str, Any]], roots: Mapping[str, str]) -> 
     return dict(sorted(found.items()))
 
 
+def empty(full: str, models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what an object of a schema holds when nothing is said about it, as far as it divides: what is always written.
+
+    Those are the parts that default to an empty object, and lists that are required; ``spec.template`` of a DaemonSet is one.
+    """
+    found: dict[str, Any] = {}
+    model = models[full]
+    for name, below in sorted(model.get("properties", {}).items()):
+        reference = _reference(below)
+        if reference and below.get("default") == {} and isinstance(_named(reference, models), str):
+            found[name] = empty(reference.rpartition("/")[2], models)
+        elif name in model.get("required", ()) and reduced(below, models) is not None and not reference:
+            found[name] = None
+    return found
+
+
 def _names(structure: Structure) -> list[str]:
     if isinstance(structure, str):
         return [structure] if structure != WHATEVER else []

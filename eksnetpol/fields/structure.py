@@ -83,16 +83,23 @@ ANYTHING: Final = _whatever()
 class _Kind(TypedDict):
     type: str
     status: bool
+    empty: Json
 
 
 class Layout:
-    """A kind's shape; ``status`` says that its status is written apart, so that other writes neither change nor own it."""
+    """A kind's shape; ``status`` says that its status is written apart, so that other writes neither change nor own it.
 
-    __slots__ = ("shape", "status")
+    ``built_in`` says that it is of the API server's own kinds, which keep no empty values (`as_kept`). ``empty`` is what an
+    object holds that nothing was said about: parts that are always there, so that nobody adds them.
+    """
 
-    def __init__(self, shape: Shape, *, status: bool) -> None:
+    __slots__ = ("built_in", "empty", "shape", "status")
+
+    def __init__(self, shape: Shape, *, status: bool, built_in: bool = False, empty: Json | None = None) -> None:
         self.shape = shape
         self.status = status
+        self.built_in = built_in
+        self.empty: Json = empty or {}
 
 
 class _Table:
@@ -119,8 +126,8 @@ class _Table:
 
     def _fill(self, shape: Shape, structure: Structure) -> None:
         shape.fields = {name: self.shape(below) for name, below in structure.get("fields", {}).items()}
-        rest = structure.get("rest") if shape.form == "map" else structure.get("of")
-        shape.rest = None if rest is None else self.shape(rest)
+        rest = "rest" if shape.form == "map" else "of"
+        shape.rest = self.shape(structure[rest]) if rest in structure else None
         shape.keys = tuple(structure.get("list", ()))
         shape.defaults = structure.get("defaults", {})
 
@@ -135,7 +142,9 @@ def _table() -> _Table:
 def _known(kind: str) -> Layout | None:
     table = _table()
     found = table.kinds.get(kind)
-    return None if found is None else Layout(table.shape(found["type"]), status=found["status"])
+    return (
+        None if found is None else Layout(table.shape(found["type"]), status=found["status"], built_in=True, empty=found["empty"])
+    )
 
 
 def metadata_shape() -> Shape:
@@ -149,6 +158,47 @@ def _custom(shape: Shape) -> Shape:
     whole.fields = {**shape.fields, "metadata": metadata_shape()}
     whole.rest = shape.rest
     return whole
+
+
+SAID_BY_SILENCE: Final[Mapping[str, Any]] = {
+    "hostIPC": False,
+    "hostNetwork": False,
+    "hostPID": False,
+    "readOnly": False,
+    "stdin": False,
+    "stdinOnce": False,
+    "tty": False,
+    "value": "",
+}
+"""Fields of pods with the value that the API server does not write down: whoever says it will not find it."""
+
+
+def as_kept(obj: Json, layout: Layout) -> Json:
+    """Return *obj* as the API server keeps it: in its own kinds without empty lists, empty maps and what silence says as well."""
+    found: Json = _kept(obj, layout.shape) if layout.built_in else obj
+    return found
+
+
+def _kept(value: Any, shape: Shape) -> Any:
+    if isinstance(value, dict):
+        own = shape.form == "leaf" or bool(shape.fields) or shape.rest is None
+        found = {name: _kept(below, shape.at(name)) for name, below in value.items()}
+        return {name: below for name, below in found.items() if not _dropped(name, below, shape.at(name), own=own)}
+    if isinstance(value, list):
+        return [
+            _kept(item, shape.below(shape.entry(item, place)) if shape.form == "list" else LEAF)
+            for place, item in enumerate(value)
+        ]
+    return value
+
+
+def _dropped(name: str, value: Any, shape: Shape, *, own: bool) -> bool:
+    """Say whether a field is not kept; *own* says that its name is the API's and not of people's choosing."""
+    if value is None or value == []:
+        return True
+    if value == {}:
+        return shape.form == "map" and not shape.fields and shape.rest is not None
+    return own and isinstance(value, (bool, str)) and not value and name in SAID_BY_SILENCE
 
 
 UNKNOWN_STATUS = frozenset({"NodeClass"})

@@ -14,7 +14,7 @@ from eksnetpol.errors import Busy, Conflict, Exists, NotFound, Rejected
 from eksnetpol.fields.apply import BadPatch, DuplicateEntry, FieldConflict, TestFailed, applied, patched, written
 from eksnetpol.fields.managers import stamp
 from eksnetpol.fields.owners import MANAGER
-from eksnetpol.fields.structure import Layout, layout_of
+from eksnetpol.fields.structure import Layout, as_kept, layout_of
 from eksnetpol.fields.values import copied, same
 from eksnetpol.model.kinds import DEFINITION, Json, Kind, ObjectRef
 from eksnetpol.simulation.selectors import selecting
@@ -136,6 +136,7 @@ class ApiObjects:
         layout = self._layout(obj)
         if layout.status and obj["kind"] not in _KEPT_STATUS:
             obj.pop("status", None)
+        obj = as_kept(obj, layout)
         new = written(None, obj, manager=manager or self.manager, now=self.now(), layout=layout)
         return self._made(ref, new, dry_run=dry_run)
 
@@ -144,14 +145,16 @@ class ApiObjects:
         obj = copied(obj)
         ref = self._served(obj, "patch")
         live = self._store.get(ref)
+        layout = self._layout(obj)
         self._same_version(ref, live, obj, "patch")
         try:
-            new = applied(live, obj, manager=manager or self.manager, force=force, now=self.now(), layout=self._layout(obj))
+            new = applied(live, obj, manager=manager or self.manager, force=force, now=self.now(), layout=layout)
         except FieldConflict as conflict:
             fields = tuple((field.path, owner) for field in conflict.fields for owner in field.managers)
             raise Conflict(f"could not patch {_what(ref)}: {conflict}", fields=fields) from conflict
         except DuplicateEntry as error:
             raise Rejected(f"will not patch {_what(ref)}: {error}") from error
+        new = as_kept(new, layout)
         return self._made(ref, new, dry_run=dry_run) if live is None else self._changed(ref, live, new, dry_run=dry_run)
 
     def patch(self, ref: ObjectRef, operations: list[Json], *, dry_run: bool = False, manager: str = "") -> Json:
@@ -251,7 +254,7 @@ class ApiObjects:
             new |= {"status": live["status"]} if "status" in live else {}
         meta = {name: value for name, value in new["metadata"].items() if name not in _KEPT}
         meta |= {name: live["metadata"][name] for name in _KEPT if name in live["metadata"]}
-        new = {**new, "metadata": meta}
+        new = as_kept({**new, "metadata": meta}, layout)
         new = written(live, new, manager=manager or self.manager, now=self.now(), layout=layout)
         return self._changed(ref, live, new, dry_run=dry_run)
 
@@ -278,6 +281,11 @@ class ApiObjects:
     def _changed(self, ref: ObjectRef, live: Json, new: Json, *, dry_run: bool) -> Json:
         if same(_timeless(live), _timeless(new)):
             return _own(live)  # nothing but a time of the books would change: no write
+        late = set(new["metadata"].get("finalizers", ())) - set(live["metadata"].get("finalizers", ()))
+        if late and "deletionTimestamp" in live["metadata"]:
+            raise Rejected(
+                f"will not change {_what(ref)}: {_called(ref)} is being deleted and gets no new finalizers ({min(late)})"
+            )
         if counts_generations(live) and wants_something_else(live, new, self._layout(live)):
             meta = {**new["metadata"], "generation": int(live["metadata"].get("generation", 0)) + 1}
             new = {**new, "metadata": meta}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from eksnetpol.fields.schema import table, type_name
+from eksnetpol.fields.schema import empty, table, type_name
 from eksnetpol.model.kinds import KINDS, Kind
 from tests.testbed.cluster import ControlPlane
 
@@ -25,7 +25,8 @@ def derived(plane: ControlPlane) -> dict[str, Any]:
         full = next(name for name in said["components"]["schemas"] if _is(kind, name))
         roots[f"{kind.api_version}/{kind.name}"] = full
         status = any(path.endswith(f"/{kind.plural}/{{name}}/status") for path in said["paths"])
-        kinds[f"{kind.api_version}/{kind.name}"] = {"type": type_name(full), "status": status}
+        nothing = empty(full, models)
+        kinds[f"{kind.api_version}/{kind.name}"] = {"type": type_name(full), "status": status, "empty": nothing}
     return {"kinds": dict(sorted(kinds.items())), "types": table(models, roots)}
 
 
