@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eksnetpol.model.snapshot import ClusterSnapshot
     from eksnetpol.operations.lifecycle import Options
 
-PENDING, REFUSED = 7, 6
+FAILED, REFUSED, PENDING = 4, 6, 7
 BEFORE, AFTER = "before.json.gz", "after.json.gz"
 
 
@@ -173,7 +173,7 @@ def _act(
     from eksnetpol.gateways.hands import refuse_strangers
     from eksnetpol.gateways.runs import Runs
 
-    refuse_strangers(connection)
+    refuse_strangers(connection, plan)
     if flags.server:
         return _dry_run(plan, connection, terminal)
     runs = Runs.at(flags.state_dir)
@@ -199,17 +199,17 @@ def begun(runs: Runs, plan: Plan, snapshot: ClusterSnapshot) -> RunFolder:
 
 
 def _dry_run(plan: Plan, connection: Connection, terminal: Terminal) -> int:
-    from eksnetpol.execution.server_dry_run import dry_run
+    from eksnetpol.execution.server_dry_run import Answer, dry_run
     from eksnetpol.gateways.hands import hands_of
+    from eksnetpol.interfaces.acting import SilentWatcher
 
-    with telling(terminal) as watcher:
-        answers = dry_run(plan, hands_of(connection), watcher)
+    answers = dry_run(plan, hands_of(connection), SilentWatcher())
     for answer in answers:
-        terminal.say(str(answer))
-    refused = [a for a in answers if not a.accepted]
-    said = f"{len(refused)} of {len(answers)} steps would be refused" if refused else "every step would be accepted"
+        terminal.say(f"{answer.step}: {answer.answer}: {answer.words}")
+    refused = sum(answer.answer is Answer.REFUSED for answer in answers)
+    said = f"{refused} of {len(answers)} steps would be refused" if refused else "no step would be refused"
     terminal.say(f"dry run: {said}; nothing was changed")
-    return 4 if refused else 0
+    return FAILED if refused else 0
 
 
 def confirm(plan: Plan, terminal: Terminal, *, yes: bool) -> None:
@@ -243,7 +243,8 @@ def perform(
     terminal.say(f"run {run.run}")
     try:
         with telling(terminal) as watcher:
-            operations.perform(plan, hands_of(connection), run, SystemClock(), watcher, wait=wait, timeout=timeout)
+            hands = hands_of(connection, run=run.run)
+            operations.perform(plan, hands, run, SystemClock(), watcher, wait=wait, timeout=timeout)
     except EksNetpolError:
         terminal.say(f"`eksnetpol resume {run.run}` goes on; `eksnetpol rollback {run.run}` goes back")
         raise

@@ -137,7 +137,7 @@ def roll_back(ctx: click.Context, name: str | None) -> int:
     connection = _connected(config, terminal)
     run = named or _newest(runs, connection)
     refuse_other_cluster(run.plan(), connection.target, f"run {run.run}")
-    plan = way_back(run.plan(), run)
+    plan = way_back(run.plan(), run, SystemClock().now())
     code = _offered(ctx, plan, outputs, terminal)
     if code is not None:
         return code
@@ -174,10 +174,17 @@ def _offered(ctx: click.Context, plan: Plan, outputs: Any, terminal: Terminal) -
 
 def restore(ctx: click.Context, name: str) -> int:
     """Put back what a run backed up; returns the exit code."""
+    from msgspec.structs import replace
+
+    from eksnetpol import __version__
+    from eksnetpol.execution import backups
+    from eksnetpol.gateways.clock import SystemClock
+    from eksnetpol.gateways.hands import hands_of
     from eksnetpol.gateways.runs import Runs
     from eksnetpol.model.fingerprints import digest_of_file
     from eksnetpol.model.plan import BackUp
     from eksnetpol.operations.lifecycle import refuse_other_cluster
+    from eksnetpol.operations.runs import present
     from eksnetpol.planning.restore import plan_restore
 
     settled = _settled(ctx)
@@ -193,8 +200,18 @@ def restore(ctx: click.Context, name: str) -> int:
         raise UsageError(f"run {run.run} backed up nothing; `eksnetpol show {run.run}` tells what it did")
     connection = _connected(config, terminal)
     refuse_other_cluster(run.plan(), connection.target, f"the back-up of run {run.run}")
-    plan = plan_restore(
-        connection.target, run=run.run, file=kept.file, digest=digest_of_file(data), objects=kept.objects
+    file = backups.read(data, f"{run.folder / kept.file}")
+    plan = replace(
+        plan_restore(
+            connection.target,
+            run=run.run,
+            file=kept.file,
+            digest=digest_of_file(data),
+            objects=file.by_ref.values(),
+            present=present(hands_of(connection), file.refs),
+        ),
+        tool=__version__,
+        made_at=SystemClock().now(),
     )
     code = _offered(ctx, plan, outputs, terminal)
     return _started(ctx, runs, plan, connection, _seen(connection, terminal), terminal) if code is None else code

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
+from eksnetpol import __version__
 from eksnetpol.errors import EksNetpolError
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.interfaces.acting import Clock, Entry, Hands, Journal, Watcher
 from eksnetpol.model.fingerprints import digest_of_file
+from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.plan import Plan, Verb
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.planning.rollback import plan_rollback
@@ -49,9 +53,17 @@ def touched(entries: tuple[Entry, ...]) -> frozenset[str]:
     return frozenset(entry.step for entry in entries if entry.step and entry.event in {"started", "acted", "succeeded", "failed"})
 
 
-def way_back(plan: Plan, journal: Journal) -> Plan:
-    """Return the plan that takes back what the run in *journal* did."""
-    return plan_rollback(plan, run=journal.run, touched=touched(journal.entries()))
+def way_back(plan: Plan, journal: Journal, now: datetime) -> Plan:
+    """Return the plan, made *now*, that takes back what the run in *journal* did."""
+    back = plan_rollback(plan, run=journal.run, touched=touched(journal.entries()))
+    return replace(back, tool=__version__, made_at=now)
+
+
+def present(hands: Hands, refs: Iterable[ObjectRef]) -> frozenset[ObjectRef]:
+    """Return those of *refs* that are there: one list for each kind, not a question for each object."""
+    wanted = frozenset(refs)
+    kinds = {ref.of_kind for ref in wanted}
+    return wanted & {ObjectRef.of(found) for kind in sorted(kinds) for found in hands.objects(kind)}
 
 
 @dataclass(slots=True)
