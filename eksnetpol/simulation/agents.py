@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from eksnetpol.facts.configuration import is_true
 from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, AGENT_FLAG, flags_of
@@ -292,7 +293,7 @@ def is_another(before: Any, after: Any) -> bool:
     if not isinstance(before, dict) or _WHOLE in before.get("spec", {}):
         return True
     old, new = (msgspec.convert(t, k8s.Template, strict=False) for t in (before, after))
-    return _known_part(old, old) != _known_part(new, old)
+    return bool(_known_part(old, old) != _known_part(new, old))
 
 
 _WHOLE = "terminationGracePeriodSeconds"
@@ -307,12 +308,14 @@ def _known_part(template: k8s.Template, known: k8s.Template) -> Any:
 
     def shown(container: k8s.Container) -> Any:
         env = {e.name: None if (container.name, e.name) in hidden else (e.value or "") for e in container.env}
-        plain = msgspec.to_builtins(container)
-        return {**plain, "env": env}
+        return replace(container, env=()), env
 
-    spec = msgspec.to_builtins(template.spec)
-    parts = {"containers": template.spec.containers, "initContainers": template.spec.init_containers}
-    return {**spec, **{name: [shown(c) for c in found] for name, found in parts.items()}}
+    spec = template.spec
+    return (
+        replace(spec, containers=(), init_containers=()),
+        [shown(c) for c in spec.containers],
+        [shown(c) for c in spec.init_containers],
+    )
 
 
 def _pace(daemonset: Json, nodes: int) -> tuple[int, bool]:

@@ -52,6 +52,8 @@ MANAGER = "controller"
 """Field manager of what it makes: the name of its program, which nobody states for EKS."""
 LOOKS_EVERY = 15.0
 """Seconds between two looks for missing definitions."""
+MOST_ENTRIES = 500_000
+"""Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them."""
 RESTARTS_IN = 3.0
 """Seconds the controller needs to begin once its key has changed: chosen, nobody publishes it."""
 
@@ -119,7 +121,7 @@ class Controller:
                 self._write_endpoints(kind)
             elif kind in self._supplied or not self._ground.count(kind):
                 self._supplied.add(kind)
-                self._ground.supply(kind, lambda kind=kind: self._endpoints(kind))  # type: ignore[misc]
+                self._ground.supply(kind, lambda kind=kind: self._endpoints(kind), self._too_many)  # type: ignore[misc]
             else:
                 # There are some already: what changed is written beside them.
                 self._ground.of(kind)
@@ -142,14 +144,31 @@ class Controller:
                     self._ground.put(endpoint)
 
     def _endpoints(self, kind: Kind) -> Iterator[Json]:
-        """Yield the objects of *kind* that the controller makes of the policies there are."""
-        if self._foreseen is None:
-            world = World.of(self._ground.snapshot_of_policies())
-            self._foreseen = predict(world, Profile(family=world.family or "ipv4"))
-        for document in self._foreseen.documents():
+        """Yield the objects of *kind* that the controller makes of the policies there are; bare ones where those are too many."""
+        foreseen = self._prediction()
+        if self._entries() > MOST_ENTRIES:
+            yield from _bare(foreseen, kind)
+            return
+        for document in foreseen.documents():
             found: Json = msgspec.json.decode(document)
             if found["kind"] == kind.name:
                 yield _named(found)
+
+    def _prediction(self) -> Prediction:
+        if self._foreseen is None:
+            world = World.of(self._ground.snapshot_of_policies())
+            self._foreseen = predict(world, Profile(family=world.family or "ipv4"))
+        return self._foreseen
+
+    def _entries(self) -> int:
+        return sum(count.pods + count.ingress + count.egress for count in self._prediction().counts())
+
+    def _too_many(self) -> str:
+        """Return why no look would be given the endpoints, empty where it is."""
+        entries = self._entries()
+        if entries <= MOST_ENTRIES:
+            return ""
+        return f"the policy controller would write {entries:,} entries, which were not written out; see eksnetpol policy predict"
 
     # --- definitions, namespaces -------------------------------------------------------------------------------
 
@@ -192,10 +211,27 @@ def _owner_of(endpoint: Json) -> str:
     return next((str(o.get("uid", "")) for o in endpoint["metadata"].get("ownerReferences", ())), "")
 
 
-def _named(endpoint: Json) -> Json:
+def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
+    """Yield as many objects of *kind* as there would be, with their owners but without rules and pods."""
+    for resolved in foreseen.policies:
+        policy, meta = resolved.subject, resolved.policy.metadata
+        is_cluster = not meta.namespace
+        if is_cluster != (kind == CLUSTER_POLICY_ENDPOINT):
+            continue
+        place = {"namespace": meta.namespace} if meta.namespace else {}
+        version = NETWORK_POLICY.api_version if policy.kind == NETWORK_POLICY.name else kind.api_version
+        owner = {"apiVersion": version, "kind": policy.kind, "name": meta.name, "uid": meta.uid, "controller": True}
+        for number in range(foreseen.count(resolved).objects):
+            metadata = {"generateName": f"{meta.name}-", **place, "ownerReferences": [owner]}
+            spec = {"policyRef": {"name": meta.name, **place}}
+            object_ = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
+            yield _named(object_, number)
+
+
+def _named(endpoint: Json, number: int = 0) -> Json:
     """Return a predicted object with the name that the API server would have drawn for it, always the same one."""
     metadata = endpoint["metadata"]
-    text = hashlib.sha256(msgspec.json.encode(endpoint)).hexdigest()
+    text = hashlib.sha256(msgspec.json.encode((endpoint, number))).hexdigest()
     uid = f"{text[:8]}-{text[8:12]}-4{text[12:15]}-8{text[15:18]}-{text[18:30]}"
     named = {**metadata, "name": f"{metadata['generateName']}{text[:5]}", "uid": uid}
     return {**endpoint, "metadata": named}

@@ -156,7 +156,7 @@ class Eks:
 
     def updates(self, cluster: str, addon: str) -> tuple[Json, ...]:
         """Return the updates of an add-on, the newest first. Raises ``ResourceNotFoundException`` without such a cluster."""
-        return tuple(reversed(self.of(cluster).updates.get(addon, {}).values()))
+        return tuple(reversed(list(self.of(cluster).updates.get(addon, {}).values())))
 
     def update(self, cluster: str, addon: str, number: str) -> Json:
         """Return one update of an add-on; raise ``ResourceNotFoundException`` where there is none."""

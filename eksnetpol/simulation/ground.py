@@ -56,6 +56,7 @@ class Ground:
         self._snapshot = snapshot
         self._loaded: set[Kind] = set()
         self._suppliers: dict[Kind, Callable[[], Iterator[Json]]] = {}
+        self._withheld: dict[Kind, Callable[[], str]] = {}
         self._marks: dict[Kind, list[Callable[[Json], Json]]] = {}
         self._versions: Counter[Kind] = Counter()
         definitions = snapshot.crds
@@ -121,9 +122,13 @@ class Ground:
         """Return a number that grows whenever an object of *kind* changes."""
         return self._versions[kind]
 
-    def supply(self, kind: Kind, supplier: Callable[[], Iterator[Json]]) -> None:
-        """From now on the objects of *kind*, of which none were made yet, are those that *supplier* yields."""
+    def supply(self, kind: Kind, supplier: Callable[[], Iterator[Json]], withheld: Callable[[], str]) -> None:
+        """From now on the objects of *kind*, of which none were made yet, are those that *supplier* yields.
+
+        *withheld* returns why a look is not given them, empty where it is.
+        """
         self._suppliers[kind] = supplier
+        self._withheld[kind] = withheld
         self._versions[kind] += 1
 
     def mark(self, kind: Kind, change: Callable[[Json], Json]) -> None:
@@ -168,7 +173,7 @@ class Ground:
 
     # --- what a look would see -----------------------------------------------------------------------------------------
 
-    def sections(self, wanted: Iterable[Kind]) -> dict[str, Seen[object]]:
+    def sections(self, wanted: Iterable[Kind]) -> dict[str, Seen[object] | Unread]:
         """Return the sections of a snapshot for those of *wanted* whose objects changed, by name."""
         changed = (kind for kind in wanted if kind in SECTIONS and self.knows(kind) and self._versions[kind])
         return {SECTIONS[kind].name: self._section(kind) for kind in changed}
@@ -177,7 +182,10 @@ class Ground:
         """Return the snapshot with the policies there are now."""
         return replace(self._snapshot, **self.sections((*_POLICIES, NAMESPACE)))
 
-    def _section(self, kind: Kind) -> Seen[object]:
+    def _section(self, kind: Kind) -> Seen[object] | Unread:
+        why = self._withheld[kind]() if kind in self._withheld else ""
+        if why:
+            return Unread(why)
         former = getattr(self._snapshot, SECTIONS[kind].name)
         found = self.objects(kind) if self.serves(kind) else ()
         return Seen(structs(kind, map(_as_a_look_sees_it, found)), former.complete)
