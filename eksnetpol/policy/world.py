@@ -13,10 +13,10 @@ from typing import Any
 
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service
+from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
 from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, UnreadSection, Why
-from eksnetpol.policy.addresses import family_of
+from eksnetpol.policy.addresses import family_of, parse_cidr
 
 _NEEDED = (
     "pods",
@@ -45,6 +45,7 @@ class World:
     admin_policies: tuple[AdminPolicy, ...] = ()
     policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     cluster_policy_endpoints: tuple[PolicyEndpoint, ...] = ()
+    service_accounts: tuple[ServiceAccount, ...] = ()
     source: SourceKind = SourceKind.LIVE
     origins: Mapping[str, Origin] = field(default_factory=dict)
     unread: tuple[UnreadSection, ...] = ()
@@ -56,7 +57,7 @@ class World:
         """Return what *snapshot* holds of it."""
         found: dict[str, Any] = {}
         unread: list[UnreadSection] = []
-        for name in (*_NEEDED, "admin_policies"):
+        for name in (*_NEEDED, "admin_policies", "service_accounts"):
             section = getattr(snapshot, name, None)
             if isinstance(section, Seen):
                 found[name] = section.value
@@ -75,9 +76,36 @@ class World:
         """Services by namespace and name."""
         return {(s.namespace, s.name): s for s in self.services}
 
+    @cached_property
+    def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """Labels of namespaces, as they were read, by name."""
+        return {n.name: n.metadata.labels for n in self.namespaces}
+
+    @cached_property
+    def account_labels(self) -> Mapping[tuple[str, str], Mapping[str, str]]:
+        """Labels of service accounts, by namespace and name."""
+        return {(a.metadata.namespace, a.metadata.name): a.metadata.labels for a in self.service_accounts}
+
+    @cached_property
+    def node_addresses(self) -> Mapping[str, str]:
+        """Every address that a node has, with the one by which its pods name it (``hostIP``)."""
+        hosts = {p.status.host_ip for p in self.pods} | {p.status.pod_ip for p in self.pods if p.spec.host_network}
+        found = {text: text for text in hosts if text}
+        for node in self.nodes:
+            own = [text for a in node.status.addresses if (text := _plain(a.address))]
+            first = next((text for text in own if text in hosts), own[0] if own else "")
+            found |= dict.fromkeys(own, first)
+        return found
+
     def origin(self, subject: Subject) -> Origin | None:
         """Return the file and line that *subject* was read from, where it came from a file."""
         return self.origins.get(str(subject))
+
+
+def _plain(text: str) -> str:
+    """Return an address the way it is written by everyone else; empty for a name."""
+    network = parse_cidr(text)
+    return "" if network is None or network.prefixlen != network.max_prefixlen else str(network.network_address)
 
 
 def _family(snapshot: ClusterSnapshot) -> str:

@@ -24,6 +24,9 @@ class Scope(StrEnum):
 class Test(StrEnum):
     """What an atom asks of a label. All are false where the label is absent."""
 
+    __test__ = False
+    """It is not one of pytest's."""
+
     IN = "in"
     EXISTS = "exists"
     CONTAINS = "contains"

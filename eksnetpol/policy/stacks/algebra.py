@@ -1,0 +1,276 @@
+"""Algebra of formulas: simpler ones that mean the same, and what can be told of them without any cluster.
+
+Formulas are pushed to negation normal form; what can be said of them is found by looking through their clauses. `meets` and
+`implies` are sound: where the search is cut short, ends may meet and nothing is implied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from eksnetpol.policy.stacks.clauses import KINDS, Clause, clause_of
+from eksnetpol.policy.stacks.formulas import (
+    EVERYBODY,
+    NOBODY,
+    And,
+    Atom,
+    EndKind,
+    Formula,
+    Is,
+    Label,
+    Named,
+    Not,
+    Or,
+    Test,
+    Unknowable,
+    Within,
+)
+
+__all__ = [
+    "Clause",
+    "TooMany",
+    "atoms",
+    "clauses",
+    "conjunction",
+    "disjunction",
+    "implies",
+    "is_everybody",
+    "is_nobody",
+    "meets",
+    "negation",
+    "simplified",
+]
+
+_STEPS = 20_000
+"""So many clauses are looked at before a question counts as one that cannot be told."""
+
+
+class TooMany(ValueError):
+    """A formula comes to more clauses than were asked for. ``limit`` is how many that is."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"comes to more than {limit} combinations of conditions")
+        self.limit = limit
+
+
+# --- simpler formulas -------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1 << 15)
+def simplified(formula: Formula) -> Formula:
+    """Return a shorter formula that means the same: negations at the leaves, nothing said twice, contradictions gone."""
+    return _pushed(formula, wanted=True)
+
+
+@lru_cache(maxsize=1 << 15)
+def negation(formula: Formula) -> Formula:
+    """Return whoever *formula* does not mean, with negations pushed to the leaves."""
+    return _pushed(formula, wanted=False)
+
+
+def conjunction(*formulas: Formula) -> Formula:
+    """Return whoever all of *formulas* mean; of none, everybody."""
+    return _all(map(simplified, formulas))
+
+
+def disjunction(*formulas: Formula) -> Formula:
+    """Return whoever any of *formulas* means; of none, nobody."""
+    return _any(map(simplified, formulas))
+
+
+def _pushed(formula: Formula, *, wanted: bool) -> Formula:
+    match formula:
+        case Not():
+            return _pushed(formula.part, wanted=not wanted)
+        case And():
+            parts = (_pushed(p, wanted=wanted) for p in formula.parts)
+            return _all(parts) if wanted else _any(parts)
+        case Or():
+            parts = (_pushed(p, wanted=wanted) for p in formula.parts)
+            return _any(parts) if wanted else _all(parts)
+        case Is():
+            kinds = formula.kinds if wanted else KINDS - formula.kinds
+            return EVERYBODY if kinds == KINDS else Is(kinds) if kinds else NOBODY
+        case _:
+            atom = _atom(formula)
+            if atom == NOBODY:
+                return NOBODY if wanted else EVERYBODY
+            return atom if wanted else Not(atom)
+
+
+def _atom(atom: Atom) -> Formula:
+    match atom:
+        case Label(test=Test.IN, values=nothing) | Named(names=nothing) | Within(networks=nothing) if not nothing:
+            return NOBODY
+        case Label(test=Test.CONTAINS | Test.STARTS | Test.ENDS) if not any(atom.values):
+            # Every text begins with, ends in and contains the empty one.
+            return Label(atom.scope, atom.key, Test.EXISTS)
+        case _:
+            return atom
+
+
+def _all(formulas: Iterable[Formula]) -> Formula:
+    parts: dict[Formula, None] = {}
+    for formula in formulas:
+        parts |= dict.fromkeys(formula.parts if isinstance(formula, And) else (formula,))
+    if NOBODY in parts or any(_denied(p) in parts for p in parts):
+        return NOBODY
+    parts = dict.fromkeys(_gathered(parts, meeting=True))
+    if NOBODY in parts:
+        return NOBODY
+    # What is wanted anyway makes an alternative of it say nothing new.
+    left = [p for p in parts if not (isinstance(p, Or) and any(q in parts for q in p.parts))]
+    return left[0] if len(left) == 1 else And(tuple(left)) if left else EVERYBODY
+
+
+def _any(formulas: Iterable[Formula]) -> Formula:
+    parts: dict[Formula, None] = {}
+    for formula in formulas:
+        parts |= dict.fromkeys(formula.parts if isinstance(formula, Or) else (formula,))
+    if EVERYBODY in parts or any(_denied(p) in parts for p in parts):
+        return EVERYBODY
+    parts = dict.fromkeys(_gathered(parts, meeting=False))
+    if EVERYBODY in parts:
+        return EVERYBODY
+    left = [p for p in parts if not (isinstance(p, And) and any(q in parts for q in p.parts))]
+    return left[0] if len(left) == 1 else Or(tuple(left)) if left else NOBODY
+
+
+def _denied(formula: Formula) -> Formula | None:
+    """Return the opposite of an atom or a negated atom; None where it is longer than that, or nobody can know it."""
+    if isinstance(formula, Not):
+        return None if isinstance(formula.part, Unknowable) else formula.part
+    return None if isinstance(formula, And | Or | Unknowable) else Not(formula)
+
+
+def _gathered(parts: Iterable[Formula], *, meeting: bool) -> Iterator[Formula]:
+    """Yield *parts* with lists about one label, name or kind made into one list: what they share, or all they have."""
+    lists: dict[object, list[_List]] = {}
+    rest: list[Formula] = []
+    for part in parts:
+        found = _list(part)
+        if found is None:
+            rest.append(part)
+        else:
+            lists.setdefault(found.about, []).append(found)
+    for alike in lists.values():
+        first = alike[0]
+        values = [one.values for one in alike]
+        together = frozenset.intersection(*values) if meeting else frozenset[str]().union(*values)
+        yield first.written if len(alike) == 1 else simplified(first.make(together))
+    yield from rest
+
+
+class _List(NamedTuple):
+    """An atom that lists what may be: what it is about, its values, and how to make another of other values."""
+
+    written: Formula
+    about: object
+    values: frozenset[str]
+    make: Callable[[frozenset[str]], Formula]
+
+
+def _list(part: Formula) -> _List | None:
+    match part:
+        case Label(scope, key, Test.IN, values):
+            return _List(part, (scope, key), values, lambda some: Label(scope, key, Test.IN, some))
+        case Named(scope, names):
+            return _List(part, scope, names, lambda some: Named(scope, some))
+        case Is(kinds):
+            return _List(part, Is, frozenset(kinds), lambda some: Is(frozenset(map(EndKind, some))))
+        case _:
+            return None
+
+
+# --- clauses ----------------------------------------------------------------------------------------------------------
+
+
+def atoms(formula: Formula) -> frozenset[Atom]:
+    """Return the atoms of *formula*."""
+    match formula:
+        case And() | Or():
+            return frozenset[Atom]().union(*map(atoms, formula.parts))
+        case Not():
+            return atoms(formula.part)
+        case _:
+            return frozenset({formula})
+
+
+def clauses(formula: Formula, limit: int) -> tuple[Clause, ...]:
+    """Return clauses that together mean the ends of *formula*; each is possible, and none is part of another.
+
+    Raises `TooMany` where there are more than *limit*.
+    """
+    found: dict[Clause, None] = {}
+    for clause in _clauses(simplified(formula), max(_STEPS, limit)):
+        if any(other.covers(clause) for other in found):
+            continue
+        found = {other: None for other in found if not clause.covers(other)} | {clause: None}
+        if len(found) > limit:
+            raise TooMany(limit)
+    return tuple(found)
+
+
+def _clauses(formula: Formula, steps: int) -> Iterator[Clause]:
+    """Yield the possible clauses of a formula in negation normal form; raise `TooMany` after so many *steps*."""
+    waiting: list[tuple[tuple[Atom, ...], tuple[Atom, ...], tuple[Formula, ...]]] = [((), (), (formula,))]
+    left = steps
+    while waiting:
+        holds, fails, open_ = waiting.pop()
+        branches: Or | None = None
+        later: list[Formula] = []
+        todo = list(reversed(open_))
+        while todo:
+            part = todo.pop()
+            match part:
+                case And():
+                    todo += reversed(part.parts)
+                case Or():
+                    if branches is None:
+                        branches = part
+                    else:
+                        later.append(part)
+                case Not():
+                    # In negation normal form it stands before atoms alone.
+                    fails = (*fails, *atoms(part.part))
+                case _:
+                    holds = (*holds, part)
+        left -= 1
+        if left < 0:
+            raise TooMany(steps)
+        clause = clause_of(holds, fails)
+        if clause is None:
+            continue
+        if branches is None:
+            yield clause
+        else:
+            waiting += ((holds, fails, (branch, *later)) for branch in reversed(branches.parts))
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1 << 15)
+def is_nobody(formula: Formula) -> bool:
+    """Say whether surely no end can satisfy *formula*."""
+    try:
+        return next(_clauses(simplified(formula), _STEPS), None) is None
+    except TooMany:
+        return False
+
+
+def is_everybody(formula: Formula) -> bool:
+    """Say whether surely every end satisfies *formula*."""
+    return is_nobody(negation(formula))
+
+
+def meets(one: Formula, other: Formula) -> bool:
+    """Say whether some end can satisfy both; True as well where that cannot be told."""
+    return not is_nobody(conjunction(one, other))
+
+
+def implies(one: Formula, other: Formula) -> bool:
+    """Say whether every end that satisfies *one* satisfies *other*; False as well where that cannot be told."""
+    return is_nobody(conjunction(one, negation(other)))
