@@ -1,9 +1,9 @@
 """Which workloads' pods become isolated the moment enforcement is on: only what is not enforced today.
 
 Made from facts that the checks have worked out already (`facts/policing.py`), in sets of classes; `policy.dormant` asks an engine
-the same and is the oracle of the tests. The agent polices a direction as soon as there are rules for it, whatever
-``policyTypes`` says, never pods on the host network or on nodes that ``aws-node`` does not serve, and gives pods whose names it
-cannot tell apart the same rules.
+the same and is the oracle of the tests. The agent polices a direction as soon as a rule for it comes out, whatever
+``policyTypes`` says (any rule counts here: rather too many than too few), never pods on the host network or on nodes that
+``aws-node`` does not serve, and gives pods whose names it cannot tell apart the same rules.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import Switches
 from eksnetpol.model.findings import Subject
+from eksnetpol.model.kubernetes import Pod
 from eksnetpol.model.plan import Isolation
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import Seen
 from eksnetpol.planning.reading import known
-from eksnetpol.policy.identities import Identities
+from eksnetpol.policy.grants import APPLICATION_POLICY
+from eksnetpol.policy.identities import Identities, Identity
+from eksnetpol.policy.identity import prefix_of
 from eksnetpol.policy.isolation import Isolation as Isolated
 from eksnetpol.policy.owners import owner_of
 from eksnetpol.policy.universe import Classes, PodClass, indexes_of
@@ -50,7 +53,9 @@ def uncovered(facts: Lookup) -> int | None:
     found, names = facts.get("isolation"), facts.get("identities")
     if not (isinstance(found, Seen) and isinstance(names, Seen)):
         return None
-    held = _side(found.value, names.value, "ingress").isolated | _side(found.value, names.value, "egress").isolated
+    held = 0
+    for direction in DIRECTIONS:
+        held |= _side(found.value, names.value, direction).isolated
     isolation: Isolated = found.value
     unserved = _unserved(facts)
     left = isolation.universe.members(isolation.policed & ~held)
@@ -59,37 +64,53 @@ def uncovered(facts: Lookup) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One direction: who is isolated, who closed, and by which policies, those that close first."""
+    """One direction: who is isolated, who closed, and by which policies, those that close first.
+
+    ``by_name`` are classes that no policy selects, of which pods with one of the identities ``shared`` get the rules of others.
+    """
 
     isolated: Classes
     closed: Classes
+    by_name: Classes
+    shared: frozenset[Identity]
     policies: Mapping[int, tuple[str, ...]]
 
 
 def _side(found: Isolated, names: Identities, direction: Direction) -> _Side:
-    isolated = allowing = selected = 0
+    selected = allowing = 0
     by_class: dict[int, list[tuple[bool, Subject]]] = {}
     for subject in found.subjects:
-        if not _polices(subject.policy, direction):
+        if not _polices(subject.policy, subject.kind, direction):
             continue
         classes = subject.selected & found.policed
         rules = subject.policy.spec.ingress if direction == "ingress" else subject.policy.spec.egress
-        isolated |= classes
+        selected |= classes
         if rules:
             allowing |= classes
         for index in indexes_of(classes):
             by_class.setdefault(index, []).append((bool(rules), subject.subject))
-    selected = isolated
-    isolated = names.spread(isolated) & found.policed
+    isolated = names.spread(selected) & found.policed
     # What gets the rules of others by its name alone gets whichever those are.
     closed = selected & ~allowing
-    return _Side(isolated, closed, {i: tuple(str(s) for _, s in sorted(by)) for i, by in by_class.items()})
+    by_name = isolated & ~selected
+    universe = found.universe
+    shared = (p for c in universe.members(selected & names.entangled if by_name else 0) for p in c.pods)
+    policies = {i: tuple(str(s) for _, s in sorted(by)) for i, by in by_class.items()}
+    return _Side(isolated, closed, by_name, frozenset(map(_identity, shared)), policies)
 
 
-def _polices(policy: NetworkPolicy, direction: Direction) -> bool:
-    if direction == "ingress":
-        return policy.isolates_ingress or bool(policy.spec.ingress)
-    return policy.isolates_egress or bool(policy.spec.egress)
+def _identity(pod: Pod) -> Identity:
+    return pod.namespace, prefix_of(pod.name)
+
+
+def _polices(policy: NetworkPolicy, kind: str, direction: Direction) -> bool:
+    rules = policy.spec.ingress if direction == "ingress" else policy.spec.egress
+    if kind == APPLICATION_POLICY:
+        # The API server fills no policyTypes in for this kind, and the controller copies what is there.
+        listed = direction.capitalize() in policy.spec.policy_types
+    else:
+        listed = policy.isolates_ingress if direction == "ingress" else policy.isolates_egress
+    return listed or bool(rules)
 
 
 def _unserved(facts: Lookup) -> frozenset[str]:
@@ -122,17 +143,18 @@ def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozense
     for pod_class in universe.members(near & found.policed):
         for workload, pods in _by_workload(pod_class, unserved).items():
             count = counts.setdefault(workload, _Count())
-            count.pods += pods
+            count.pods += len(pods)
             for direction, side in sides.items():
                 if side.isolated & pod_class.bit:
-                    count.isolated[direction] += pods
-                    count.closed[direction] += pods if side.closed & pod_class.bit else 0
+                    some = pods if not side.by_name & pod_class.bit else [p for p in pods if _identity(p) in side.shared]
+                    count.isolated[direction] += len(some)
+                    count.closed[direction] += len(some) if side.closed & pod_class.bit else 0
                     count.classes[direction].append(pod_class.index)
     return counts
 
 
-def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, list[Pod]]:
+    found: dict[str, list[Pod]] = {}
     known_owners: dict[tuple[str, str] | None, str] = {}
     for pod in pod_class.pods:
         if pod.spec.node_name in unserved:
@@ -145,7 +167,7 @@ def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, int
             workload = f"{owner.namespace}/{owner.kind}/{owner.name}"
             if key:
                 known_owners[key] = workload
-        found[workload] = found.get(workload, 0) + 1
+        found.setdefault(workload, []).append(pod)
     return found
 
 
