@@ -108,9 +108,7 @@ def _current(revisions: tuple[ControllerRevision, ...]) -> str:
     return "" if newest is None else newest.metadata.labels.get(HASH, "")
 
 
-def _by_node(
-    nodes: tuple[Node, ...], pods: tuple[AgentPod, ...], current: str, *, wants_agent: bool
-) -> Iterator[NodeRollout]:
+def _by_node(nodes: tuple[Node, ...], pods: tuple[AgentPod, ...], current: str, *, wants_agent: bool) -> Iterator[NodeRollout]:
     by_node = {p.spec.node_name: p for p in pods if p.metadata.deletion_timestamp is None}
     for node in sorted(nodes, key=lambda n: n.name):
         if node.metadata.deletion_timestamp is None:

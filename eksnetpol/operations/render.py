@@ -56,11 +56,11 @@ def render(
     facts = Lookup(snapshot)
     order = order_of(facts, plan, wanted)
     refusals = [r for r in plan.refusals if r.flag != OWNER]
-    if not plan.steps and (refusals or plan.way is not Way.HELM):
-        if refusals:
-            raise Refused(refusals[0].why)
+    if not plan.steps and not plan.refusals:
         name = language or languages_for(order)[0]
-        return Rendered(name, "", (f"nothing is left to do: {plan.title or 'it is so already'}",))
+        return Rendered(name, "", (f"nothing is left to do, and nothing was written: {plan.title or plan.target.title}",))
+    if not plan.steps and (refusals or plan.way is not Way.HELM):
+        raise Refused((refusals or plan.refusals)[0].why)
     chosen = language or _of_owner(facts, order)
     notes = tuple(f"eksnetpol itself would stop here: {r.why}" for r in refusals)
     return Rendered(chosen, write(order, chosen), notes)

@@ -187,9 +187,7 @@ def _agent(status: Status) -> str:
 def _versions(status: Status) -> str:
     found = status.versions
     platform = f" {found.platform}" if found.platform else ""
-    return (
-        f"CNI {_version(found.cni)}, agent {_version(found.agent)}, Kubernetes {_version(found.kubernetes)}{platform}"
-    )
+    return f"CNI {_version(found.cni)}, agent {_version(found.agent)}, Kubernetes {_version(found.kubernetes)}{platform}"
 
 
 def _version(found: Release | KubernetesVersion | Unread) -> str:

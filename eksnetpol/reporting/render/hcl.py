@@ -2,11 +2,13 @@
 
 A quoted text of HCL knows the escapes of JSON (but those for a slash, a backspace and a form feed) and, besides, ``${`` and
 ``%{``, which begin a template unless their first character is doubled (hashicorp/hcl, hclsyntax/spec.md, "Template Expressions").
+Whatever the escapes, Terraform holds texts in Unicode's normal form C (zclconf/go-cty, "Strings"): `is_held` tells who suffers.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +20,22 @@ _TEMPLATE = re.compile(r"([$%]+)\{")
 
 def quoted(text: str) -> str:
     """Return *text* as a quoted text that stands for itself."""
-    return f'"{_TEMPLATE.sub(_literal, "".join(map(_escaped, text)))}"'
+    # The same text to Terraform, but no workflow command to a CI runner.
+    inert = "".join(map(_escaped, text)).replace("##[", "#\\u0023[")
+    return f'"{_TEMPLATE.sub(_literal, inert)}"'
+
+
+def is_held(found: Any) -> bool:
+    """Say whether Terraform keeps every text in *found*, made of what JSON has, as it is."""
+    match found:
+        case str():
+            return unicodedata.is_normalized("NFC", found)
+        case Mapping():
+            return all(map(is_held, found)) and all(map(is_held, found.values()))
+        case list() | tuple():
+            return all(map(is_held, found))
+        case _:
+            return True
 
 
 def value(found: Any, indent: int = 0) -> str:

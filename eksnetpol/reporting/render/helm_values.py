@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from eksnetpol.facts.configuration import replaced
-from eksnetpol.model.plan import Verb
+from eksnetpol.model.plan import Apply, Verb
 from eksnetpol.reporting.render.cloudformation import dumped
 from eksnetpol.reporting.render.order import HelmRelease, Order, around, comment, head
 
@@ -22,7 +22,9 @@ _SWITCH = {Verb.ENABLE: "true", Verb.DISABLE: "false"}
 
 def write(order: Order) -> str:
     """Return the values that change; what the release has besides is kept by the command in the comment."""
-    text = comment([*head(order, _where(order)), *around(order, order.object_steps)])
+    # The chart brings what is applied; definitions it does not touch once they are there, and newer ones bring none.
+    written = [s for s in order.plan.steps if isinstance(s.action, Apply)]
+    text = comment([*head(order, _where(order)), *around(order, written, afterwards=False)])
     values = document(order)
     return text + (dumped(values) if values else "{}\n")
 

@@ -18,6 +18,9 @@ from eksnetpol.reporting.escape import one_line
 WIDTH = 100
 """Columns of a comment; commands in it are never folded."""
 
+LONGEST = 1000
+"""Characters of a command that stands in a comment: a whole definition does not."""
+
 SERVICE_ACCOUNT = "aws-node"
 
 
@@ -141,8 +144,11 @@ def head(order: Order, where: Iterable[str]) -> Iterator[str]:
         yield from (f"Mind: {warning}" for warning in plan.warnings)
 
 
-def around(order: Order, written: Iterable[Step]) -> Iterator[str]:
-    """Yield what is to be done before and after the *written* steps, with commands where there are any."""
+def around(order: Order, written: Iterable[Step], *, afterwards: bool = True) -> Iterator[str]:
+    """Yield what is to be done before and after the *written* steps, with commands where there are any.
+
+    With *afterwards* also what the plan leaves to people.
+    """
     from eksnetpol.reporting.render.commands import commands_of
 
     mine = {step.id for step in written}
@@ -155,7 +161,7 @@ def around(order: Order, written: Iterable[Step]) -> Iterator[str]:
             yield title
         for number, step in enumerate(steps, 1):
             yield f"{number}. {step.title}"
-            yield from (f"    {line}" for line in commands_of(step))
-    if order.plan.afterwards:
+            yield from (f"    {line}" for line in commands_of(step) if len(line) <= LONGEST)
+    if afterwards and order.plan.afterwards:
         yield ""
         yield from order.plan.afterwards

@@ -19,6 +19,7 @@ from eksnetpol.reporting.render.order import (
     addon_change,
     around,
     comment,
+    compact,
     head,
     is_the_same,
 )
@@ -78,7 +79,9 @@ def _resource(order: Order, change: AddonChange) -> str:
         pairs["preserve"] = "true"
     body = hcl.attributes(pairs, 2)
     if change.values:
-        body += f"\n  configuration_values = jsonencode({hcl.value(change.values, 2)})\n"
+        # In ASCII there is nothing that Terraform would hold in another form.
+        whole = f"jsonencode({hcl.value(change.values, 2)})" if hcl.is_held(change.values) else hcl.quoted(compact(change.values))
+        body += f"\n  configuration_values = {whole}\n"
     if isinstance(action, CreateAddon) and action.pod_identity_role:
         inner = {"role_arn": hcl.quoted(action.pod_identity_role), "service_account": hcl.quoted(SERVICE_ACCOUNT)}
         body += f"\n  pod_identity_association {{\n{hcl.attributes(inner, 4)}  }}\n"
