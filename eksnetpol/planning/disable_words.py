@@ -46,7 +46,7 @@ def speaks_against(facts: Lookup, there: Stock, way: Way | None, *, keeps: bool)
         for tool, number in tracked(there.policies).items():
             found.append(
                 Refusal(
-                    f"{tool} tracks {number:,} of the policies and would create them again, even while the controller is still on: "
+                    f"{tool} tracks {number:,} of the policies and would create them again, even before the controller is off: "
                     f"suspend {tool} or take them out of its source first, or leave them with --keep-policies",
                     refusals.TAKE_OVER,
                 )
@@ -98,7 +98,7 @@ def _survives(facts: Lookup, endpoints: int) -> tuple[list[Refusal], list[str]]:
         ], []
     if least is not None and agent.value.base < least:
         return [], [
-            f"agent {agent.value} watches PolicyEndpoints even when it is switched off; {least} is the first that does not"
+            f"agent {agent.value} watches PolicyEndpoints although it is switched off; {least} is the first not to"
         ]
     return [], []
 
@@ -124,12 +124,12 @@ def _costs(facts: Lookup) -> Iterator[str]:
     cni: VpcCni | None = known(facts, "vpc_cni")
     if cni is not None and cni.agent_is_on:
         yield (
-            "with --keep-policies the agents are off before the endpoints go, so what they loaded into the kernels stays: pods keep "
-            "the rules of that moment, which let no new peers in, until each pod or its node is replaced"
+            "with --keep-policies the agents are off before the endpoints go, so what they loaded into the kernels stays: pods "
+            "keep the rules of that moment, which let no new peers in, until each pod or its node is replaced"
         )
     yield (
-        "AWS says never to delete PolicyEndpoints by hand: the controller would write them again. Here they are deleted once it is "
-        "off, because their owners, the policies, stay, and nothing else would take them away"
+        "AWS says never to delete PolicyEndpoints by hand: the controller would write them again. Here they are deleted once "
+        "it is off, because their owners, the policies, stay, and nothing else would take them away"
     )
 
 
