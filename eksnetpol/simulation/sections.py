@@ -61,8 +61,12 @@ def seen(snapshot: ClusterSnapshot, kind: Kind) -> tuple[Any, ...]:
 def objects(kind: Kind, found: Iterable[Any]) -> Iterator[Json]:
     """Yield the API's objects of *kind* for what a section holds."""
     for one in found:
-        plain = msgspec.to_builtins(one)
-        plain.setdefault("metadata", {})
+        # By way of JSON: `to_builtins` leaves tuples, which are no lists of the API's.
+        plain = msgspec.json.decode(msgspec.json.encode(one))
+        for line in plain.setdefault("metadata", {}).get("managedFields", ()):
+            # What a look does not keep of these lines: all kinds here have one version.
+            line.setdefault("apiVersion", kind.api_version)
+            line.setdefault("operation", "Update")
         yield {**plain, "apiVersion": kind.api_version, "kind": kind.name}
 
 
