@@ -99,7 +99,9 @@ class _Run:
                 for number, step in left:
                     if not self._one(number, step):
                         return
-        self._write("closed")
+                self._write("closed")
+        else:
+            self._write("closed")
 
     @contextmanager
     def _leased(self) -> Iterator[None]:

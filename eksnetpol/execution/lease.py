@@ -12,6 +12,7 @@ from typing import Any
 
 from eksnetpol.errors import Conflict, EksNetpolError, Exists, Refused
 from eksnetpol.execution.seeing import version_of
+from eksnetpol.execution.waiting import INSTANT
 from eksnetpol.interfaces.acting import Clock, Hands, Watcher
 from eksnetpol.model.kinds import LEASE, Json, ObjectRef
 
@@ -91,15 +92,16 @@ class Lease:
         """Give the Lease up, so that the next run need not wait; that it could not be done is told and harms nobody."""
         if self._live is None:
             return
-        self._live, held = None, self._live
+        self._live = None
         try:
             live = self._hands.get(REF)
             if live is not None and _holder(live) == self._identity:
                 # An API server may refuse an empty holder, so there is none.
                 spec = {key: value for key, value in live["spec"].items() if key != "holderIdentity"}
                 self._hands.replace({**live, "spec": {**spec, "leaseDurationSeconds": 1}})
-        except EksNetpolError as error:
-            self._watcher.note(f"{REF} could not be released and is free in {DURATION} s (it was {version_of(held)}): {error}")
+        except (EksNetpolError, KeyboardInterrupt) as error:
+            # The run has ended, this way or another, and that is what counts.
+            self._watcher.note(f"{REF} was not given back and is free in {DURATION} s: {error or 'interrupted'}")
 
     # --- whose it is ---
 
@@ -112,7 +114,7 @@ class Lease:
         seconds = float((live.get("spec") or {}).get("leaseDurationSeconds") or DURATION)
         self._watcher.note(f"{REF} is held by {_holder(live)}; watching for {seconds:.0f} s whether that run is alive")
         end = self._clock.monotonic() + seconds
-        while (left := end - self._clock.monotonic()) > 0:
+        while (left := end - self._clock.monotonic()) >= INSTANT:
             self._clock.sleep(min(left, _TURN))
             now = self._hands.get(REF)
             if now is None or self._is_free(now):

@@ -1,7 +1,8 @@
 """What the API server would say to a plan, step by step, without anything being changed (``dryRun=All``).
 
 Every write passes validation, admission and the check of who owns which field. EKS has no dry run: a change of the add-on is
-held against the target version's schema by the caller. Steps are asked for as the cluster is now, not as the steps before them leave it.
+held against the target version's schema by the caller. Steps are asked for as the cluster is now, not as the steps before them
+leave it.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ T = TypeVar("T")
 PACE = 5.0
 """Seconds between two questions to AWS while something is waited for."""
 
+INSTANT = 0.001
+"""Seconds that are not worth waiting for: a clock need not even notice them."""
+
 PASSING: tuple[type[EksNetpolError], ...] = (TransientError, Unreachable, Unauthenticated)
 """What may pass by itself. Credentials count: whoever signs in again in another terminal lets the run go on."""
 
@@ -53,8 +56,9 @@ class Waiter:
 
     @property
     def left(self) -> float:
-        """Seconds that are left."""
-        return self._end - self._clock.monotonic()
+        """Seconds that are left; less than `INSTANT` is nothing."""
+        left = self._end - self._clock.monotonic()
+        return left if left >= INSTANT else 0.0
 
     def call(self, do: Callable[[], T]) -> T:
         """Return what *do* returns, tried again while it fails in a way that may pass; raise `OutOfPatience` at the end of it."""
@@ -101,6 +105,9 @@ class Waiter:
             if seen.seen != said:
                 said = seen.seen
                 tell(said)
+                if seen.awaited is not None and seen.awaited.paced:
+                    # Something has come to an end; what comes next may do so soon.
+                    pause = _FIRST
             if self.left <= 0:
                 raise OutOfPatience(seen.seen)
             self.idle(min(pause, self.left), seen.awaited)
@@ -108,13 +115,13 @@ class Waiter:
 
     def pause(self, seconds: float) -> None:
         """Wait *seconds*, not beyond the end of patience, and keep the Lease meanwhile."""
-        self.idle(min(seconds, max(self.left, 0.0)))
+        self.idle(min(seconds, self.left))
 
     def idle(self, seconds: float, awaited: Awaited | None = None) -> None:
         """Wait *seconds*, or until what is *awaited* is seen. Watches it where that can be done."""
         end = self._clock.monotonic() + seconds
         since = awaited.since if awaited else ""
-        while (left := end - self._clock.monotonic()) > 0:
+        while (left := end - self._clock.monotonic()) >= INSTANT:
             self._tend()
             turn = min(left, PACE)
             before = self._clock.monotonic()

@@ -51,8 +51,8 @@ def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
     """Return the plan that takes back what *run* did of *plan*; *touched* are the ids of steps that may have changed something.
 
     A step that was started counts: whether it changed anything, its undo's condition says when the rollback is carried out. A
-    step that was true before the run is not touched, and stays. Steps that cannot be taken back are named, and refuse the plan unless
-    the person wants the rest of it. Each step of the rollback can be taken back in turn.
+    step that was true before the run is not touched, and stays. Steps that cannot be taken back are named, and refuse the plan
+    unless the person wants the rest of it. Each step of the rollback can be taken back in turn.
     """
     mine = [step for step in plan.steps if step.id in touched]
     steps = tuple(_back(step, step.undo, run) for step in reversed(mine) if step.undo is not None)
