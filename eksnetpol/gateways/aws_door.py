@@ -92,13 +92,15 @@ class AwsDoor:
         with self._lock:
             if service not in self._clients:
                 client = self.make(service)
-                client.meta.events.register_last("before-call", self._name_the_run)
+                client.meta.events.register_last("before-send", self._name_the_run)
                 self._clients[service] = client
             return self._clients[service]
 
-    def _name_the_run(self, params: dict[str, Any], **_: Any) -> None:
+    def _name_the_run(self, request: Any, **_: Any) -> None:
+        # No earlier: botocore words the user agent anew for each attempt. It is no part of the signature.
         if self.run:
-            params["headers"]["User-Agent"] = f"{params['headers'].get('User-Agent', '')} run/{self.run}"
+            agent = request.headers.get("User-Agent", b"")
+            request.headers["User-Agent"] = (agent.encode() if isinstance(agent, str) else agent) + f" run/{self.run}".encode()
 
     def _method(self, service: str, operation: str) -> Callable[..., dict[str, Any]]:
         client = self._client(service)

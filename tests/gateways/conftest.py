@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.aws_door import AwsDoor
 from eksnetpol.gateways.aws_session import client_maker, make_session
+from eksnetpol.gateways.hands import RealHands, hands_of
 from eksnetpol.gateways.permit_documents import MANAGER
 from eksnetpol.gateways.permits import CHANGING, permissions_for
+from eksnetpol.gateways.session import connect
 from tests.gateways.live import Live, live_cluster, rendered
 from tests.testbed import aws as testbed
 from tests.testbed.build import Components
@@ -58,3 +61,19 @@ def live(acting: Live, monkeypatch: pytest.MonkeyPatch) -> Iterator[Live]:
     yield acting
     acting.eks.eks = before
     acting.eks.faults.clear()
+
+
+@pytest.fixture
+def namespace(acting: Live) -> Iterator[str]:
+    """A namespace of that cluster, for one test alone."""
+    name = f"shop-{secrets.token_hex(4)}"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    assert acting.ask("POST", "/api/v1/namespaces", made) == 201
+    yield name
+    acting.ask("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def admin(acting: Live) -> RealHands:
+    """The hands of the cluster's administrator."""
+    return hands_of(connect(acting.as_admin()))

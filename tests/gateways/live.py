@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 
 from eksnetpol.gateways.permit_documents import ROLE, cluster_role
@@ -48,6 +50,13 @@ class Live:
     def as_admin(self, **more: Any) -> TargetOptions:
         """Return the flags of somebody with a kubeconfig of the cluster's administrator."""
         return TargetOptions(kubeconfig=str(self.plane.kubeconfig(ADMIN)), **more)
+
+    def ask(self, method: str, path: str, body: Any = None) -> int:
+        """Ask the API server as its administrator, without the tool and without the pace of kubectl; return the status."""
+        headers = {"Authorization": f"Bearer {self.plane.token()}", "Content-Type": "application/json"}
+        encoded = None if body is None else json.dumps(body)
+        with urllib3.PoolManager(ca_cert_data=self.plane.ca_pem) as pool:
+            return pool.request(method, self.plane.url + path, headers=headers, body=encoded).status
 
     def change(self, **members: Any) -> None:
         """Change members of DescribeCluster.cluster."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -37,22 +37,14 @@ STRIP: list[Json] = [
 
 
 @pytest.fixture
-def hands(live: Live) -> RealHands:
-    return hands_of(connect(live.as_admin()))
+def hands(live: Live, admin: RealHands) -> RealHands:  # noqa: ARG001 - its AWS is the one that is pointed at
+    return admin
 
 
 @pytest.fixture
 def manager(live: Live) -> RealHands:
     """Somebody who holds the shipped role of managers and nothing else, through a token that is really verified."""
     return hands_of(connect(live.options()))
-
-
-@pytest.fixture
-def namespace(live: Live) -> Iterator[str]:
-    name = f"shop-{secrets.token_hex(3)}"
-    live.plane.did("create", "namespace", name)
-    yield name
-    live.plane.did("delete", "namespace", name, "--wait=false")
 
 
 def config(namespace: str, name: str = "settings", **data: str) -> Json:

@@ -98,6 +98,11 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """It is passed on and carried out, and the connection is reset in the middle of the answer, of a watch in its first event."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """It is passed on, with its answer ``seconds`` late; ``before`` holds back the call itself instead."""
 
@@ -112,7 +117,7 @@ class Kill:
     after: bool = False
 
 
-Fault = Answer | Reset | Lost | Delay | Kill
+Fault = Answer | Reset | Lost | Cut | Delay | Kill
 
 
 @dataclass(slots=True)
@@ -223,6 +228,10 @@ class _Handler(BaseHTTPRequestHandler):
             case Lost():
                 self._carry_out(body)
                 self._reset()
+            case Cut():
+                with self._asked(body) as response:
+                    self._pass_back(response, cut=True)
+                self._reset()
             case Kill(after=after):
                 if after:
                     self._carry_out(body)
@@ -263,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def _pass_back(self, response: http.client.HTTPResponse) -> None:
+    def _pass_back(self, response: http.client.HTTPResponse, *, cut: bool = False) -> None:
         self.send_response(response.status)
         for name, value in response.getheaders():
             if name.lower() not in _HOP_BY_HOP | {"content-length", "date", "server"}:
@@ -272,11 +281,15 @@ class _Handler(BaseHTTPRequestHandler):
         if length is not None:
             self.send_header("Content-Length", length)
             self.end_headers()
-            self.wfile.write(response.read())
+            whole = response.read()
+            self.wfile.write(whole[: len(whole) // 2] if cut else whole)
             return
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         while block := response.read1(_BLOCK):
+            if cut:
+                self.wfile.write(b"%x\r\n%s" % (len(block), block[: len(block) // 2]))
+                return
             self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
         self.wfile.write(b"0\r\n\r\n")
 
