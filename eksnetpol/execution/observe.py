@@ -137,6 +137,8 @@ class Observer:
         awaited = Awaited(ref, lambda found: _condition(found, "Established")[0] == "True", version_of(live))
         if live is None:
             return pending(f"{ref} is not there", awaited)
+        if condition.uid not in {"", live["metadata"].get("uid", "")}:
+            return hopeless(f"{ref} was deleted and made again, and all objects of its kind went with it")
         status, _ = _condition(live, "Established")
         if status == "True":
             return holds(f"{ref} is served")

@@ -206,9 +206,12 @@ class RolledOut(_Value, frozen=True, tag="rolled-out", tag_field="when"):
 
 
 class Established(_Value, frozen=True, tag="established", tag_field="when"):
-    """The API server serves this CustomResourceDefinition."""
+    """The API server serves this CustomResourceDefinition; with ``uid`` this very one, which nobody deleted and made again: all
+    objects of its kind would have gone with it.
+    """
 
     name: str
+    uid: str = ""
 
 
 class Absent(_Value, frozen=True, tag="absent", tag_field="when"):

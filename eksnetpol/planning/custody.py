@@ -15,7 +15,7 @@ from eksnetpol.facts.tracking import Tracker, trackers
 from eksnetpol.model import kinds
 from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.kubernetes import CustomResourceDefinition
-from eksnetpol.model.plan import All, Apply, Condition, Established, FieldChange, Holds, Look, Step, Taking, Undo
+from eksnetpol.model.plan import All, Apply, Established, FieldChange, Holds, Look, Step, Taking, Undo
 from eksnetpol.model.policies import PolicyEndpoint
 from eksnetpol.model.versions import Release
 from eksnetpol.planning.draft import Draft
@@ -95,16 +95,13 @@ def definitions_are_there(facts: Lookup) -> Draft:
     if not crds:
         return Draft()
     endpoints: tuple[PolicyEndpoint, ...] = known(facts, "policy_endpoints", ())
-    served: list[Condition] = [Established(crd.name) for crd in crds]
-    facts_: tuple[str, ...] = ()
-    own = next((crd for crd in crds if crd.name == POLICY_ENDPOINTS), None)
-    if own is not None and own.metadata.uid and endpoints:
-        served.append(Holds({**_annotated(own.name, {}), "metadata": {"name": own.name, "uid": own.metadata.uid}}))
-        facts_ = (f"{len(endpoints)} PolicyEndpoints have to outlive the upgrade: the plan proves that their definition does",)
+    kept = POLICY_ENDPOINTS if endpoints else ""
+    served = tuple(Established(crd.name, crd.metadata.uid if crd.name == kept else "") for crd in crds)
+    many = f"{len(endpoints)} PolicyEndpoints have to outlive the upgrade: the plan proves that their definition does"
     step = Step(
         id="definitions-kept",
         title="See that the definitions of AWS's policy kinds are still served and were never away",
         action=Look(),
-        until=served[0] if len(served) == 1 else All(tuple(served)),
+        until=served[0] if len(served) == 1 else All(served),
     )
-    return Draft(steps=(step,), facts=facts_)
+    return Draft(steps=(step,), facts=(many,) if endpoints else ())
