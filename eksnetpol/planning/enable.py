@@ -13,7 +13,7 @@ from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.facts.owners import THE_CLUSTER, Owners, Tool
 from eksnetpol.facts.vpc_cni import Install, Manager, VpcCni
 from eksnetpol.model.eks import Addon, AddonSchema, Cluster
-from eksnetpol.model.plan import Plan, Refusal, Verb, Way
+from eksnetpol.model.plan import Isolation, Plan, Refusal, Verb, Way
 from eksnetpol.model.snapshot import Seen
 from eksnetpol.planning import looks, places, refusals
 from eksnetpol.planning.adopt import adopt
@@ -41,10 +41,10 @@ def plan_enable(facts: Lookup, wanted: EnableOptions, *, schemas: Mapping[str, A
     cluster: Cluster = need(facts, "cluster")
     if cluster.has_auto_mode and way is not None and (draft.steps or not draft.refusals):
         draft = draft + node_classes(facts)
-    if draft.steps:
-        draft = draft + Draft(warnings=tuple(_blast(facts)), afterwards=tuple(_afterwards(facts, way)))
-    release = facts.get("cni_release")
     isolated = isolates(facts) if draft.steps else ()
+    if draft.steps:
+        draft = draft + Draft(warnings=tuple(_blast(facts, isolated)), afterwards=tuple(_afterwards(facts, way)))
+    release = facts.get("cni_release")
     return Plan(
         target=facts.snapshot.target,
         verb=Verb.ENABLE,
@@ -122,7 +122,7 @@ def _facts(facts: Lookup) -> Iterator[str]:
     yield f"{install.evidence}; {runs} runs" if runs else install.evidence
 
 
-def _blast(facts: Lookup) -> Iterator[str]:
+def _blast(facts: Lookup, isolated: tuple[Isolation, ...] | None) -> Iterator[str]:
     """Yield what to know before enforcement goes on, beyond whom policies isolate."""
     cni: VpcCni | None = known(facts, "vpc_cni")
     if cni is not None and cni.is_strict:
@@ -132,7 +132,7 @@ def _blast(facts: Lookup) -> Iterator[str]:
     cluster_wide = known(facts, "cluster_policies", ())
     if cluster_wide:
         yield f"{looks.counted(len(cluster_wide), 'ClusterNetworkPolicy').replace('Policys', 'Policies')} take force as well"
-    if isolates(facts) is None:
+    if isolated is None:
         missing = facts.get("isolation")
         why = "" if isinstance(missing, Seen) else f": {missing.reason}"
         yield f"which pods become isolated could not be told{why}"

@@ -8,14 +8,13 @@ the same and is the oracle of the tests. The agent polices a direction as soon a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import Switches
-from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Pod
 from eksnetpol.model.plan import Isolation
 from eksnetpol.model.policies import NetworkPolicy
@@ -25,6 +24,7 @@ from eksnetpol.policy.grants import APPLICATION_POLICY
 from eksnetpol.policy.identities import Identities, Identity
 from eksnetpol.policy.identity import prefix_of
 from eksnetpol.policy.isolation import Isolation as Isolated
+from eksnetpol.policy.isolation import Subjects
 from eksnetpol.policy.owners import owner_of
 from eksnetpol.policy.universe import Classes, PodClass, indexes_of
 
@@ -42,9 +42,10 @@ def isolates(facts: Lookup) -> tuple[Isolation, ...] | None:
     found, names = facts.get("isolation"), facts.get("identities")
     if not (isinstance(found, Seen) and isinstance(names, Seen)):
         return None
-    sides = {d: _side(found.value, names.value, d) for d in DIRECTIONS}
+    ranked = _ranked(found.value)
+    sides = {d: _side(found.value, names.value, ranked[d]) for d in DIRECTIONS}
     counts = _count(found.value, sides, _unserved(facts))
-    rows = list(_rows(sides, counts))
+    rows = list(_rows(sides, counts, [str(s.subject) for s in found.value.subjects]))
     return tuple(sorted(rows, key=lambda r: (not r.closed, r.workload, r.direction == "egress")))
 
 
@@ -53,10 +54,12 @@ def uncovered(facts: Lookup) -> int | None:
     found, names = facts.get("isolation"), facts.get("identities")
     if not (isinstance(found, Seen) and isinstance(names, Seen)):
         return None
-    held = 0
-    for direction in DIRECTIONS:
-        held |= _side(found.value, names.value, direction).isolated
     isolation: Isolated = found.value
+    held = 0
+    for policies in _ranked(isolation).values():
+        for _, subject, _ in policies:
+            held |= subject.selected
+    held = names.value.spread(held & isolation.policed)
     unserved = _unserved(facts)
     left = isolation.universe.members(isolation.policed & ~held)
     return sum(p.spec.node_name not in unserved for c in left for p in c.pods)
@@ -64,7 +67,7 @@ def uncovered(facts: Lookup) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One direction: who is isolated, who closed, and by which policies, those that close first.
+    """One direction: who is isolated, who closed, and by which policies (their places), those that close first.
 
     ``by_name`` are classes that no policy selects, of which pods with one of the identities ``shared`` get the rules of others.
     """
@@ -73,44 +76,58 @@ class _Side:
     closed: Classes
     by_name: Classes
     shared: frozenset[Identity]
-    policies: Mapping[int, tuple[str, ...]]
+    policies: Mapping[int, list[int]]
 
 
-def _side(found: Isolated, names: Identities, direction: Direction) -> _Side:
+_Ranked = list[tuple[int, Subjects, bool]]
+"""Policies of one direction with their places, and whether they have rules for it: those without come first, then by name."""
+
+
+def _ranked(found: Isolated) -> dict[Direction, _Ranked]:
+    places = sorted(range(len(found.subjects)), key=lambda at: found.subjects[at].subject)
+    ranked: dict[Direction, _Ranked] = {}
+    for direction in DIRECTIONS:
+        policies = [(at, s, bool(_rules(s.policy, direction))) for at in places if _polices(s := found.subjects[at], direction)]
+        ranked[direction] = sorted(policies, key=lambda p: p[2])
+    return ranked
+
+
+def _side(found: Isolated, names: Identities, ranked: _Ranked) -> _Side:
     selected = allowing = 0
-    by_class: dict[int, list[tuple[bool, Subject]]] = {}
-    for subject in found.subjects:
-        if not _polices(subject.policy, subject.kind, direction):
-            continue
-        classes = subject.selected & found.policed
-        rules = subject.policy.spec.ingress if direction == "ingress" else subject.policy.spec.egress
+    by_class: dict[int, list[int]] = {}
+    policed = found.policed
+    for at, subject, allows in ranked:
+        classes = subject.selected & policed
         selected |= classes
-        if rules:
+        if allows:
             allowing |= classes
         for index in indexes_of(classes):
-            by_class.setdefault(index, []).append((bool(rules), subject.subject))
-    isolated = names.spread(selected) & found.policed
+            by_class.setdefault(index, []).append(at)
+    isolated = names.spread(selected) & policed
     # What gets the rules of others by its name alone gets whichever those are.
     closed = selected & ~allowing
     by_name = isolated & ~selected
     universe = found.universe
     shared = (p for c in universe.members(selected & names.entangled if by_name else 0) for p in c.pods)
-    policies = {i: tuple(str(s) for _, s in sorted(by)) for i, by in by_class.items()}
-    return _Side(isolated, closed, by_name, frozenset(map(_identity, shared)), policies)
+    return _Side(isolated, closed, by_name, frozenset(map(_identity, shared)), by_class)
 
 
 def _identity(pod: Pod) -> Identity:
     return pod.namespace, prefix_of(pod.name)
 
 
-def _polices(policy: NetworkPolicy, kind: str, direction: Direction) -> bool:
-    rules = policy.spec.ingress if direction == "ingress" else policy.spec.egress
-    if kind == APPLICATION_POLICY:
+def _rules(policy: NetworkPolicy, direction: Direction) -> tuple[object, ...]:
+    return policy.spec.ingress if direction == "ingress" else policy.spec.egress
+
+
+def _polices(subject: Subjects, direction: Direction) -> bool:
+    policy = subject.policy
+    if subject.kind == APPLICATION_POLICY:
         # The API server fills no policyTypes in for this kind, and the controller copies what is there.
         listed = direction.capitalize() in policy.spec.policy_types
     else:
         listed = policy.isolates_ingress if direction == "ingress" else policy.isolates_egress
-    return listed or bool(rules)
+    return listed or bool(_rules(policy, direction))
 
 
 def _unserved(facts: Lookup) -> frozenset[str]:
@@ -154,34 +171,34 @@ def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozense
 
 
 def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, list[Pod]]:
-    found: dict[str, list[Pod]] = {}
-    known_owners: dict[tuple[str, str] | None, str] = {}
-    for pod in pod_class.pods:
-        if pod.spec.node_name in unserved:
-            continue
+    pods = [p for p in pod_class.pods if p.spec.node_name not in unserved] if unserved else list(pod_class.pods)
+    groups: dict[tuple[str, ...], list[Pod]] = {}
+    for pod in pods:
         owners = pod.metadata.owner_references
-        key = (owners[0].kind, owners[0].name) if len(owners) == 1 else None
-        workload = known_owners.get(key) if key else None
-        if workload is None:
-            owner = owner_of(pod)
-            workload = f"{owner.namespace}/{owner.kind}/{owner.name}"
-            if key:
-                known_owners[key] = workload
-        found.setdefault(workload, []).append(pod)
+        # With one owner and the labels that all of a class share, its name decides.
+        key = (owners[0].kind, owners[0].name) if len(owners) == 1 else (pod.name,)
+        if key in groups:
+            groups[key].append(pod)
+        else:
+            groups[key] = [pod]
+    found: dict[str, list[Pod]] = {}
+    for alike in groups.values():
+        owner = owner_of(alike[0])
+        found.setdefault(f"{owner.namespace}/{owner.kind}/{owner.name}", []).extend(alike)
     return found
 
 
-def _rows(sides: Mapping[Direction, _Side], counts: Mapping[str, _Count]) -> Iterator[Isolation]:
+def _rows(sides: Mapping[Direction, _Side], counts: Mapping[str, _Count], names: Sequence[str]) -> Iterator[Isolation]:
     for workload, count in counts.items():
         for direction, side in sides.items():
             if not count.isolated[direction]:
                 continue
-            policies = dict.fromkeys(name for index in count.classes[direction] for name in side.policies.get(index, ()))
+            policies = dict.fromkeys(at for index in count.classes[direction] for at in side.policies.get(index, ()))
             yield Isolation(
                 workload=workload,
                 direction=direction,
                 pods=count.pods,
                 isolated=count.isolated[direction],
                 closed=count.closed[direction],
-                policies=tuple(policies),
+                policies=tuple(names[at] for at in policies),
             )
