@@ -152,13 +152,13 @@ def test_nothing_is_left_and_all_can_be_put_back(way: str) -> None:
     file = disk.files["r1", BACKUP]
     kept = read(file, BACKUP)
     restore = plan_restore(plan.target, run="r1", file=BACKUP, digest="", objects=[k.object for k in kept.objects])
-    carried_out(restore, world, "r2", _with_files(disk))
+    carried_out(restore, world, "r2", with_files(disk))
     world.sleep(60)
     assert {ref: bare(o) for ref, o in policies(world).items()} == {ref: bare(o) for ref, o in before.items()}
     assert not finalizers(world)
 
 
-def _with_files(disk: Disk) -> Disk:
+def with_files(disk: Disk) -> Disk:
     other = Disk()
     other.files = disk.files
     return other
@@ -198,7 +198,7 @@ def test_going_back_enforces_the_same_policies_again(way: str, keep: bool) -> No
     plan = planned(world.snapshot(), keep_policies=keep)
     disk = carried_out(plan, world)
     back = plan_rollback(plan, run="r1", touched=ids(plan))
-    carried_out(back, world, "r2", _with_files(disk))
+    carried_out(back, world, "r2", with_files(disk))
     world.sleep(120)
     assert not is_off(world)
     assert {ref: bare(o) for ref, o in policies(world).items()} == {ref: bare(o) for ref, o in before.items()}

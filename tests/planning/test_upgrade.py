@@ -13,10 +13,13 @@ from eksnetpol.model.eks import AddonSchema
 from eksnetpol.model.kinds import Json
 from eksnetpol.model.plan import All, Apply, Established, Holds, Plan, UpdateAddon, Way
 from eksnetpol.planning.options import UpgradeOptions
+from eksnetpol.planning.places import AWS_NODE
+from eksnetpol.planning.rollback import plan_rollback
 from eksnetpol.planning.upgrade import plan_upgrade
 from eksnetpol.planning.versions import versions_on_the_way
+from eksnetpol.simulation.world import SimulatedCluster
 from tests.planning.clusters import ARGS, SWITCH, facts_of, ids, look, managed, owned, schema, self_managed, variable
-from tests.planning.test_disable import carried_out
+from tests.planning.test_disable import carried_out, with_files
 from tests.planning.test_market import OFFERED
 
 ON = {"enable-network-policy": "true"}
@@ -115,20 +118,6 @@ def test_an_image_that_somebody_else_owns_needs_overwriting_and_their_settings_m
     assert any(f.path == IMAGE and f.owner == "kubectl-edit" for f in plan.forecasts)
     kept = planned(short, "1.20", resolve="PRESERVE")
     assert any("stays under PRESERVE: the old version would go on running" in w for w in kept.warnings)
-
-
-def test_it_is_carried_out_and_then_there_is_nothing_to_do() -> None:
-    from eksnetpol.simulation.world import SimulatedCluster
-
-    world = SimulatedCluster.of(look(of_eks()))
-    carried_out(planned(of_eks(), "1.21"), world)
-    catalog()
-    after = Lookup(world.snapshot())
-    assert str(after.get("addon").value.addon_version) == "v1.21.2-eksbuild.1"  # type: ignore[union-attr]
-    again = plan_upgrade(after, UpgradeOptions(to="1.21"), schemas=SCHEMAS)
-    assert not again.steps
-    assert not again.refusals
-    assert "runs already" in again.title
 
 
 # --- where to ----------------------------------------------------------------------------------------------------------
@@ -290,3 +279,33 @@ def test_endpoints_have_to_outlive_it_and_so_has_their_definition() -> None:
         )
     )
     assert any("1 PolicyEndpoints have to outlive" in f for f in plan.facts)
+
+
+# --- carried out -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("short", [of_eks(), of_people()], ids=["managed", "self-managed"])
+def test_it_is_carried_out_planned_again_and_taken_back(short: Json) -> None:
+    world = SimulatedCluster.of(look(short))
+    before = world.get(AWS_NODE)
+    facts = Lookup(world.snapshot())
+    plan = plan_upgrade(facts, UpgradeOptions(to="1.21"), schemas=SCHEMAS)
+    disk = carried_out(plan, world)
+    catalog()
+    after = Lookup(world.snapshot())
+    assert str(after.get("cni_release").value.base) == "v1.21.2"  # type: ignore[union-attr]
+    again = plan_upgrade(after, UpgradeOptions(to="1.21"), schemas=SCHEMAS)
+    assert not again.steps
+    assert not again.refusals
+    assert "runs already" in again.title
+    back = plan_rollback(plan, run="r1", touched=ids(plan))
+    assert not back.refusals
+    carried_out(back, world, "r2", with_files(disk))
+    now = world.get(AWS_NODE)
+    assert now is not None
+    assert before is not None
+    images = [{c["name"]: c["image"] for c in o["spec"]["template"]["spec"]["containers"]} for o in (before, now)]
+    # EKS writes the images that it has for a release, so only people's own come back to the letter.
+    if plan.way is Way.MANIFEST:
+        assert images[0] == images[1]
+    assert str(Lookup(world.snapshot()).get("cni_release").value.base) == "v1.19.2"  # type: ignore[union-attr]
