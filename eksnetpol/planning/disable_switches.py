@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from eksnetpol.facts.addon_document import SWITCH
 from eksnetpol.facts.configuration import text_of
@@ -62,8 +63,8 @@ def addon_off(facts: Lookup, wanted: DisableOptions) -> Draft:
         disrupts=looks.disruption(rolls),
     )
     changes = [
-        FieldChange(THE_ADDON, path, *(None if v is None else str(v) for v in values))
-        for path, values in changed_leaves(now.stored, document.document).items()
+        FieldChange(THE_ADDON, path, _text(before), _text(after))
+        for path, (before, after) in changed_leaves(now.stored, document.document).items()
     ]
     unfit = "; ".join(f"{p.path}: {p.what}" for p in document.refused)
     return Draft(
@@ -73,6 +74,10 @@ def addon_off(facts: Lookup, wanted: DisableOptions) -> Draft:
         warnings=tuple(folding.words()),
         refusals=(Refusal(f"EKS would refuse the configuration: {unfit}"),) if unfit else (),
     )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else text_of(value)
 
 
 def _held(facts: Lookup, cni: VpcCni | None, switches: Switches) -> Iterator[str]:

@@ -77,9 +77,8 @@ def look(objects: Objects, **more: Any) -> ClusterSnapshot:
         "cluster": cluster, "addon": None, "policy_endpoints": (), "cluster_policy_endpoints": (), "nodes": (), "pods": (),
         **{name: tuple(found) for name, found in sections.items()}, **more,
     }  # fmt: skip
-    return ClusterSnapshot(
-        taken_at=NOW, target=Target(cluster="shop", region="eu-west-1"), **{k: Seen(v) for k, v in seen_sections.items()}
-    )
+    read: dict[str, Any] = {name: Seen(value) for name, value in seen_sections.items()}
+    return ClusterSnapshot(taken_at=NOW, target=Target(cluster="shop", region="eu-west-1"), **read)
 
 
 def facts_of(objects: Objects, **more: Any) -> Lookup:

@@ -26,7 +26,7 @@ from tests.execution.trouble import Disk, Heard, Process
 from tests.planning.clusters import ARGS, SWITCH, VERSION, ids, look, managed, owned, self_managed
 
 ON = {"enable-network-policy": "true"}
-POLICIES = [
+POLICIES: list[Json] = [
     {"name": "web", "pods": {"app": "web"}, "uid": "p-1", "ingress": [{"from": [{"podSelector": {}}]}]},
     {"name": "closed", "uid": "p-2", "labels": {"team": "shop"}},
     {"name": "egress", "namespace": "tools", "uid": "p-3", "types": ["Egress"]},

@@ -103,7 +103,9 @@ def test_a_minor_version_that_only_has_harmful_releases_is_left_out_and_said() -
 
 
 def test_only_what_suits_the_kubernetes_version_is_on_offer() -> None:
-    suits = lambda *versions: tuple(Compatibility(v) for v in versions)  # noqa: E731
+    def suits(*versions: str) -> tuple[Compatibility, ...]:
+        return tuple(Compatibility(v) for v in versions)
+
     listed = (
         AddonRelease("v1.20.5-eksbuild.1", suits("1.31", "1.32")),
         AddonRelease("v1.16.4-eksbuild.2", suits("1.29")),
