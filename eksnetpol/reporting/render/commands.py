@@ -54,9 +54,9 @@ def _acting(step: Step) -> Iterator[str]:
             obj = shlex.quote(json.dumps(step.action.object, separators=(",", ":")))
             yield f"printf %s {obj} | {APPLY} -f -"
         case BackUp(objects, file):
-            name = file.rpartition("/")[2]
+            name = f"{file.rpartition('/')[2].rpartition('.')[0] or 'backup'}.json"
             for kind in dict.fromkeys(str(o.ref.of_kind) for o in objects):
-                yield f"kubectl get {kind} -A -o yaml > {shlex.quote(f'{kind}.{name}')}"
+                yield f"kubectl get {kind} -A -o json > {shlex.quote(f'{kind}.{name}')}"
         case Delete(objects, kinds):
             for kind, namespace, names in _grouped(objects):
                 yield f"kubectl delete {kind}{namespace} {names}"

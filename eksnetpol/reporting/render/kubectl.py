@@ -27,6 +27,7 @@ def write(order: Order) -> str:
 
 def _procedure(order: Order, applied: list[Step]) -> Iterator[str]:
     """Yield the steps in their order: the documents are applied where the first of them stands."""
+    yield ""
     yield "In this order:"
     number = 0
     done = False
@@ -51,12 +52,13 @@ def _procedure(order: Order, applied: list[Step]) -> Iterator[str]:
 
 def _apply(applied: list[Step], number: int) -> Iterator[str]:
     yield f"{number}. look at what would change, then apply this file ({FILE}): {'; '.join(s.title for s in applied)}"
-    yield f"    kubectl diff --server-side --field-manager={MANAGER} -f {FILE}"
-    yield f"    {APPLY} -f {FILE}"
-    yield from (f"    {line}" for s in applied for line in waiting(s.until))
     taking = [f"{t.path} (of {t.manager})" for s in applied if isinstance(s.action, Apply) for t in s.action.takes]
+    forced = " --force-conflicts" if taking else ""
+    yield f"    kubectl diff --server-side --field-manager={MANAGER}{forced} -f {FILE}"
+    yield f"    {APPLY}{forced} -f {FILE}"
+    yield from (f"    {line}" for s in applied for line in waiting(s.until))
     if taking:
-        yield "It takes these fields from other managers, so the apply needs --force-conflicts; the diff must show no others:"
+        yield "It takes these fields from other managers, hence --force-conflicts; without it, the apply must name no others:"
         yield from (f"    {field}" for field in taking)
     if any(isinstance(s.action, Apply) and s.action.keeps for s in applied):
         yield f"What field manager {MANAGER} applied earlier and this file leaves out is taken away; the diff shows it."

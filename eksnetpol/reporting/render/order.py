@@ -136,8 +136,8 @@ def head(order: Order, where: Iterable[str]) -> Iterator[str]:
     sentence = plan_view.headline(plan).partition(": ")
     yield f"{sentence[0][:1].upper()}{sentence[0][1:]}."
     yield f"Written by eksnetpol {plan.tool} from a look at {plan.target.title}, for its owner to put in place."
-    yield ""
-    yield from where
+    said = tuple(where)
+    yield from ("", *said) if said else ()
     if plan.facts or plan.warnings:
         yield ""
         yield from (f"{fact[:1].upper()}{fact[1:]}." for fact in plan.facts)

@@ -7,7 +7,7 @@
 //
 // Before it, in this order:
 // 1. Back up 3 policies
-//   kubectl get networkpolicies.networking.k8s.io -A -o yaml > networkpolicies.networking.k8s.io.policies.yaml
+//   kubectl get networkpolicies.networking.k8s.io -A -o json > networkpolicies.networking.k8s.io.policies.json
 // 2. Delete 3 policies
 //   kubectl delete networkpolicies.networking.k8s.io -n shop allow-api default-deny
 //   kubectl delete networkpolicies.networking.k8s.io -n bank 'it'"'"'s mine'
