@@ -44,7 +44,7 @@ def _walk(fields: Mapping[str, Any], above: Path) -> Iterator[tuple[Path, bool, 
             continue
         path = (*above, _canonical(element))
         inner = below if isinstance(below, Mapping) else {}
-        deeper = any(key != "." for key in inner)
+        deeper = any(key.startswith(_ELEMENTS) for key in inner)
         yield path, not deeper, "." in inner
         if deeper:
             yield from _walk(inner, path)

@@ -164,13 +164,17 @@ SAID_BY_SILENCE: Final[Mapping[str, Any]] = {
     "hostIPC": False,
     "hostNetwork": False,
     "hostPID": False,
+    "preserveUnknownFields": False,
     "readOnly": False,
     "stdin": False,
     "stdinOnce": False,
     "tty": False,
     "value": "",
 }
-"""Fields of pods with the value that the API server does not write down: whoever says it will not find it."""
+"""Fields of pods, and one of definitions, with the value that the API server does not write down.
+
+Whoever applies it will not find it, and whoever else applies it too is in conflict with them over it.
+"""
 
 
 def as_kept(obj: Json, layout: Layout) -> Json:
@@ -197,7 +201,7 @@ def _dropped(name: str, value: Any, shape: Shape, *, own: bool) -> bool:
     if value is None or value == []:
         return True
     if value == {}:
-        return shape.form == "map" and not shape.fields and shape.rest is not None
+        return name in paths.PLAIN_MAPS or (shape.form == "map" and not shape.fields and shape.rest is not None)
     return own and isinstance(value, (bool, str)) and not value and name in SAID_BY_SILENCE
 
 

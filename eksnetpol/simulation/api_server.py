@@ -268,7 +268,7 @@ class ApiObjects:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"simulated/{self._store.version}"))
 
     def _made(self, ref: ObjectRef, new: Json, *, dry_run: bool) -> Json:
-        given = {"uid": self._uid(), "creationTimestamp": stamp(self.now())}
+        given: Json = {"uid": self._uid(), "creationTimestamp": stamp(self.now())}
         given |= {"generation": 1} if counts_generations(new) else {}
         meta = {name: value for name, value in new["metadata"].items() if name not in _KEPT} | given
         new = {**new, "metadata": meta}

@@ -51,7 +51,7 @@ def invalid(answer: Answer) -> bool:
     return bool(causes) and {c["reason"] for c in causes} <= {"FieldValueRequired", "FieldValueTypeInvalid"}
 
 
-_WORDS = {
+_WORDS: dict[type[errors.EksNetpolError], str] = {
     errors.Conflict: "conflict",
     errors.Exists: "exists",
     errors.Busy: "busy",
@@ -64,7 +64,7 @@ def our_outcome(act: Callable[[], object]) -> Outcome:
     """Return what came of a write of ours."""
     try:
         act()
-    except tuple(_WORDS) as error:
+    except errors.EksNetpolError as error:
         if isinstance(error.__cause__, (TestFailed, BadPatch)):
             return Outcome("patch refused")
         fields = error.fields if isinstance(error, errors.Conflict) else ()
@@ -166,7 +166,7 @@ class Twin:
 
     def completed(self, obj: Json) -> Json:
         """Return *obj* with what a real API server adds to it of its own."""
-        found = {name: value for name, value in self._defaulted(obj).items() if name != "status"}
+        found: Json = {name: value for name, value in self._defaulted(obj).items() if name != "status"}
         found["metadata"] = {name: value for name, value in found["metadata"].items() if name not in (*_GIVEN, "generation")}
         return found
 
@@ -179,7 +179,7 @@ class Twin:
         answer = self.server.create(bare, "completing", dryRun="All")
         assert answer.ok, self._said(str(answer.body))
         kept = {name: ours["metadata"][name] for name in ("name", "generation", "finalizers") if name in ours["metadata"]}
-        return answer.body | {"metadata": answer.body["metadata"] | kept}
+        return {**answer.body, "metadata": answer.body["metadata"] | kept}
 
     def _said(self, what: str) -> str:
         return "\n".join([*self.log, what])
@@ -187,7 +187,7 @@ class Twin:
 
 def books(obj: Json) -> list[Json]:
     """Return who owns what, in order of their names; of times only whether there is one."""
-    lines = copied(obj["metadata"].get("managedFields") or [])
+    lines: list[Json] = copied(obj["metadata"].get("managedFields") or [])
     for line in lines:
         line["time"] = "time" in line
     return sorted(lines, key=lambda line: (line["manager"], line["operation"], line.get("subresource", "")))
@@ -195,7 +195,7 @@ def books(obj: Json) -> list[Json]:
 
 def plain(obj: Json) -> Json:
     """Return *obj* without what each API server gives it by itself."""
-    found = copied(obj)
+    found: Json = copied(obj)
     for name in _GIVEN:
         found["metadata"].pop(name, None)
     if obj["kind"] == DAEMONSET.name:
