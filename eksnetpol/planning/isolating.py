@@ -42,10 +42,11 @@ def isolates(facts: Lookup) -> tuple[Isolation, ...] | None:
     found, names = facts.get("isolation"), facts.get("identities")
     if not (isinstance(found, Seen) and isinstance(names, Seen)):
         return None
-    ranked = _ranked(found.value)
+    called = [str(s.subject) for s in found.value.subjects]
+    ranked = _ranked(found.value, called)
     sides = {d: _side(found.value, names.value, ranked[d]) for d in DIRECTIONS}
     counts = _count(found.value, sides, _unserved(facts))
-    rows = list(_rows(sides, counts, [str(s.subject) for s in found.value.subjects]))
+    rows = list(_rows(sides, counts, called))
     return tuple(sorted(rows, key=lambda r: (not r.closed, r.workload, r.direction == "egress")))
 
 
@@ -56,8 +57,8 @@ def uncovered(facts: Lookup) -> int | None:
         return None
     isolation: Isolated = found.value
     held = 0
-    for policies in _ranked(isolation).values():
-        for _, subject, _ in policies:
+    for subject in isolation.subjects:
+        if any(_polices(subject, d) for d in DIRECTIONS):
             held |= subject.selected
     held = names.value.spread(held & isolation.policed)
     unserved = _unserved(facts)
@@ -83,8 +84,8 @@ _Ranked = list[tuple[int, Subjects, bool]]
 """Policies of one direction with their places, and whether they have rules for it: those without come first, then by name."""
 
 
-def _ranked(found: Isolated) -> dict[Direction, _Ranked]:
-    places = sorted(range(len(found.subjects)), key=lambda at: found.subjects[at].subject)
+def _ranked(found: Isolated, called: Sequence[str]) -> dict[Direction, _Ranked]:
+    places = sorted(range(len(called)), key=called.__getitem__)
     ranked: dict[Direction, _Ranked] = {}
     for direction in DIRECTIONS:
         policies = [(at, s, bool(_rules(s.policy, direction))) for at in places if _polices(s := found.subjects[at], direction)]
@@ -156,36 +157,40 @@ def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozense
     near = 0
     for namespace in {c.namespace for c in universe.members(hit)}:
         near |= universe.in_namespace.get(namespace, 0)
+    # Looked up class by class, sets of places are cheaper than numbers of thousands of bits.
+    looked_up = [(d, s, *(frozenset(indexes_of(c)) for c in (s.isolated, s.closed, s.by_name))) for d, s in sides.items()]
     counts: dict[str, _Count] = {}
     for pod_class in universe.members(near & found.policed):
+        index = pod_class.index
         for workload, pods in _by_workload(pod_class, unserved).items():
-            count = counts.setdefault(workload, _Count())
+            count = counts.get(workload) or counts.setdefault(workload, _Count())
             count.pods += len(pods)
-            for direction, side in sides.items():
-                if side.isolated & pod_class.bit:
-                    some = pods if not side.by_name & pod_class.bit else [p for p in pods if _identity(p) in side.shared]
+            for direction, side, isolated, closed, by_name in looked_up:
+                if index in isolated:
+                    some = pods if index not in by_name else [p for p in pods if _identity(p) in side.shared]
                     count.isolated[direction] += len(some)
-                    count.closed[direction] += len(some) if side.closed & pod_class.bit else 0
-                    count.classes[direction].append(pod_class.index)
+                    count.closed[direction] += len(some) if index in closed else 0
+                    count.classes[direction].append(index)
     return counts
 
 
-def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> dict[str, list[Pod]]:
-    pods = [p for p in pod_class.pods if p.spec.node_name not in unserved] if unserved else list(pod_class.pods)
-    groups: dict[tuple[str, ...], list[Pod]] = {}
-    for pod in pods:
-        owners = pod.metadata.owner_references
-        # With one owner and the labels that all of a class share, its name decides.
-        key = (owners[0].kind, owners[0].name) if len(owners) == 1 else (pod.name,)
-        if key in groups:
-            groups[key].append(pod)
-        else:
-            groups[key] = [pod]
+def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> Mapping[str, Sequence[Pod]]:
+    pods: Sequence[Pod] = pod_class.pods
+    if unserved:
+        pods = [p for p in pods if p.spec.node_name not in unserved]
+    # With one owner and the labels that all of a class share, kind and name of the owner decide.
+    keys = [(o[0].kind, o[0].name) if len(o) == 1 else None for o in [p.metadata.owner_references for p in pods]]
+    if len(set(keys)) == 1 and keys[0] is not None:
+        return {_called(pods[0]): pods}
     found: dict[str, list[Pod]] = {}
-    for alike in groups.values():
-        owner = owner_of(alike[0])
-        found.setdefault(f"{owner.namespace}/{owner.kind}/{owner.name}", []).extend(alike)
+    for pod in pods:
+        found.setdefault(_called(pod), []).append(pod)
     return found
+
+
+def _called(pod: Pod) -> str:
+    owner = owner_of(pod)
+    return f"{owner.namespace}/{owner.kind}/{owner.name}"
 
 
 def _rows(sides: Mapping[Direction, _Side], counts: Mapping[str, _Count], names: Sequence[str]) -> Iterator[Isolation]:

@@ -88,7 +88,9 @@ def part_of(schema: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
 def changed_leaves(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return the values of two documents that differ, by dotted path: before and after, None for what is not there."""
     old, new = dict(leaves(before)), dict(leaves(after))
-    return {p: (old.get(p), new.get(p)) for p in sorted({*old, *new}) if old.get(p) != new.get(p)}
+    found = {p: (old.get(p), new.get(p)) for p in sorted({*old, *new}) if old.get(p) != new.get(p)}
+    # A mapping without keys is a leaf, and no longer one as soon as it has a key: that key is what changed.
+    return {p: values for p, values in found.items() if values != ({}, None) or not any(q.startswith(f"{p}.") for q in new)}
 
 
 def _set(document: Mapping[str, Any], wanted: Mapping[str, str], schema: Mapping[str, Any]) -> Json:
