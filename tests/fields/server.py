@@ -49,7 +49,9 @@ class Server:
         headers = self._headers | ({"Content-Type": content} if body is not None else {})
         self._connection.request(method, target, None if body is None else json.dumps(body), headers)
         answer = self._connection.getresponse()
-        return Answer(answer.status, json.loads(answer.read()))
+        said = answer.read()
+        # Of a kind that is not served it says so in plain text.
+        return Answer(answer.status, json.loads(said) if said.startswith(b"{") else {"message": said.decode()})
 
     def get(self, ref: ObjectRef) -> Json | None:
         """Return an object, None where it cannot be had."""
