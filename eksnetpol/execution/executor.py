@@ -22,7 +22,7 @@ from eksnetpol.execution.progress import Past, StepPast, past_of
 from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
-from eksnetpol.model.plan import Apply, Look, Plan, Step
+from eksnetpol.model.plan import Apply, Create, Look, Plan, Step
 
 LEASE_PATIENCE = 120.0
 """Seconds that taking the Lease may take while the API server does not answer."""
@@ -196,6 +196,8 @@ class _Run:
         waiter.call(lambda: preimage.keep(step.action, preimage.name_of(number, step.id), self._hands, self._journal))
         actor = Actor(self._hands, self._journal, self._clock, self._watcher, self._lease, waiter, observer)
         acted = actor.act(step, past)
+        if isinstance(step.action, Apply | Create):
+            observer.made = step.action.ref
         if acted is not None and not isinstance(step.action, Look):
             self._write("acted", step, data=acted)
         return acted

@@ -37,7 +37,8 @@ class Lease:
         self._clock = clock
         self._watcher = watcher
         self._run = run
-        self._identity = f"{run} {holder}".strip()
+        # The run comes first, so that a process which goes on with it knows the Lease for its own.
+        self._identity = holder if holder.split(" ", 1)[0] == run else f"{run} {holder}".strip()
         self._live: Json | None = None
         self._renewed = 0.0
 

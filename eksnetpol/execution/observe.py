@@ -62,6 +62,8 @@ class Observer:
     ) -> None:
         self._hands = hands
         self._journal = journal
+        self.made: ObjectRef | None = None
+        """The object that this step has written: where it is not there, it has been there."""
         self.roll = RolloutWatch(hands, clock, tell or (lambda _: None), began)
         self.addon = AddonWatch(hands, clock, ask or _at_once, self.roll, update=update, acted=acted)
 
@@ -114,6 +116,8 @@ class Observer:
         ref = condition.ref
         live = self._hands.get(ref)
         awaited = Awaited(ref, lambda found: not _unlike(found, condition), version_of(live))
+        if live is None and ref == self.made:
+            return hopeless(f"{ref} is not there any more: somebody deleted it after it was written")
         if live is None:
             return pending(f"{ref} is not there", awaited)
         unlike = _unlike(live, condition)

@@ -111,7 +111,7 @@ class Waiter:
             if self.left <= 0:
                 raise OutOfPatience(seen.seen)
             self.idle(min(pause, self.left), seen.awaited)
-            pause = min(pause * 1.5, _SLOWEST_LOOK if seen.awaited is None or seen.awaited.paced else PACE)
+            pause = min(pause * 1.5, PACE if seen.awaited is None else _SLOWEST_LOOK)
 
     def pause(self, seconds: float) -> None:
         """Wait *seconds*, not beyond the end of patience, and keep the Lease meanwhile."""
