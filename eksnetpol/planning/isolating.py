@@ -26,7 +26,7 @@ from eksnetpol.policy.identity import prefix_of
 from eksnetpol.policy.isolation import Isolation as Isolated
 from eksnetpol.policy.isolation import Subjects
 from eksnetpol.policy.owners import owner_of
-from eksnetpol.policy.universe import Classes, PodClass, indexes_of
+from eksnetpol.policy.universe import PodClass, indexes_of
 
 Direction = Literal["ingress", "egress"]
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
@@ -70,12 +70,13 @@ def uncovered(facts: Lookup) -> int | None:
 class _Side:
     """One direction: who is isolated, who closed, and by which policies (their places), those that close first.
 
+    All classes are here by their places: looked up one by one, that is cheaper than numbers of thousands of bits.
     ``by_name`` are classes that no policy selects, of which pods with one of the identities ``shared`` get the rules of others.
     """
 
-    isolated: Classes
-    closed: Classes
-    by_name: Classes
+    isolated: frozenset[int]
+    closed: frozenset[int]
+    by_name: frozenset[int]
     shared: frozenset[Identity]
     policies: Mapping[int, list[int]]
 
@@ -110,7 +111,13 @@ def _side(found: Isolated, names: Identities, ranked: _Ranked) -> _Side:
     by_name = isolated & ~selected
     universe = found.universe
     shared = (p for c in universe.members(selected & names.entangled if by_name else 0) for p in c.pods)
-    return _Side(isolated, closed, by_name, frozenset(map(_identity, shared)), by_class)
+    return _Side(
+        isolated=frozenset(indexes_of(isolated)),
+        closed=frozenset(indexes_of(closed)),
+        by_name=frozenset(indexes_of(by_name)),
+        shared=frozenset(map(_identity, shared)),
+        policies=by_class,
+    )
 
 
 def _identity(pod: Pod) -> Identity:
@@ -149,27 +156,23 @@ class _Count:
 
 
 def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozenset[str]) -> dict[str, _Count]:
-    hit = 0
-    for side in sides.values():
-        hit |= side.isolated
     universe = found.universe
+    hit = frozenset[int]().union(*(side.isolated for side in sides.values()))
     # Only workloads with isolated pods are spoken of, and all pods of a workload are in its namespace.
     near = 0
-    for namespace in {c.namespace for c in universe.members(hit)}:
+    for namespace in {universe.classes[index].namespace for index in hit}:
         near |= universe.in_namespace.get(namespace, 0)
-    # Looked up class by class, sets of places are cheaper than numbers of thousands of bits.
-    looked_up = [(d, s, *(frozenset(indexes_of(c)) for c in (s.isolated, s.closed, s.by_name))) for d, s in sides.items()]
     counts: dict[str, _Count] = {}
     for pod_class in universe.members(near & found.policed):
         index = pod_class.index
         for workload, pods in _by_workload(pod_class, unserved).items():
             count = counts.get(workload) or counts.setdefault(workload, _Count())
             count.pods += len(pods)
-            for direction, side, isolated, closed, by_name in looked_up:
-                if index in isolated:
-                    some = pods if index not in by_name else [p for p in pods if _identity(p) in side.shared]
+            for direction, side in sides.items():
+                if index in side.isolated:
+                    some = pods if index not in side.by_name else [p for p in pods if _identity(p) in side.shared]
                     count.isolated[direction] += len(some)
-                    count.closed[direction] += len(some) if index in closed else 0
+                    count.closed[direction] += len(some) if index in side.closed else 0
                     count.classes[direction].append(index)
     return counts
 
