@@ -75,5 +75,4 @@ APPLIED = (
 )
 PATCHED_POLICIES = _each("patch", POLICIES)
 REPLACED = (_on("update", kinds.LEASE, LEASE_NAME),)
-DELETED = (_on("delete", kinds.CONFIGMAP, SWITCH), _on("delete", kinds.DEFINITION, *DEFINITIONS))
 DELETED_POLICIES = _each("delete", (*POLICIES, *ENDPOINTS))

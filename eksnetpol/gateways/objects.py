@@ -112,7 +112,7 @@ class ObjectCalls:
             return made
         return self._object(answer, needed)
 
-    @needs(*permitted.DELETED, *permitted.DELETED_POLICIES, commands=POLICY_CHANGING)
+    @needs(*permitted.DELETED_POLICIES, commands=POLICY_CHANGING)
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error.
 

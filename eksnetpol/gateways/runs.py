@@ -22,8 +22,9 @@ from eksnetpol.errors import EksNetpolError, JournalError, UnreadableInput, Usag
 from eksnetpol.gateways import plan_file
 from eksnetpol.gateways.durable import replace_file, sync_folder
 from eksnetpol.gateways.run_folder import JOURNAL, PLAN, Header, RunFolder, write_new
-from eksnetpol.gateways.run_state import RunSummary, same_cluster, summary_of
+from eksnetpol.gateways.run_state import same_cluster, summary_of
 from eksnetpol.model.plan import Plan, Verb
+from eksnetpol.model.runs import RunSummary
 from eksnetpol.model.snapshot import Target
 
 ROOM = 1 << 20

@@ -210,7 +210,7 @@ def test_only_what_was_seen_is_replaced(hands: RealHands, namespace: str) -> Non
 
 
 def test_only_the_object_that_is_meant_is_deleted(hands: RealHands, namespace: str) -> None:
-    made = hands.create(config(namespace))
+    made = hands.create(policy(namespace))
     ref = ObjectRef.of(made)
     hands.delete(ref, uid="11111111-2222-3333-4444-555555555555")
     assert hands.get(ref) == made
@@ -232,11 +232,11 @@ def soon(act: Callable[[], object]) -> None:
 
 
 def test_a_change_is_seen_when_it_happens_and_the_end_too(hands: RealHands, namespace: str) -> None:
-    made = hands.create(config(namespace, a="1"))
+    made = hands.create(policy(namespace))
     ref = ObjectRef.of(made)
 
     def change() -> None:
-        hands.apply(config(namespace, a="2"), force=True)
+        hands.patch(ref, [{"op": "add", "path": "/metadata/labels", "value": {"tier": "web"}}])
         hands.delete(ref)
 
     soon(change)
@@ -244,7 +244,7 @@ def test_a_change_is_seen_when_it_happens_and_the_end_too(hands: RealHands, name
     events = hands.watch(ref, since=made["metadata"]["resourceVersion"], seconds=10)
     first = next(events)
     assert first is not None
-    assert first["data"] == {"a": "2"}
+    assert first["metadata"]["labels"] == {"tier": "web"}
     assert next(events) is None
     assert time.monotonic() - began < 3
     events.close()  # type: ignore[attr-defined]
@@ -357,7 +357,8 @@ def _definition(hands: RealHands, _: str) -> object:
     bare = {key: live[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": live["metadata"]["name"]}}
     hands.apply(bare, dry_run=True)
     with pytest.raises(Exists):
-        return hands.create(bare)
+        hands.create(bare)
+    return live
 
 
 def _lease(hands: RealHands, _: str) -> object:

@@ -101,8 +101,8 @@ def _replace(hands: RealHands, before: Json) -> object:
     return hands.replace({**before, "spec": {"holderIdentity": "us"}})
 
 
-def _delete(hands: RealHands, before: Json) -> object:
-    return hands.delete(ObjectRef.of(before), uid=before["metadata"]["uid"])
+def _delete(hands: RealHands, before: Json) -> None:
+    hands.delete(ObjectRef.of(before), uid=before["metadata"]["uid"])
 
 
 def _there(live: Json | None) -> bool:

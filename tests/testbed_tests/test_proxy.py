@@ -117,7 +117,8 @@ def test_it_kills_whoever_asks(script: Script, url: str, control_plane: ControlP
     name = f"killed-{after}".lower()
     config_file = control_plane.kubeconfig(server=url)
     script.when(lambda call: call.changes, Kill(after=after))
-    command = [control_plane._programs.program("kubectl"), "--kubeconfig", config_file, "create", "configmap", name]  # noqa: SLF001
+    kubectl = str(control_plane._programs.program("kubectl"))  # noqa: SLF001
+    command = [kubectl, "--kubeconfig", str(config_file), "create", "configmap", name]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     script.victim = process.pid
     assert process.wait(20) == -9
