@@ -92,7 +92,7 @@ def headline(
     on = switches.controller is Switch.ON
     if moving:
         return Headline(Verdict.ROLLING, moving)
-    half = (*_switches(vpc_cni, switches), *_nodes(switches, auto_mode, rollout_by_node))
+    half = (*_switches(vpc_cni, switches, auto_mode), *_nodes(switches, auto_mode, rollout_by_node))
     if half:
         return Headline(Verdict.HALF_ON, half)
     words = _words(vpc_cni, auto_mode, on=on)
@@ -133,9 +133,11 @@ def _moving(addon: Addon | Unread | None, update: Update | None, rollout: Rollou
         yield rollout.words
 
 
-def _switches(cni: VpcCni | None, switches: Switches) -> Iterator[str]:
+def _switches(cni: VpcCni | None, switches: Switches, auto: AutoMode | None) -> Iterator[str]:
     """Yield where one of the two is on and the other is not."""
     controller, agent = switches.controller, switches.agent
+    if cni is None and auto is None and controller is Switch.ON:
+        yield "the controller is on, and there is no aws-node DaemonSet and no Auto Mode: nothing enforces"
     if cni is not None and (controller is Switch.ON) != (agent is Switch.ON):
         if controller is Switch.ON:
             yield f"the controller is on and the agent is {agent}: nothing is enforced on EC2 nodes"
@@ -152,6 +154,8 @@ def _nodes(switches: Switches, auto: AutoMode | None, rollout: RolloutByNode | U
         lacking = sum(n.state is not NodeState.READY and n.node_is_ready for n in rollout.nodes)
         if lacking:
             yield f"no ready agent on {lacking} of {len(rollout.nodes)} nodes"
+        elif not rollout.nodes and rollout.ready < rollout.desired:
+            yield rollout.words
 
 
 def _words(cni: VpcCni | None, auto: AutoMode | None, *, on: bool) -> str:
@@ -160,4 +164,4 @@ def _words(cni: VpcCni | None, auto: AutoMode | None, *, on: bool) -> str:
         return f"both switches are {word}"
     if auto is not None:
         return f"the controller is {word} for the nodes of Auto Mode, and there is no aws-node DaemonSet"
-    return f"the controller is {word}, but there is no aws-node DaemonSet and no Auto Mode: nothing enforces"
+    return "the controller is off, and there is no aws-node DaemonSet and no Auto Mode"

@@ -11,9 +11,9 @@ from eksnetpol.gateways.permits import (
     ASKING,
     CLUSTER,
     FARGATE_PROFILE,
+    LOOKING,
     NODEGROUP,
     POD_IDENTITY,
-    READING,
     iam,
     needs,
 )
@@ -27,7 +27,7 @@ class EksCalls:
 
     door: AwsDoor
 
-    @needs(iam("eks:DescribeCluster", CLUSTER), commands=(*READING, *ASKING))
+    @needs(iam("eks:DescribeCluster", CLUSTER), commands=(*LOOKING, *ASKING))
     def describe_cluster(self, cluster: str) -> eks.Cluster:
         """Return the cluster; raise `NotFound` when this account and region have none of that name."""
         try:
@@ -44,7 +44,7 @@ class EksCalls:
         """Return the names of the add-ons EKS manages there."""
         return tuple(self.door.pages("eks", "ListAddons", "addons", clusterName=cluster))
 
-    @needs(iam("eks:DescribeAddon", ADDON))
+    @needs(iam("eks:DescribeAddon", ADDON), commands=LOOKING)
     def describe_addon(self, cluster: str, name: str) -> eks.Addon | None:
         """Return an add-on, or None where EKS does not manage it."""
         try:
@@ -69,7 +69,7 @@ class EksCalls:
             return None
         return convert(answer, eks.AddonSchema, "eks:DescribeAddonConfiguration")
 
-    @needs(iam("eks:ListUpdates", CLUSTER, ADDON), iam("eks:DescribeUpdate", CLUSTER, ADDON))
+    @needs(iam("eks:ListUpdates", CLUSTER, ADDON), iam("eks:DescribeUpdate", CLUSTER, ADDON), commands=LOOKING)
     def addon_updates(self, cluster: str, name: str) -> tuple[eks.Update, ...]:
         """Return the updates of an add-on that EKS remembers, the newest first; none where there is no such add-on."""
 

@@ -13,7 +13,7 @@ from eksnetpol.gateways.kubernetes_access import AccessQuestions
 from eksnetpol.gateways.kubernetes_custom import CustomKinds
 from eksnetpol.gateways.kubernetes_http import ApiServer
 from eksnetpol.gateways.kubernetes_lists import Resource, decode, list_all
-from eksnetpol.gateways.permits import needs, rbac
+from eksnetpol.gateways.permits import LOOKING, needs, rbac
 from eksnetpol.gateways.pods import PodReducer, WirePod
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
@@ -106,12 +106,12 @@ class KubernetesApi(CustomKinds, AccessQuestions):
     def __init__(self, api: ApiServer) -> None:
         self.api = api
 
-    @needs(VERSION)
+    @needs(VERSION, commands=LOOKING)
     def server_version(self) -> str:
         """Return the version the API server gives."""
         return decode(self.api.get("/version", VERSION), _Version, str(VERSION), self.api.server).git_version
 
-    @needs(NODES.list)
+    @needs(NODES.list, commands=LOOKING)
     def nodes(self) -> tuple[k8s.Node, ...]:
         """Return all nodes."""
         return list_all(self.api, NODES, k8s.Node, reduce=sanitize.plain)
@@ -126,13 +126,13 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         """Return all pods, their containers without environment and arguments."""
         return list_all(self.api, PODS, WirePod, reduce=PodReducer())
 
-    @needs(PODS.list)
+    @needs(PODS.list, commands=LOOKING)
     def agent_pods(self) -> tuple[k8s.AgentPod, ...]:
         """Return the pods of ``aws-node`` with the state of each container."""
         query = {"labelSelector": AGENT_SELECTOR}
         return list_all(self.api, PODS, k8s.AgentPod, reduce=sanitize.agent_pod, namespace=_KUBE_SYSTEM, query=query)
 
-    @needs(DAEMONSETS.list)
+    @needs(DAEMONSETS.list, commands=LOOKING)
     def daemonsets(self) -> tuple[k8s.Workload, ...]:
         """Return all DaemonSets."""
         return self._workloads(DAEMONSETS, "DaemonSet")
@@ -163,7 +163,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
             reduce=lambda c: clean(workload_of(c)),
         )
 
-    @needs(REVISIONS.list)
+    @needs(REVISIONS.list, commands=LOOKING)
     def controller_revisions(self) -> tuple[k8s.ControllerRevision, ...]:
         """Return the stored templates of the ``aws-node`` DaemonSet, the newest last."""
         found = list_all(
@@ -192,7 +192,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         """Return all ServiceAccounts."""
         return list_all(self.api, SERVICE_ACCOUNTS, k8s.ServiceAccount, reduce=sanitize.plain)
 
-    @needs(CONFIGMAPS.named("get", *sanitize.CONFIGMAPS), CONFIGMAPS.named("list", *sanitize.LOG_SHIPPERS))
+    @needs(CONFIGMAPS.named("get", *sanitize.CONFIGMAPS), CONFIGMAPS.named("list", *sanitize.LOG_SHIPPERS), commands=LOOKING)
     def configmaps(self) -> tuple[k8s.ConfigMap, ...]:
         """Return the few ConfigMaps that are read by name, with the keys that are read."""
         known = self._by_name(CONFIGMAPS, k8s.ConfigMap, *sanitize.CONFIGMAPS, namespace=_KUBE_SYSTEM)
@@ -210,7 +210,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         )
         return tuple(sanitize.config_map(c) for c in (*known, *shippers))
 
-    @needs(CRDS.list)
+    @needs(CRDS.list, commands=LOOKING)
     def crds(self) -> tuple[k8s.CustomResourceDefinition, ...]:
         """Return all CustomResourceDefinitions, of schemas only a digest, and that only for the VPC CNI's own."""
         return list_all(self.api, CRDS, WireCrd, reduce=crd_of)
@@ -253,7 +253,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         """Return all APIServices."""
         return list_all(self.api, API_SERVICES, k8s.ApiService, reduce=sanitize.plain)
 
-    @needs(NETWORK_POLICIES.list)
+    @needs(NETWORK_POLICIES.list, commands=LOOKING)
     def network_policies(self) -> tuple[pol.NetworkPolicy, ...]:
         """Return all NetworkPolicies."""
         return list_all(self.api, NETWORK_POLICIES, pol.NetworkPolicy, reduce=sanitize.plain)

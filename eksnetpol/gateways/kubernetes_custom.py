@@ -12,7 +12,7 @@ from eksnetpol.gateways import custom, sanitize
 from eksnetpol.gateways.custom import Served, Shape, served
 from eksnetpol.gateways.kubernetes_http import ApiServer
 from eksnetpol.gateways.kubernetes_lists import Resource, count_all, list_all
-from eksnetpol.gateways.permits import needs
+from eksnetpol.gateways.permits import LOOKING, needs
 from eksnetpol.interfaces import Crds
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
@@ -26,12 +26,12 @@ class CustomKinds:
 
     api: ApiServer
 
-    @needs(custom.APPLICATION_POLICIES.list)
+    @needs(custom.APPLICATION_POLICIES.list, commands=LOOKING)
     def application_policies(self, crds: Crds) -> tuple[pol.NetworkPolicy, ...]:
         """Return all ApplicationNetworkPolicies."""
         return self._typed(crds, custom.APPLICATION_POLICIES, pol.NetworkPolicy)
 
-    @needs(custom.CLUSTER_POLICIES.list)
+    @needs(custom.CLUSTER_POLICIES.list, commands=LOOKING)
     def cluster_policies(self, crds: Crds) -> tuple[pol.ClusterNetworkPolicy, ...]:
         """Return all ClusterNetworkPolicies of ``networking.k8s.aws``."""
         return self._typed(crds, custom.CLUSTER_POLICIES, pol.ClusterNetworkPolicy)
@@ -46,12 +46,12 @@ class CustomKinds:
             for item in self._list(found.resource, AdminPolicy, custom.admin_policy(found.kind, found.resource))
         )
 
-    @needs(custom.POLICY_ENDPOINTS.list)
+    @needs(custom.POLICY_ENDPOINTS.list, commands=LOOKING)
     def policy_endpoints(self, crds: Crds) -> tuple[pol.PolicyEndpoint, ...]:
         """Return all PolicyEndpoints."""
         return self._typed(crds, custom.POLICY_ENDPOINTS, pol.PolicyEndpoint)
 
-    @needs(custom.CLUSTER_POLICY_ENDPOINTS.list)
+    @needs(custom.CLUSTER_POLICY_ENDPOINTS.list, commands=LOOKING)
     def cluster_policy_endpoints(self, crds: Crds) -> tuple[pol.PolicyEndpoint, ...]:
         """Return all ClusterPolicyEndpoints."""
         return self._typed(crds, custom.CLUSTER_POLICY_ENDPOINTS, pol.PolicyEndpoint)
@@ -71,7 +71,7 @@ class CustomKinds:
         """Return all NetworkAttachmentDefinitions, without their configuration."""
         return self._custom(crds, custom.NETWORK_ATTACHMENTS, custom.nothing)
 
-    @needs(custom.NODE_CLASSES.list)
+    @needs(custom.NODE_CLASSES.list, commands=LOOKING)
     def node_classes(self, crds: Crds) -> tuple[k8s.CustomObject, ...]:
         """Return the NodeClasses of EKS Auto Mode: their settings for policies and for addresses."""
         kept = custom.only("networkPolicy", "networkPolicyEventLogs", "advancedNetworking", "snatPolicy")

@@ -27,8 +27,11 @@ CHANGING = ("enable", "upgrade", "disable", "restore", "apply", "resume", "rollb
 POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback")
 """Commands that may take policies away or put them back: `apply` and `resume` carry out plans of `disable` as well."""
 
-READING = ("preflight", "snapshot save", "status", "render", *CHANGING)
-"""Commands that look at a live cluster."""
+READING = ("preflight", "snapshot save", "render", *CHANGING)
+"""Commands that look at all there is of a live cluster."""
+
+LOOKING = (*READING, "status")
+"""Those, and the one that looks at no more than tells what is on: what each verb of the gateways that it calls declares."""
 
 ASKING = ("permissions check",)
 """Commands that only ask what they may."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from eksnetpol.assets.codes import issue
 from eksnetpol.facts.headline import Verdict
-from eksnetpol.facts.rollout_state import NodeRollout, NodeState, RolloutByNode
+from eksnetpol.facts.rollout_state import NodeState, RolloutByNode
 from eksnetpol.facts.status import Status
 from eksnetpol.facts.vpc_cni import CONFIGMAP, CONTROLLER_KEY, Switch
 from eksnetpol.model.eks import AddonIssue
@@ -108,23 +108,10 @@ def sections(standing: Standing, *, everything: bool = False) -> Iterator[tuple[
         ("Told otherwise", [f"{s.path}={s.wanted} in the configuration values, live is {s}" for s in status.drift]),
         ("What EKS reports", [line for found in status.issues for line in issue_lines(found)]),
         ("Under way", list(_under_way(standing))),
-        ("Not read", [f"{s.name}: {s.unread.reason}" for s in standing.unread]),
+        ("Not read", list(_not_read(standing))),
         ("Notes", list(_notes(status))),
     )
     yield from ((title, lines) for title, lines in groups if lines)
-
-
-def nodes_in_trouble(rollout: RolloutByNode) -> Iterator[tuple[NodeState, list[str]]]:
-    """Yield each state but ready with the nodes in it, each with what it waits for."""
-    for state in _TROUBLE:
-        found = rollout.of(state)
-        if found:
-            yield state, [_node(n) for n in found]
-
-
-def _node(node: NodeRollout) -> str:
-    said = [part for part in (node.detail, "" if node.node_is_ready else "the node is down") if part]
-    return f"{node.name} ({'; '.join(said)})" if said else node.name
 
 
 def meaning(code: str) -> tuple[str, str]:
@@ -227,14 +214,14 @@ def _definitions(status: Status) -> str:
 
 
 def _counts(status: Status) -> str:
-    parts = []
+    parts, unknown = [], []
     for name, number in status.counts.items():
         one, many = _COUNTS[name]
         if isinstance(number, Unread):
-            parts.append(f"{many} not known")
+            unknown.append(many)
         elif number or name in {"network_policies", "policy_endpoints"}:
             parts.append(plural(number, one, many))
-    return ", ".join(parts)
+    return "; ".join(filter(None, (", ".join(parts), f"not known: {', '.join(unknown)}" if unknown else "")))
 
 
 def _unread(found: Unread) -> str:
@@ -242,12 +229,26 @@ def _unread(found: Unread) -> str:
 
 
 def _troubled(status: Status, *, everything: bool) -> Iterator[str]:
+    """Yield a line for the nodes that are in the same state for the same reason."""
     if isinstance(status.rollout, Unread):
         return
-    for state, names in nodes_in_trouble(status.rollout):
+    groups: dict[str, list[str]] = {}
+    for node in sorted(status.rollout.of(*_TROUBLE), key=lambda n: list(_TROUBLE).index(n.state)):
+        said = [part for part in (node.detail, "" if node.node_is_ready else "the node is down") if part]
+        title = _TROUBLE[node.state] + (f" ({'; '.join(said)})" if said else "")
+        groups.setdefault(title, []).append(node.name)
+    for title, names in groups.items():
         shown = names if everything else names[:NAMED]
         more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-        yield f"{_TROUBLE[state]}: {', '.join(shown)}{more}"
+        yield f"{title}: {', '.join(shown)}{more}"
+
+
+def _not_read(standing: Standing) -> Iterator[str]:
+    """Yield a line for the sections that were not read for the same reason."""
+    groups: dict[str, list[str]] = {}
+    for section in standing.unread:
+        groups.setdefault(section.unread.reason, []).append(section.name)
+    yield from (f"{', '.join(names)}: {reason}" for reason, names in groups.items())
 
 
 def _under_way(standing: Standing) -> Iterator[str]:

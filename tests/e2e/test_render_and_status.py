@@ -155,11 +155,14 @@ def test_watching_ends_when_it_is_settled(by_hand: World) -> None:
     assert all(" rolling: " in line for line in lines[:-1])
 
 
-def test_looking_at_the_status_needs_no_more_than_it_reads(by_hand: World) -> None:
-    done = by_hand.live("status", "-o", "json")
-    read = json.loads(done.stdout)
-    assert read["unread"] == []
-    asked = set(by_hand.endpoint.calls)
+def test_what_permissions_show_for_status_is_enough(by_hand: World) -> None:
+    shown = by_hand.run("permissions", "show", "status", "--rbac-only")
+    assert shown.returncode == 0, shown.stderr
+    # The same role, with less in it: who may only look at the status may save no snapshot.
+    by_hand.plane.apply(shown.stdout)
     by_hand.endpoint.calls.clear()
-    by_hand.live("status")
-    assert set(by_hand.endpoint.calls) <= {"DescribeCluster", "DescribeAddon", "ListUpdates", "DescribeUpdate"}, asked
+    assert status(by_hand)["unread"] == []
+    assert set(by_hand.endpoint.calls) <= {"DescribeCluster", "DescribeAddon", "ListUpdates", "DescribeUpdate"}
+    lacking = by_hand.live("permissions", "check", "preflight", "-o", "json")
+    assert "services" in lacking.stdout
+    assert lacking.returncode == 1, lacking.stderr

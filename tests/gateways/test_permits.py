@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from eksnetpol.errors import Bug
+from eksnetpol.facts.status import SECTIONS
 from eksnetpol.gateways import permits
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.aws_door import AwsDoor
@@ -126,6 +127,13 @@ def test_a_role_has_its_namespaced_part_in_that_namespace() -> None:
         "resourceNames": ["aws-node"],
         "verbs": ["get", "patch", "watch"],
     }
+
+
+def test_a_status_may_read_what_it_reads_and_nothing_else() -> None:
+    verbs = {need.verb.rsplit(".", 1)[-1] for need in permits.table() if "status" in need.commands}
+    sections = {"cluster": "describe_cluster", "addon": "describe_addon"}
+    assert verbs - {"caller"} == {sections.get(name, name) for name in SECTIONS}
+    assert set(permissions_for("status").rbac) < set(permissions_for("preflight").rbac)
 
 
 def test_secrets_are_never_read() -> None:
