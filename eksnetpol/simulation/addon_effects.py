@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import yaml
 
 from eksnetpol.assets.addon_objects import MANAGER, managed_objects
-from eksnetpol.errors import EksNetpolError
+from eksnetpol.errors import EksNetpolError, Unreachable
 from eksnetpol.fields import paths, sets
 from eksnetpol.fields.structure import layout_of
 from eksnetpol.model.kinds import DAEMONSET, Json, ObjectRef
@@ -49,7 +49,8 @@ def perform(effect: Effect, at: Objects) -> Outcome:
     try:
         return _remove(effect, wanted, at) if effect.verb == "delete" else _write(effect, wanted, at)
     except EksNetpolError as error:
-        return Outcome((_error("AdmissionRequestDenied", str(error), (DAEMONSET_REF.name,)),))
+        code = "ClusterUnreachable" if isinstance(error, Unreachable) else "AdmissionRequestDenied"
+        return Outcome((_error(code, str(error), (DAEMONSET_REF.name,)),))
 
 
 def objects_of(effect: Effect, live: Json | None) -> tuple[Json, ...]:

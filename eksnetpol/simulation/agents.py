@@ -137,11 +137,16 @@ class Agents:
         """Take the DaemonSet and its pods as a snapshot has them."""
         self._template = live["spec"].get("template")
         self._generation = live["metadata"].get("generation", 0)
-        counted = live.get("status", {}).get("desiredNumberScheduled", 0)
+        status = live.get("status", {})
+        counted = status.get("desiredNumberScheduled", 0)
         names = [p.spec.node_name or p.metadata.name for p in self._known] or [f"node-{i}" for i in range(counted)]
         unready = _unready_nodes(self._ground)
         newest = self._newest_hash()
         states = bytearray(State.AVAILABLE for _ in names)
+        if not self._known:
+            # Which ones are not available was not read, but how many.
+            lacking = max(0, counted - status.get("numberAvailable", 0))
+            states[:lacking] = bytearray([State.NEVER]) * lacking
         for i, pod in enumerate(self._known):
             is_old = bool(newest) and pod.metadata.labels.get(HASH, newest) != newest
             statuses = pod.status.container_statuses

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -28,6 +28,14 @@ Json = dict[str, Any]
 SMALL_PAGE = 100
 DEAD = -1
 """A fault's status: no answer at all."""
+QUICK = rules.Timing(
+    stale=timedelta(seconds=0.2),
+    begins=timedelta(seconds=0.3),
+    settles=timedelta(seconds=0.6),
+    degraded=timedelta(seconds=3),
+    gives_up=timedelta(seconds=60),
+)
+"""Times with which a test need not wait."""
 TURN = 0.2
 """Seconds between two turns of an endpoint that has a place to write to."""
 
@@ -313,7 +321,9 @@ def serving(endpoint: EksEndpoint) -> Iterator[EksEndpoint]:
         server.server_close()
 
 
-def one_cluster(cluster: Json, *, addon: Json | None, offered: tuple[str, ...], **members: Any) -> Eks:
-    """Return a service with one cluster."""
+def one_cluster(
+    cluster: Json, *, addon: Json | None, offered: tuple[str, ...], timing: rules.Timing | None = None, **members: Any
+) -> Eks:
+    """Return a service with one cluster; its times are those of `Timing` unless it is given others, e.g. `QUICK`."""
     here = EksCluster(cluster=cluster, addons={} if addon is None else {"vpc-cni": addon}, **members)
-    return Eks(clusters={cluster["name"]: here}, offered={cluster["version"]: offered})
+    return Eks({cluster["name"]: here}, {cluster["version"]: offered}, timing or rules.Timing())

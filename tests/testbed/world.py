@@ -6,14 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.testbed import eks_tokens
 from tests.testbed.aws import Aws, Keys
 from tests.testbed.cluster import ControlPlane, User
-from tests.testbed.eks_endpoint import EksEndpoint
+from tests.testbed.eks_endpoint import QUICK, EksEndpoint
 from tests.testbed.eks_endpoint import serving as serving_eks
+from tests.testbed.eks_endpoint_objects import RealPlace
 from tests.testbed.eks_tokens import Authenticator
 from tests.testbed.scenario import Scenario, await_pods, ec2_side, eks_side, load
 
@@ -66,5 +67,6 @@ def running(described: Scenario, folder: Path, aws: Aws, *, users: Iterable[User
         ec2 = ec2_side(described, aws)
         load(described, plane, ec2)
         await_pods(plane)
-        endpoint = stack.enter_context(serving_eks(EksEndpoint(eks_side(described, plane, ec2))))
+        service = replace(eks_side(described, plane, ec2), timing=QUICK)
+        endpoint = stack.enter_context(serving_eks(EksEndpoint(service, RealPlace(plane))))
         yield World(described, plane, endpoint, aws, authenticator, reader)
