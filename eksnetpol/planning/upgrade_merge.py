@@ -20,6 +20,7 @@ from eksnetpol.fields.paths import Path, keys_of, text
 from eksnetpol.fields.paths import field as named
 from eksnetpol.fields.paths import key as entry_of
 from eksnetpol.model.kinds import Json
+from eksnetpol.model.kubernetes import HostPath
 from eksnetpol.model.versions import ImageReference
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -45,6 +46,9 @@ FOLLOWED = frozenset(
 LEFT = frozenset({named("imagePullPolicy")})
 """What is never written into a container that is there: a look does not keep it, and nodes whose images were brought to them
 by hand start no pod under ``Always``."""
+
+FILLED_IN: Mapping[str, Any] = {named("type"): ""}
+"""What the API server writes where a manifest says nothing (``hostPath.type``), of the fields that upstream came to say later."""
 
 _ABSENT: Any = object()
 
@@ -143,7 +147,7 @@ def _leaf(base: Any, live: Any, target: Any, at: Path, merge: Merge) -> Any:
         wanted = moved_image(str(live), str(target))
     elif at[-1] in LEFT:
         return _ABSENT
-    elif live == base or _must_follow(at):
+    elif live == base or _must_follow(at) or (base is None and live == FILLED_IN.get(at[-1], _ABSENT)):
         wanted = target
     else:
         if live != target:
@@ -231,6 +235,8 @@ def _fill(live: Any, stock: Any, kind: Any) -> Any:
                 filled[key] = _fill(live[key], value, fields[key])
             elif isinstance(value, Mapping) and _hides(_plain(fields[key]), value):
                 filled[key] = _fill({}, value, fields[key])
+        if kind is HostPath:
+            filled.setdefault("type", "")
         return _unseen(filled, stock)
     element = _element(kind)
     if element is not None and isinstance(live, Sequence) and isinstance(stock, Sequence):

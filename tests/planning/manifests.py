@@ -167,7 +167,7 @@ def in_effect(objects: Objects) -> Json:
     pods = {
         "containers": {c["name"]: _container(c) for c in spec["containers"]},
         "init": {c["name"]: _container(c) for c in spec["initContainers"]},
-        "volumes": {v["name"]: v for v in spec["volumes"]},
+        "volumes": {v["name"]: _without_default(v) for v in spec["volumes"]},
         **{k: v for k, v in spec.items() if k not in {"containers", "initContainers", "volumes"}},
     }
     rules = objects["clusterrole/aws-node"]["rules"]
@@ -187,6 +187,10 @@ def in_effect(objects: Objects) -> Json:
         "settings": objects["configmap/kube-system/amazon-vpc-cni"].get("data"),
         "grants": grants,
     }
+
+
+def _without_default(volume: Json) -> Json:
+    return {**volume, "hostPath": {k: v for k, v in volume["hostPath"].items() if (k, v) != ("type", "")}}
 
 
 def _container(container: Json) -> Json:
