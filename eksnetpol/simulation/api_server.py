@@ -7,27 +7,26 @@ versions, fields' owners and kinds that are not served. Controllers are whoever 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from eksnetpol.errors import Busy, Conflict, Exists, NotFound, Rejected
 from eksnetpol.fields.apply import BadPatch, DuplicateEntry, FieldConflict, TestFailed, applied, patched, written
 from eksnetpol.fields.managers import stamp
 from eksnetpol.fields.owners import MANAGER
-from eksnetpol.fields.structure import Layout, as_kept, layout_of
+from eksnetpol.fields.structure import as_kept
 from eksnetpol.fields.values import copied, same
 from eksnetpol.model.kinds import DEFINITION, Json, Kind, ObjectRef
-from eksnetpol.simulation.selectors import selecting
+from eksnetpol.simulation.reading import Readable
 from eksnetpol.simulation.served import (
     CLEAN_UP,
     DEFINITIONS,
     counts_generations,
-    definition_of,
     established,
     is_custom,
     wants_something_else,
 )
-from eksnetpol.simulation.store import Change, Family, Name, Store, family_of, owner_uids
+from eksnetpol.simulation.store import Change, family_of, owner_uids
 
 __all__ = ["ApiObjects", "Change"]
 
@@ -39,7 +38,7 @@ _KEPT_STATUS = frozenset({"Node"})
 """Kinds whose status may be given when they are made, although it is written apart later."""
 
 
-class ApiObjects:
+class ApiObjects(Readable):
     """The objects of one cluster, and what can be done to them: the Kubernetes half of `interfaces.acting.Hands`.
 
     What `get` and all that write return is the caller's own; what `objects`, `watch` and `peek` return is shared and must not be
@@ -48,23 +47,11 @@ class ApiObjects:
     """
 
     def __init__(self, now: Callable[[], datetime], *, manager: str = MANAGER, serving: Iterable[Kind] = ()) -> None:
+        super().__init__(serving=serving)
         self.now = now
         self.manager = manager
         self.after_change: list[Callable[[Change], None]] = []
         """Told of every change when it has been made, in order; who is told may write."""
-        self._serving: frozenset[Family] = frozenset((kind.api_version, kind.name) for kind in serving)
-        self._store = Store()
-
-    # --- reading ---------------------------------------------------------------------------------------------------------
-
-    @property
-    def version(self) -> str:
-        """The resourceVersion of the last change."""
-        return str(self._store.version)
-
-    def load(self, objects: Iterable[Json]) -> None:
-        """Take objects as they were found, with all that an API server keeps about them. They must not be changed afterwards."""
-        self._store.load(objects)
 
     def copy(self, now: Callable[[], datetime] | None = None) -> ApiObjects:
         """Return a cluster that goes its own way from here, cheap however large it is. Nobody listens to it yet."""
@@ -72,53 +59,6 @@ class ApiObjects:
         other._serving = self._serving
         other._store = self._store.copy()
         return other
-
-    def serves(self, kind: Kind) -> bool:
-        """Say whether there is such a kind."""
-        return self._serves((kind.api_version, kind.name))
-
-    def peek(self, ref: ObjectRef) -> Json | None:
-        """Return an object as it is kept, shared: for who only reads."""
-        return self._store.get(ref) if self._serves(family_of(ref)) else None
-
-    def get(self, ref: ObjectRef) -> Json | None:
-        """Return an object, None where there is none or its kind is not served."""
-        found = self.peek(ref)
-        return None if found is None else _own(found)
-
-    def objects(self, kind: Kind, *, namespace: str = "", selector: str = "") -> tuple[Json, ...]:
-        """Return the objects of a kind, by namespace and name; none where the kind is not served. They are shared."""
-        family = (kind.api_version, kind.name)
-        if not self._serves(family):
-            return ()
-        found = self._store.family(family)
-        names: Iterable[Name] = (name for name in found if name[0] == namespace) if namespace else found
-        if selector:
-            wanted = selecting(selector)
-            names = (name for name in names if wanted(found[name]["metadata"].get("labels") or {}))
-        return tuple(found[name] for name in sorted(names))
-
-    def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:  # noqa: ARG002 - time is not ours
-        """Yield what became of an object after the resourceVersion *since*, None when it went; without it what is there first.
-
-        Nothing is waited for: it ends with what has happened so far. Time passes in `simulation.world`.
-        """
-        if not since:
-            found = self.peek(ref)
-            if found is not None:
-                yield found
-        after = int(since) if since.isdecimal() else self._store.version
-        for change in self._store.since(ref, after):
-            yield change.after
-
-    def _serves(self, family: Family) -> bool:
-        return not is_custom(family[0]) or family in self._serving or self._definition(family) is not None
-
-    def _definition(self, family: Family) -> Json | None:
-        return definition_of(family, self._store.family(DEFINITIONS)) if is_custom(family[0]) else None
-
-    def _layout(self, obj: Json) -> Layout:
-        return layout_of(obj, self._definition((obj["apiVersion"], obj["kind"])))
 
     # --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -303,6 +243,8 @@ class ApiObjects:
         return _own(after or new)
 
     def _announce(self, change: Change) -> Change:
+        if family_of(change.ref) == DEFINITIONS:
+            self._forget_definitions()
         for listener in tuple(self.after_change):
             listener(change)
         return change
