@@ -22,9 +22,8 @@ ENDPOINTS = (kinds.POLICY_ENDPOINT, kinds.CLUSTER_POLICY_ENDPOINT)
 DEFINITIONS = (
     *(str(kind) for kind in (*ENDPOINTS, kinds.APPLICATION_POLICY, kinds.CLUSTER_POLICY)),
     "eniconfigs.crd.k8s.amazonaws.com",
-    "cninodes.vpcresources.k8s.aws",
 )
-"""Every definition that a VPC CNI brings with it, or needs."""
+"""Every definition that a VPC CNI brings with it, or that its agent needs."""
 
 
 def _on(verb: str, kind: Kind, *names: str) -> RbacPermission:
