@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
+from eksnetpol.cli.commands.status import PAUSE
+from eksnetpol.facts.status import MOVING, SECTIONS
+from eksnetpol.gateways.runs import Runs
+from eksnetpol.model.snapshot import ClusterSnapshot, Target
+from tests.checks.cases import snapshot as short_snapshot
 from tests.cli.conftest import Ended
+from tests.reporting.plan_samples import MANAGED
 
 Cli = Callable[..., Ended]
 CLUSTERS = Path(__file__).parents[2] / "demo" / "clusters"
@@ -110,3 +117,100 @@ def test_bad_calls_of_render(cli: Cli, args: tuple[str, ...], code: int, says: s
     assert (ended.code, ended.out) == (code, ""), ended.err
     assert says in ended.err
     assert "Traceback" not in ended.err
+
+
+# --- watching, with looks that somebody made up ----------------------------------------------------------------------------
+
+
+class Looks:
+    """A live cluster that is as *looks* say, one after the other, and then stays so. ``asked`` are the sections of each look."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *looks: ClusterSnapshot) -> None:
+        self.looks = list(looks)
+        self.asked: list[frozenset[str]] = []
+        monkeypatch.setattr("eksnetpol.cli.look.connect_live", lambda *_: self)
+        monkeypatch.setattr("eksnetpol.gateways.collect.collect", self.collect)
+        monkeypatch.setattr("eksnetpol.cli.commands.status.time.sleep", self.wait)
+        self.target = looks[0].target
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass: the next look sees the next cluster."""
+        assert 0 < seconds <= PAUSE
+        if len(self.looks) > 1:
+            self.looks.pop(0)
+
+    def collect(self, _connection: object, _observer: object, *, sections: Collection[str]) -> ClusterSnapshot:
+        """Look at the cluster as it is now."""
+        self.asked.append(frozenset(sections))
+        return self.looks[0]
+
+
+def switched(value: str, updated: int = 2) -> ClusterSnapshot:
+    flag = {"args": {"enable-network-policy": value}, "updated": updated}
+    return replace(short_snapshot({"aws_node": flag, "switch": value, "addon": None, "addon_updates": []}), target=TARGET)
+
+
+TARGET = Target(cluster="shop")
+OFF, MOVING_ON, ON = switched("false"), switched("true", updated=1), switched("true")
+
+
+def test_watching_says_a_line_for_each_change_and_ends_when_it_is_so(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, OFF, OFF, MOVING_ON, MOVING_ON, ON)
+    ended = cli("status", "--cluster", "shop", "--until", "on")
+    assert ended.code == 0, ended.err
+    said = [line.split(" ", 1)[1].partition(":")[0] for line in ended.out.splitlines()]
+    assert said == ["off", "rolling", "on"]
+    # Whole looks are for the beginning and for what has moved; in between little is read.
+    whole = [asked == frozenset(SECTIONS) for asked in looks.asked]
+    assert whole == [True, False, False, True, False, False, True]
+    assert all(asked in (frozenset(SECTIONS), frozenset(MOVING)) for asked in looks.asked)
+
+
+def test_watching_writes_a_document_for_each_change(cli: Cli, monkeypatch: pytest.MonkeyPatch, quiet_place: Path) -> None:
+    Looks(monkeypatch, OFF, OFF, MOVING_ON, ON)
+    ended = cli("status", "--cluster", "shop", "--until", "on", "-o", "json", "-o", "yaml=last.yaml")
+    verdicts = [json.loads(line)["verdict"] for line in ended.out.splitlines()]
+    assert verdicts == ["off", "rolling", "on"]
+    assert yaml.safe_load((quiet_place / "last.yaml").read_text())["verdict"] == "on"
+
+
+def test_a_terminal_is_painted_over(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Looks(monkeypatch, OFF, ON)
+    monkeypatch.setattr("eksnetpol.cli.commands.status._repaints", lambda _terminal: True)
+    ended = cli("status", "--cluster", "shop", "--until", "on")
+    pages = ended.out.split("\x1b[H\x1b[2J")
+    assert [page.partition(":")[0] for page in pages] == ["", "OFF", "ON"]
+
+
+def test_time_that_is_up_is_told(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Looks(monkeypatch, MOVING_ON)
+    now = iter(range(0, 1000, 4))
+    monkeypatch.setattr("eksnetpol.cli.commands.status.time.monotonic", lambda: next(now))
+    ended = cli("status", "--cluster", "shop", "--until", "settled", "--timeout", "10s")
+    assert ended.code == 5
+    assert "exit code 5: --until settled was not reached within 10 s; it is rolling" in ended.err
+    watched = cli("status", "--cluster", "shop", "--watch", "--timeout", "10s", "--detailed-exitcode")
+    assert watched.code == 7
+    assert "exit code 5" not in watched.err
+
+
+def test_who_stops_watching_has_changed_nothing(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = Looks(monkeypatch, ON)
+
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eksnetpol.cli.commands.status.time.sleep", stop)
+    ended = cli("status", "--cluster", "shop", "--watch")
+    assert (ended.code, len(looks.asked)) == (130, 1)
+    assert "interrupted; nothing was changed" in ended.err
+
+
+def test_runs_that_have_not_ended_are_told(cli: Cli, monkeypatch: pytest.MonkeyPatch, quiet_place: Path) -> None:
+    Looks(monkeypatch, OFF)
+    folder = quiet_place / "runs"
+    Runs.at(str(folder)).start(replace(MANAGED, target=TARGET), "20261127-030744-enable-4f2a").release()
+    said = cli("status", "--cluster", "shop", "--state-dir", str(folder), "-o", "json")
+    (run,) = json.loads(said.out)["runs"]
+    assert (run["id"], run["verb"], run["state"]) == ("20261127-030744-enable-4f2a", "enable", "stopped")
+    assert "eksnetpol resume 20261127-030744-enable-4f2a" in cli("status", "--cluster", "shop", "--state-dir", str(folder)).out

@@ -155,6 +155,16 @@ def test_watching_ends_when_it_is_settled(by_hand: World) -> None:
     assert all(" rolling: " in line for line in lines[:-1])
 
 
+def test_the_script_that_adopts_makes_it_an_addon(by_hand: World, full_programs: Components, tmp_path: Path) -> None:
+    written = by_hand.live("render", "enable", "--adopt", "--as", "aws-cli")
+    assert written.returncode == 0, written.stderr
+    done = shell(by_hand, full_programs, written.stdout, tmp_path)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    after = status(by_hand, "--until", "on", "--timeout", "60s")
+    assert after["install"]["manager"] == "managed add-on"
+    assert (after["addon"]["status"], after["drift"]) == ("ACTIVE", [])
+
+
 def test_what_permissions_show_for_status_is_enough(by_hand: World) -> None:
     shown = by_hand.run("permissions", "show", "status", "--rbac-only")
     assert shown.returncode == 0, shown.stderr

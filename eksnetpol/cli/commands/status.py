@@ -131,13 +131,18 @@ class _Run:
                 return self._code(standing)
             left = PAUSE if ends is None else min(PAUSE, ends - time.monotonic())
             if left <= 0:
-                wanted = f"--until {self.until}" if self.until else "the end of --watch"
-                verdict = standing.status.headline.verdict
-                self.terminal.say(f"exit code 5: {wanted} was not reached within {self.timeout:.0f} s; it is {verdict}")
-                return _TIMED_OUT if self.until else self._code(standing)
+                return self._time_is_up(standing)
             time.sleep(left)
             looks += 1
             snapshot = self._look_again(connection, snapshot, whole=looks % WHOLE == 0)
+
+    def _time_is_up(self, standing: Standing) -> int:
+        if self.until is None:
+            return self._code(standing)
+        verdict = standing.status.headline.verdict
+        waited = f"--until {self.until} was not reached within {self.timeout:.0f} s"
+        self.terminal.say(f"exit code {_TIMED_OUT}: {waited}; it is {verdict}")
+        return _TIMED_OUT
 
     def _connect(self) -> Any:
         from eksnetpol.cli.look import NOTHING_GIVEN, connect_live
