@@ -33,6 +33,9 @@ matrix's ``disable-with-endpoints`` still watch them (aws/aws-network-policy-age
 # --- what speaks against it ---------------------------------------------------------------------------------------------
 
 
+_MOST = 10
+
+
 def speaks_against(facts: Lookup, there: Stock, way: Way | None, *, keeps: bool) -> Draft:
     """Return why network policy is not switched off as things are, and what to be warned of beside that."""
     found = [*refusals.under_way(facts), *_owned(facts, way), *_closed(facts)]
@@ -97,9 +100,7 @@ def _survives(facts: Lookup, endpoints: int) -> tuple[list[Refusal], list[str]]:
             )
         ], []
     if least is not None and agent.value.base < least:
-        return [], [
-            f"agent {agent.value} watches PolicyEndpoints although it is switched off; {least} is the first not to"
-        ]
+        return [], [f"agent {agent.value} watches PolicyEndpoints although it is switched off; {least} is the first not to"]
     return [], []
 
 
@@ -158,7 +159,9 @@ def _recycling(facts: Lookup, there: Stock, *, keeps: bool) -> Iterator[str]:
     if nodes is None:
         yield f"replace the nodes whose pods were policed, a few at a time: {why}; which they are could not be told"
     elif nodes:
-        groups = ", ".join(f"{maker} ({len(members)})" for maker, members in fold(nodes).items())
+        makers = [f"{maker} ({len(members)})" for maker, members in fold(nodes).items()]
+        more = f" and {len(makers) - _MOST:,} more" if len(makers) > _MOST else ""
+        groups = ", ".join(makers[:_MOST]) + more
         yield f"replace {counted(len(nodes), 'node')}, a few at a time: {why}: {groups}"
 
 
