@@ -1,5 +1,5 @@
 #!/bin/sh
-# What eksnetpol says of five clusters. The snapshots in clusters/ were taken live from the scenarios under tests/scenarios/.
+# What eksnetpol says of six clusters, and what it would do to one of them. The snapshots in clusters/ were taken live from the scenarios under tests/scenarios/.
 # Every act is shown as a person would type it; findings end a command with 1, which ends nothing here.
 set -u
 tool=${1:-eksnetpol}
@@ -27,5 +27,12 @@ act "Which rule decides, and which one is missing" \
     "policy explain boutique/loadgenerator boutique/cartservice 7070 --snapshot $here/clusters/ready.json.gz" "--width $width"
 act "What happens to the retail store the second enforcement goes on" \
     "policy simulate --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
+cluster "A cluster that waits: the add-on is healthy, network policy is off, policies are there" dormant
+act "Turning it on: the plan" "enable --snapshot $here/clusters/dormant.json.gz --plan" "--width $width"
+act "The plan carried out on a copy of that cluster in memory" \
+    "enable --snapshot $here/clusters/dormant.json.gz --simulate -o markdown=/dev/null" "--width $width"
+act "The same change, for whoever keeps the cluster in Terraform" \
+    "render enable --as terraform --snapshot $here/clusters/dormant.json.gz"
+act "What is on, after all, in the ready cluster" "status --snapshot $here/clusters/ready.json.gz" "--width $width"
 act "Why one of these checks is asked" "checks explain no-other-engine-enforces"
 printf '\n\nThe same from files, as a pipeline would: %s preflight --manifests YOUR-FOLDER\n' "eksnetpol"
