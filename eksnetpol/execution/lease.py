@@ -164,5 +164,3 @@ def _holder(live: Json) -> str:
 
 def _micro_time(now: datetime) -> str:
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-

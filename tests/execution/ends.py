@@ -26,7 +26,9 @@ def state_of(world: SmallWorld) -> Any:
     objects = {}
     for kind in (CONFIGMAP, DAEMONSET, NETWORK_POLICY, DEFINITION):
         for found in world.api.objects(kind):
-            meta = {key: value for key, value in found["metadata"].items() if key in {"name", "namespace", "finalizers", "generation"}}
+            meta = {
+                key: value for key, value in found["metadata"].items() if key in {"name", "namespace", "finalizers", "generation"}
+            }
             owners = [(b["manager"], b["operation"], b.get("fieldsV1")) for b in found["metadata"].get("managedFields", ())]
             rest = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "sometime", repr({k: v for k, v in found.items() if k != "metadata"}))
             objects[found["kind"], meta["name"]] = (meta, rest, sorted(map(repr, owners)))

@@ -62,8 +62,7 @@ def _at_rest(nodes: int) -> SmallWorld:
         world.api.create(policy(name), manager="kubectl")
     world.addon = eks.Addon("vpc-cni", OLD, "ACTIVE", configuration_values=OFF)
     world.settle()
-    world.time = 0.0
-    world._rolled_at = -1000.0
+    world.all_rolled()
     return world
 
 
@@ -79,9 +78,7 @@ def agent(switch: str) -> dict[str, Any]:
         "kind": "DaemonSet",
         "metadata": {"name": "aws-node", "namespace": "kube-system"},
         "spec": {
-            "template": {
-                "spec": {"containers": [{"name": "aws-eks-nodeagent", "args": [f"--enable-network-policy={switch}", "--x=1"]}]}
-            }
+            "template": {"spec": {"containers": [{"name": "aws-eks-nodeagent", "args": [f"--enable-network-policy={switch}"]}]}}
         },
     }
 

@@ -1,8 +1,10 @@
 """A cluster and its EKS, small and honest: objects as an API server keeps them, and three actors that need time.
 
-The DaemonSet controller rolls a node at a time, the policy controller lets go of policies that are being deleted, EKS ends an update
-after a while and writes the agent's switch. What is to go wrong is set on the world before it does.
+The DaemonSet controller rolls a node at a time, the policy controller lets go of policies that are being deleted, EKS ends an
+update after a while and writes the agent's switch. What is to go wrong is set on the world before it does.
 """
+
+# ruff: noqa: D102, ARG002 - the methods are those of `Hands` and `Clock`, as their docstrings tell
 
 from __future__ import annotations
 
@@ -132,6 +134,15 @@ class SmallWorld:
         while self.time < end:
             self.time = min(self.time + 1.0, end)
             self._act()
+
+    def all_rolled(self) -> None:
+        """Let the roll-out be one of long ago."""
+        self.time = 0.0
+        self._rolled_at = -1000.0
+
+    def look_again(self) -> None:
+        """Let the DaemonSet's controller count its pods once more."""
+        self._rolled = None
 
     def settle(self) -> None:
         """Let everything come to rest."""
@@ -295,8 +306,10 @@ class SmallWorld:
                 self._goes.pop(key)
                 ended = key.kind == "deleted"
                 assert self.addon is not None
-                self.addon = None if ended else msgspec.structs.replace(
-                    self.addon, status=fate.status_after, health=eks.AddonHealth(fate.issues)
+                self.addon = (
+                    None
+                    if ended
+                    else msgspec.structs.replace(self.addon, status=fate.status_after, health=eks.AddonHealth(fate.issues))
                 )
         running = self._running()
         if self.addon is None or running is None:
@@ -329,7 +342,9 @@ class SmallWorld:
             return
         self._rolled = present
         meta = {"name": f"aws-node-{generation}", "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
-        meta["ownerReferences"] = [{"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}]
+        meta["ownerReferences"] = [
+            {"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}
+        ]
         revision = {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": meta, "revision": generation}
         if self.api.peek(ObjectRef.of(revision)) is None:
             self.api.put(revision)
@@ -357,9 +372,7 @@ class SmallWorld:
         owner = {"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}
         meta = {"name": ref.name, "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
         meta["ownerReferences"] = [owner]
-        return self.api.put(
-            {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": node}, "status": status}
-        )
+        return self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": node}, "status": status})
 
 
 _HASH = "controller-revision-hash"
@@ -367,7 +380,9 @@ _HASH = "controller-revision-hash"
 
 def _said(found: Json) -> Json:
     """What people and we say in an object: no status, no books."""
-    meta = {key: value for key, value in found["metadata"].items() if key not in {"managedFields", "resourceVersion", "generation"}}
+    meta = {
+        key: value for key, value in found["metadata"].items() if key not in {"managedFields", "resourceVersion", "generation"}
+    }
     return {**{key: value for key, value in found.items() if key != "status"}, "metadata": meta}
 
 

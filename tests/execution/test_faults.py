@@ -83,9 +83,11 @@ def test_what_does_not_pass_stops_the_run_and_loses_nothing(fault: str) -> None:
         if name in JOURNAL:
             continue
 
-        def broken(number: int, name: str, moment: int = moment) -> None:
+        found = FAULTS[fault]()
+
+        def broken(number: int, name: str, moment: int = moment, found: EksNetpolError = found) -> None:
             if number >= moment and name not in JOURNAL:
-                raise FAULTS[fault]()
+                raise found
 
         where = f"{fault} from {name} on, moment {moment}"
         world, disk, heard = plans.cluster(), Disk(), Heard()

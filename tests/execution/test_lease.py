@@ -64,7 +64,9 @@ def test_a_holder_that_renews_is_alive_though_its_clock_is_hours_behind() -> Non
             world.api.replace({**now, "spec": {**now["spec"], "renewTime": "2020-01-01T00:00:10.000000Z"}})
 
     world.sleep = sleeps  # type: ignore[method-assign]
-    with pytest.raises(Refused, match=r"r1 someone@somewhere holds lease/kube-system/eksnetpol since 2026-11-27T03:00") as refused:
+    with pytest.raises(
+        Refused, match=r"r1 someone@somewhere holds lease/kube-system/eksnetpol since 2026-11-27T03:00"
+    ) as refused:
         lease(world, "r2").take()
     assert refused.value.exit_code == 6
     assert "eksnetpol show r1" in str(refused.value)

@@ -33,6 +33,9 @@ def waiting(reason: str, **container: Any) -> Json:
     return {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [state]}
 
 
+CRASHING = waiting("CrashLoopBackOff", restartCount=4, lastState={"terminated": {"exitCode": 2, "message": "bind: in use"}})
+
+
 def test_a_roll_out_is_watched_and_not_polled() -> None:
     world = plans.cluster(nodes=40, fate=Fate(node=3.0))
     heard = Heard()
@@ -47,8 +50,7 @@ def test_a_roll_out_is_watched_and_not_polled() -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (waiting("CrashLoopBackOff", restartCount=4, lastState={"terminated": {"exitCode": 2, "message": "bind: address in use"}}),
-         r"on node n1 container aws-eks-nodeagent does not run: CrashLoopBackOff \(it ended with exit code 2; bind: address in use\)"),
+        (CRASHING, r"n1 container aws-eks-nodeagent does not run: CrashLoopBackOff \(it ended with exit code 2; bind: in use\)"),
         (waiting("ImagePullBackOff"), "on node n1 container aws-eks-nodeagent does not run: ImagePullBackOff"),
         (waiting("CreateContainerConfigError"), "n1 container aws-eks-nodeagent does not run: CreateContainerConfigError"),
     ],
@@ -90,7 +92,7 @@ def test_the_nodes_that_lag_are_named_when_patience_ends() -> None:
     pod = world.api.get(ObjectRef.to(POD, "aws-node-n2", "kube-system"))
     assert pod is not None
     world.api.put({**pod, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
-    world._rolled = None
+    world.look_again()
     run(world, disk, patience=90.0)
     assert events(disk)[-1] == "closed"
 

@@ -1,5 +1,7 @@
 """A journal in memory, and ways for a process to die or an API to fail at a chosen moment."""
 
+# ruff: noqa: D102, ARG002 - the methods are those of `Journal` and `Watcher`, as their docstrings tell
+
 from __future__ import annotations
 
 from collections.abc import Callable
