@@ -139,15 +139,22 @@ class _Cell:
 
 
 def draw(
-    world: World, base: Universe, keys: frozenset[str], networks: Iterable[Network], version: int, name_of: NameOf | None
+    world: World,
+    base: Universe,
+    keys: frozenset[str],
+    networks: Iterable[Network],
+    version: int,
+    name_of: NameOf | None,
+    *,
+    by_account: bool = False,
 ) -> Chart:
     """Return the classes of *base*'s unfinished pods.
 
     *keys* are the label keys that any selector asks for, *networks* the blocks of all policies, *version* the family (4 or 6).
-    *name_of* tells identities apart; None where the engine knows pods by themselves.
+    *name_of* tells identities apart; None where the engine knows pods by themselves. *by_account*: policies ask for accounts.
     """
     regions = Regions(networks, version)
-    cells = list(_cells(base, keys, regions, name_of))
+    cells = list(_cells(base, keys, regions, name_of, by_account=by_account))
     shared: dict[int, tuple[str, str]] = {}
     if name_of is not None:
         cells, shared = _told_apart(cells, name_of)
@@ -198,7 +205,9 @@ class _ClassOf(Mapping[tuple[str, str], int]):
         return len(self._all())
 
 
-def _cells(base: Universe, keys: frozenset[str], regions: Regions, name_of: NameOf | None) -> Iterator[_Cell]:
+def _cells(
+    base: Universe, keys: frozenset[str], regions: Regions, name_of: NameOf | None, *, by_account: bool
+) -> Iterator[_Cell]:
     cells: dict[Any, _Cell] = {}
     seen: dict[int, tuple[Ports, Ports]] = {}
     names = tuple(sorted(keys))
@@ -214,7 +223,8 @@ def _cells(base: Universe, keys: frozenset[str], regions: Regions, name_of: Name
                 seen[id(pod_class.containers)] = ports
         own = pod_class.labels
         values = tuple([own.get(name) for name in names])
-        kind = (pod_class.namespace, owner.kind, owner.name, pod_class.host_network, values, ports)
+        account = pod_class.service_account if by_account else ""
+        kind = (pod_class.namespace, owner.kind, owner.name, pod_class.host_network, values, ports, account)
         for place, pods in _by_place(pod_class.pods, regions):
             cell = cells.get((kind, place))
             if cell is None:

@@ -5,23 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
+from typing import Protocol
 
 from eksnetpol.model.kubernetes import Pod, Service
 from eksnetpol.policy import backends
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.answers import Addresses, Answer, Decider, Decision, Partition, Party, Pods, Say, ServiceAddress, Side
+from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.cidrs import LAST, CidrSet
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.ends import End, end_of
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.sides import Bounds, Sides
-from eksnetpol.policy.to_services import ServiceEntries
+from eksnetpol.policy.sides import Bounds
 
 _YES = (True, True)
 
 _NODES = 256
 """Of a class that is on more nodes, so many are looked at one by one."""
+
+
+class Judging(Protocol):
+    """Answers for one direction of one pair, under some engine (`sides.Sides`, `stacks.sides.StackSides`)."""
+
+    @property
+    def chart(self) -> Chart:
+        """The pods."""
+
+    @property
+    def is_agent(self) -> bool:
+        """True where egress is judged before the address of a Service becomes a pod's."""
+
+    def bounds(self, direction: Direction, subject: End, peer: End) -> Bounds:
+        """Return what *subject*'s side surely lets through between it and *peer*, and what it may."""
+
+    def lets_pass(self, source: End, destination: End, protocol: str) -> bool:
+        """Say whether no rule is asked about *protocol* at either end."""
+
+    def has_host_at(self, end: End) -> bool:
+        """Say whether *end* is, or has the address of, a node."""
+
+    def side(self, direction: Direction, subject: End, peer: End, protocol: str, port: int) -> Side:
+        """Return the verdict of *subject*'s side on one protocol and port, with all that had a say."""
+
+    def notes(self, *judged: tuple[Side, End, End]) -> tuple[str, ...]:
+        """Return what the verdicts of sides, each with subject and peer, depend on."""
+
+
+class Entering(Protocol):
+    """Answers about the address of a Service, where that is judged itself (`to_services.ServiceEntries`)."""
+
+    def bounds(self, end: End, service: Service) -> Bounds:
+        """Return what the egress side of a pod surely lets through to the address, in ports of the Service, and what it may."""
+
+    def partition(self, service: Service) -> Partition:
+        """Return what the egress side of every class surely lets through to the address, in ports of the Service."""
+
+    def side(self, end: End, service: Service, protocol: str, number: int) -> Side:
+        """Return the verdict of a pod's egress side on one port of the Service, with all that had a say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +84,9 @@ class _Pair:
 
 
 class Pairs:
-    """Answers for two parties under one engine."""
+    """Answers for two parties under one engine; *entries* is None for engines that look behind the address of a Service."""
 
-    def __init__(self, sides: Sides, entries: ServiceEntries, networks: Iterable[Network]) -> None:
+    def __init__(self, sides: Judging, entries: Entering | None, networks: Iterable[Network]) -> None:
         self.sides = sides
         self.chart = sides.chart
         self.entries = entries
@@ -208,13 +249,13 @@ class Pairs:
         Where a Service is no address of its own (a headless one, or to engines that look behind it), everything: what its pods
         are asked decides.
         """
-        if not self.sides.is_agent or not backends.has_address(service) or end.index is None:
+        if self.entries is None or not self.sides.is_agent or not backends.has_address(service) or end.index is None:
             return EVERYTHING, EVERYTHING
         return self.entries.bounds(end, service)
 
     def all_leaving(self, service: Service) -> Partition:
         """Return what the egress side of every class surely lets through to a Service's address, as `leaving`."""
-        if not self.sides.is_agent or not backends.has_address(service):
+        if self.entries is None or not self.sides.is_agent or not backends.has_address(service):
             return ((EVERYTHING, self.chart.universe.everything),)
         return self.entries.partition(service)
 
@@ -298,7 +339,7 @@ class Pairs:
         service = destination.service
         port = backends.offered(service, protocol, number)
         there = None if port is None or pod is None or pod.index is None else backends.target(port, pod.index, self.chart)
-        if self.sides.is_agent and backends.has_address(service):
+        if self.entries is not None and self.sides.is_agent and backends.has_address(service):
             yield self.entries.side(end, service, protocol, number)
         elif pod is not None and there is not None:
             yield self.sides.side(Direction.EGRESS, end, pod, protocol, there)
