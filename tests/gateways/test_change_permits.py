@@ -7,7 +7,8 @@ import inspect
 import pytest
 
 from eksnetpol.assets.definitions import definitions
-from eksnetpol.assets.manifests import Install, known_releases, vpc_cni_objects
+from eksnetpol.assets.history import known_releases
+from eksnetpol.assets.manifests import Install, vpc_cni_objects
 from eksnetpol.gateways import change_permits as permitted
 from eksnetpol.gateways.hands import RealHands
 from eksnetpol.gateways.permits import CHANGING, permissions_for

@@ -58,6 +58,7 @@ def command() -> None:
     short_help="Print the IAM policy and the RBAC that a command needs.",
     examples=(
         ("for preflight", "eksnetpol permissions show"),
+        ("for whoever turns policy on", "eksnetpol permissions show enable"),
         ("the IAM policy alone, for one cluster", "eksnetpol permissions show --iam-only --cluster shop --region eu-west-1"),
         ("grant the RBAC to a group", "eksnetpol permissions show --rbac-only --group readers | kubectl apply -f -"),
     ),
@@ -68,13 +69,14 @@ def command() -> None:
 @option("--cluster", group="Names to fill in", metavar="NAME", default="", help="Name of the EKS cluster.")
 @option("--region", group="Names to fill in", metavar="REGION", default="", help="AWS region of the cluster.")
 @option("--account", group="Names to fill in", metavar="ID", default="", help="AWS account of the cluster.")
-@option("--group", group="Names to fill in", metavar="NAME", default="", help="Kubernetes group to bind to; else eksnetpol-read.")
+@option("--group", group="Names to fill in", metavar="NAME", default="", help="Kubernetes group to bind to; else named as the role.")
 @output_option(*_FORMATS)
 @general
 def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[Output, ...], **flags: Any) -> None:
     """Print the least IAM policy, and the ClusterRole with its binding, that COMMAND needs; preflight if none is named.
 
-    Bind the group by an access entry of the cluster: aws eks create-access-entry --kubernetes-groups eksnetpol-read.
+    Bind the group by an access entry of the cluster: aws eks create-access-entry --kubernetes-groups eksnetpol-read. What
+    commands need that change a cluster is called eksnetpol-manage, and has a Role in kube-system beside its ClusterRole.
     """
     from eksnetpol.gateways.permit_documents import Place, cluster_role, iam_policy, partition_of
 
