@@ -31,7 +31,7 @@ from eksnetpol.fields.managers import (
 from eksnetpol.fields.merging import DuplicateEntry, merged, refuse_duplicates
 from eksnetpol.fields.patch import BadPatch, TestFailed, patched
 from eksnetpol.fields.sets import Fields, compare, fields_of, removed, value_of, with_named
-from eksnetpol.fields.structure import Layout, Shape, layout_of
+from eksnetpol.fields.structure import Layout, Shape, layout_of, without_emptied
 from eksnetpol.fields.values import ABSENT, same, without_nulls
 from eksnetpol.model.kinds import Json
 
@@ -74,7 +74,7 @@ def applied(live: Json | None, wanted: Json, *, manager: str, force: bool, now: 
     if mine:
         told = stamp(now) if not same(before, after) else attempt.told
         changed[Manager(manager, "Apply")] = Share(mine, str(wanted.get("apiVersion", "")), told)
-    return with_books(without_nulls(after), changed)
+    return with_books(without_emptied(after, layout), changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from eksnetpol.fields import paths
 from eksnetpol.fields.schema import WHATEVER, Structure, reduced
+from eksnetpol.fields.values import without_nulls
 from eksnetpol.model.kinds import Json
 
 Form = Literal["leaf", "map", "list"]
@@ -181,6 +182,27 @@ def as_kept(obj: Json, layout: Layout) -> Json:
     """Return *obj* as the API server keeps it: in its own kinds without empty lists, empty maps and what silence says as well."""
     found: Json = _kept(obj, layout.shape) if layout.built_in else obj
     return found
+
+
+def without_emptied(obj: Json, layout: Layout) -> Json:
+    """Return *obj* without the nulls that an apply leaves in place of what it emptied.
+
+    Within what a definition does not describe (``preserve-unknown-fields``) the API server keeps them. Where a definition does
+    describe them it refuses the apply, unless they are nullable; that is not done here, nor where no definition is known.
+    """
+    found: Json = without_nulls(obj) if layout.shape.rest is ANYTHING else _without_emptied(obj, layout.shape)
+    return found
+
+
+def _without_emptied(value: Any, shape: Shape) -> Any:
+    if shape is ANYTHING:
+        return value
+    if isinstance(value, dict):
+        described = {name: below for name, below in value.items() if below is not None or shape.at(name) is ANYTHING}
+        return {name: _without_emptied(below, shape.at(name)) for name, below in described.items()}
+    if isinstance(value, list) and shape.form == "list":
+        return [_without_emptied(item, shape.below(shape.entry(item, place))) for place, item in enumerate(value)]
+    return value
 
 
 def _kept(value: Any, shape: Shape) -> Any:

@@ -220,6 +220,13 @@ _custom_operations = st.lists(
 )
 
 
+def test_what_nothing_describes_is_emptied_to_null(server: Server) -> None:
+    both = twin(server, NODE_CLASS)
+    both.apply(of(NODE_CLASS, both.ref.name, spec={"free": {"f": {"1": "1"}}, "inner": {"deep": {"d": 1}}}), "ann")
+    both.apply(of(NODE_CLASS, both.ref.name, spec={"free": {"f": {}}, "tags": ["t"]}), "ann")
+    both.apply(of(NODE_CLASS, both.ref.name, spec={"free": {"f": {"2": "1"}}}), "ann")
+
+
 @generated
 @given(first=st.booleans(), start=_spec, operations=_custom_operations)
 def test_an_object_of_a_definition_lives_the_same_life(server: Server, first: bool, start: Json, operations: list[Any]) -> None:
