@@ -69,7 +69,7 @@ def command() -> None:
 @option("--cluster", group="Names to fill in", metavar="NAME", default="", help="Name of the EKS cluster.")
 @option("--region", group="Names to fill in", metavar="REGION", default="", help="AWS region of the cluster.")
 @option("--account", group="Names to fill in", metavar="ID", default="", help="AWS account of the cluster.")
-@option("--group", group="Names to fill in", metavar="NAME", default="", help="Kubernetes group to bind to; else the role's name.")
+@option("--group", group="Names to fill in", metavar="NAME", default="", help="Kubernetes group to bind to; else as the role.")
 @output_option(*_FORMATS)
 @general
 def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[Output, ...], **flags: Any) -> None:
