@@ -102,7 +102,7 @@ class Lease:
                 self._hands.replace({**live, "spec": {**spec, "leaseDurationSeconds": 1}})
         except (EksNetpolError, KeyboardInterrupt) as error:
             # The run has ended, this way or another, and that is what counts.
-            self._watcher.note(f"{REF} was not given back and is free in {DURATION} s: {error or 'interrupted'}")
+            self._watcher.note(f"{REF} was not given back and is free in {DURATION} s: {str(error) or 'interrupted'}")
 
     # --- whose it is ---
 

@@ -341,7 +341,7 @@ class SmallWorld:
         if present == self._rolled:
             return
         self._rolled = present
-        meta = {"name": f"aws-node-{generation}", "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
+        meta: Json = {"name": f"aws-node-{generation}", "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
         meta["ownerReferences"] = [
             {"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}
         ]
@@ -370,7 +370,7 @@ class SmallWorld:
         if node in self.fate.stuck and there is not None:
             status = self.fate.stuck[node]
         owner = {"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}
-        meta = {"name": ref.name, "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
+        meta: Json = {"name": ref.name, "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
         meta["ownerReferences"] = [owner]
         return self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": node}, "status": status})
 

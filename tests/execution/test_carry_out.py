@@ -129,7 +129,7 @@ def test_nothing_is_written_before_the_line_that_says_so() -> None:
 
 def test_a_failed_run_tells_its_watcher_why() -> None:
     world, disk, heard = plans.cluster(), Disk(), Heard()
-    step = replace(plans.update(), action=replace(plans.update().action, addon="coredns"))  # type: ignore[type-var]
+    step = replace(plans.update(), action=replace(plans.update().action, addon="coredns"))
     world.addon = None
     with pytest.raises(Exception, match="there is no add-on coredns"):
         go(plans.plan_of(step), world, Process(world, disk), heard)
