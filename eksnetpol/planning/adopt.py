@@ -174,13 +174,14 @@ def _steps(adoption: _Adoption, *, both_on: bool, wait: float, disrupts: str) ->
         return
     yield Step(
         id="update-addon",
-        title=f"Update the add-on vpc-cni: {SWITCH} = true (conflicts: PRESERVE)",
-        action=UpdateAddon(version, adoption.after.text, "PRESERVE", role),
+        # Whoever wrote the objects before owns with EKS what EKS left as it was, and all their settings are in its configuration.
+        title=f"Update the add-on vpc-cni: {SWITCH} = true (conflicts: OVERWRITE)",
+        action=UpdateAddon(version, adoption.after.text, "OVERWRITE", role),
         until=AddonIs(version, adoption.after.text, role),
         patience=max(1200.0, wait),
         undo=Undo(
             title="Tell the add-on to enforce no longer",
-            action=UpdateAddon(version, adoption.before.text, "PRESERVE", role),
+            action=UpdateAddon(version, adoption.before.text, "OVERWRITE", role),
             until=AddonIs(version, adoption.before.text, role),
         ),
         disrupts=disrupts,

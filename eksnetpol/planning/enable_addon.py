@@ -17,10 +17,25 @@ from eksnetpol.facts.addon_document import SWITCH
 from eksnetpol.facts.configuration import AGENT_FLAGS, leaves, text_of
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.owners import THE_ADDON, Owners, Tool
+from eksnetpol.facts.ownership import ADDON_MANAGER
 from eksnetpol.facts.vpc_cni import AGENT_FLAG, CONTROLLER_KEY, MODE_VARIABLE, Switches, VpcCni
 from eksnetpol.model import kinds
 from eksnetpol.model.eks import Addon
-from eksnetpol.model.plan import AddonIs, FieldChange, Forecast, Refusal, Resolve, Rollout, Step, Undo, UpdateAddon
+from eksnetpol.model.kinds import ObjectRef
+from eksnetpol.model.kubernetes import ObjectMeta
+from eksnetpol.model.plan import (
+    AddonIs,
+    All,
+    Condition,
+    FieldChange,
+    Forecast,
+    Refusal,
+    Resolve,
+    Rollout,
+    Step,
+    Undo,
+    UpdateAddon,
+)
 from eksnetpol.model.versions import Release
 from eksnetpol.planning import live, looks, places, refusals
 from eksnetpol.planning.draft import Draft, refused
@@ -143,7 +158,7 @@ def _resolving(
     facts: Lookup, now: Installed, settings: Mapping[str, str], asked: Resolve | None
 ) -> tuple[Resolve, str, tuple[str, ...]]:
     """Return how conflicts are to be resolved, why, and what to be warned of."""
-    held = tuple(_held(facts, now, settings))
+    held = tuple(_held(facts, now, settings, _forecasts(facts, now, merged(now.stored, settings, now.schema))))
     unread = "" if now.cni is None or now.cni.workload.metadata.managed_fields else "; who owns the fields was not read"
     if asked is not None:
         warnings: tuple[str, ...] = ()
@@ -158,21 +173,32 @@ def _resolving(
     return "PRESERVE", f"conflicts are resolved by PRESERVE: what others set stays{unread}", ()
 
 
-def _held(facts: Lookup, now: Installed, settings: Mapping[str, str]) -> Iterator[str]:
-    """Yield each field that has to change and that somebody else than EKS owns, in words."""
+def _held(facts: Lookup, now: Installed, settings: Mapping[str, str], seen: tuple[Forecast, ...]) -> Iterator[str]:
+    """Yield each field that has to change and that EKS could not set without taking it from somebody, in words.
+
+    An owner called ``eks`` that did not apply its fields, as EKS does today, is somebody else to the API server.
+    """
+    in_the_way = {(f.where, f.path): f.owner for f in seen}
+    for ref, meta, path, what in _needed(facts, now, settings):
+        others = [m for m in live.owners_at(live.owners_by_text(meta), path) if m != ADDON_MANAGER]
+        owner = ", ".join(others) or in_the_way.get((str(ref), path), "")
+        if owner:
+            yield f"{what} {'are' if what.endswith('s') else 'is'} owned by {owner}"
+
+
+def _needed(facts: Lookup, now: Installed, settings: Mapping[str, str]) -> Iterator[tuple[ObjectRef, ObjectMeta, str, str]]:
+    """Yield the live fields that have to change: the object, its metadata, the path, and what it is in words."""
     if now.cni is not None:
-        owners = live.owners_by_text(now.cni.workload.metadata)
+        meta = now.cni.workload.metadata
         if now.cni.agent is not None and not _args_agree(now.cni, settings):
-            path = places.args_path(now.cni.agent.name)
-            yield from _others(owners, path, "the agent's arguments")
+            yield places.AWS_NODE, meta, places.args_path(now.cni.agent.name), "the agent's arguments"
         for path, value in settings.items():
             name = path.removeprefix("env.")
             if path.startswith("env.") and now.cni.env.get(name) != value:
-                yield from _others(owners, places.variable_path(name), name)
+                yield places.AWS_NODE, meta, places.variable_path(name), f"the variable {name}"
     config = live.configmap(facts)
     if config is not None and now.switches.controller_value != "true":
-        owners = live.owners_by_text(config.metadata)
-        yield from _others(owners, places.CONTROLLER_PATH, f"the controller's switch ({CONTROLLER_KEY})")
+        yield places.SETTINGS, config.metadata, places.CONTROLLER_PATH, f"the controller's switch ({CONTROLLER_KEY})"
 
 
 def _args_agree(cni: VpcCni, settings: Mapping[str, str]) -> bool:
@@ -181,12 +207,6 @@ def _args_agree(cni: VpcCni, settings: Mapping[str, str]) -> bool:
         if flag is not None and not is_same(cni.args.get(flag, "").removeprefix(":"), value):
             return False
     return True
-
-
-def _others(owners: Mapping[str, tuple[str, ...]], path: str, what: str) -> Iterator[str]:
-    others = [m for m in live.owners_at(owners, path) if m != "eks"]
-    if others:
-        yield f"{what} {'are' if what.endswith('s') else 'is'} owned by {', '.join(others)}"
 
 
 def _forecasts(facts: Lookup, now: Installed, document: Merged) -> tuple[Forecast, ...]:
@@ -202,6 +222,8 @@ def _forecasts(facts: Lookup, now: Installed, document: Merged) -> tuple[Forecas
         role=now.addon.service_account_role_arn,
     )
     there = [live.daemonset(now.cni)] + ([] if config is None else [live.as_object(config, kinds.CONFIGMAP)])
+    # Without its books nothing can be said of an object: somebody owns its fields, and the look did not keep who.
+    there = [o for o in there if any("fieldsV1" in line for line in o["metadata"].get("managedFields", ()))]
     return forecasts(there, told)
 
 
@@ -215,18 +237,24 @@ def _under_none(resolve: Resolve, seen: tuple[Forecast, ...]) -> Iterator[str]:
 
 def _steps(now: Installed, document: Merged, folding: Folding, resolve: Resolve, rolls: Rollout | None) -> Iterator[Step]:
     addon, role = now.addon, now.addon.service_account_role_arn
-    back = _way_back(now, folding)
+    back, stays = _way_back(now, folding), now.switches.both_on and not now.is_told
+    undo = Undo(
+        title="Give the add-on its former configuration back",
+        action=UpdateAddon(addon.addon_version, back, resolve, role),
+        until=AddonIs(addon.addon_version, back, role),
+    )
+    until: Condition = AddonIs(addon.addon_version, document.text, role)
+    if document.document == now.stored:
+        # The add-on says so already, so that only the live objects show whether it was told again.
+        until = All((until, places.controller_told("true"), places.agent_told("true")))
     yield Step(
         id="update-addon",
         title=f"Update the add-on vpc-cni: {SWITCH} = true (conflicts: {resolve})",
         action=UpdateAddon(addon.addon_version, document.text, resolve, role),
-        until=AddonIs(addon.addon_version, document.text, role),
+        until=until,
         patience=max(1200.0, patience(rolls)),
-        undo=Undo(
-            title="Give the add-on its former configuration back",
-            action=UpdateAddon(addon.addon_version, back, resolve, role),
-            until=AddonIs(addon.addon_version, back, role),
-        ),
+        undo=None if stays else undo,
+        one_way="" if not stays else "what is live is on already, and the former configuration would have EKS switch it off",
         disrupts=looks.disruption(rolls),
     )
     yield from looks.switched("true")

@@ -32,9 +32,10 @@ CLUSTER = {
 }
 
 
-def owned(manager: str, *paths: str, operation: str = "Update") -> Json:
-    """Return a line of ``managedFields``: *manager* owns *paths*, given as the API server says them."""
-    return {"manager": manager, "operation": operation, "fieldsV1": as_v1(read(p) for p in paths)}
+def owned(manager: str, *paths: str, operation: str = "") -> Json:
+    """Return a line of ``managedFields``: *manager* owns *paths*, given as the API server says them. EKS applies."""
+    how = operation or ("Apply" if manager == "eks" else "Update")
+    return {"manager": manager, "operation": how, "fieldsV1": as_v1(read(p) for p in paths)}
 
 
 def variable(name: str) -> str:
@@ -52,6 +53,17 @@ def schema(version: str = VERSION) -> Json:
     return {"addonVersion": version, "configurationSchema": json.dumps(configuration_schema(Release.parse(version)))}
 
 
+def definition(name: str, kind: str, version: str = "v1alpha1") -> Json:
+    """Return a definition that is served."""
+    return {"name": name, "kind": kind, "versions": [version]}
+
+
+OFFERED = [
+    {"addonVersion": v, "compatibilities": [{"clusterVersion": "1.31", "defaultVersion": v == "v1.19.2-eksbuild.1"}]}
+    for v in ("v1.20.5-eksbuild.1", "v1.20.5-eksbuild.3", "v1.20.4-eksbuild.1", "v1.19.2-eksbuild.1")
+]
+
+
 def self_managed(agent: str = "v1.2.7", **more: Any) -> Json:
     """Return a cluster in which people manage aws-node, with all that *agent* needs and both switches off."""
     needs = Release.parse(agent)
@@ -59,15 +71,18 @@ def self_managed(agent: str = "v1.2.7", **more: Any) -> Json:
         "cluster": CLUSTER,
         "addon": None,
         "addon_updates": [],
+        "addon_releases": OFFERED,
         "aws_node": {"args": OFF, "cni": "v1.20.5", "agent": agent},
         "switch": "false",
-        "crds": [d["metadata"]["name"] for d in needed_definitions(needs)],
+        "crds": [definition(d["metadata"]["name"], d["spec"]["names"]["kind"]) for d in needed_definitions(needs)],
         "cluster_roles": [{"name": "aws-node", "rules": list(agent_rules(needs)), "managers": ["kubectl-client-side-apply"]}],
         "pods": [],
         "namespaces": [],
         "network_policies": [],
         "application_policies": [],
-        "nodes": [{"name": "node-a"}],
+        "nodes": [{"name": "node-a"}, {"name": "node-b"}],
+        "controller_revisions": [],
+        "agent_pods": [{"node": "node-a"}, {"node": "node-b"}],
         **more,
     }
 
@@ -87,12 +102,7 @@ def managed(values: str = "", version: str = VERSION, **more: Any) -> Json:
 
 def adoptable(**more: Any) -> Json:
     """Return a self-managed cluster whose release EKS offers."""
-    offered = [
-        {"addonVersion": v, "compatibilities": [{"clusterVersion": "1.31", "defaultVersion": v == "v1.19.2-eksbuild.1"}]}
-        for v in ("v1.20.5-eksbuild.1", "v1.20.5-eksbuild.3", "v1.20.4-eksbuild.1", "v1.19.2-eksbuild.1")
-    ]
     return self_managed(
-        addon_releases=offered,
         service_accounts=[{"name": "aws-node", "namespace": "kube-system"}],
         pod_identities=[],
         **more,

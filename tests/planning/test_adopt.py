@@ -31,6 +31,7 @@ def test_the_addon_is_made_as_things_are_and_then_told_to_enforce() -> None:
     update = plan.steps[1].action
     assert isinstance(update, UpdateAddon)
     assert json.loads(update.configuration_values)["enableNetworkPolicy"] == "true"
+    assert update.resolve_conflicts == "OVERWRITE", "whoever wrote aws-node before still owns what EKS left as it was"
     undo = plan.steps[0].undo
     assert undo is not None
     assert undo.action == DeleteAddon(preserve=True)

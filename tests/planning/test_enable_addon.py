@@ -7,7 +7,7 @@ import pytest
 
 from eksnetpol.errors import Denied, EksNetpolError, UsageError
 from eksnetpol.facts.configuration import parse_values
-from eksnetpol.model.plan import AddonIs, FlagIs, Holds, Look, Plan, RolledOut, UpdateAddon, Way
+from eksnetpol.model.plan import AddonIs, All, FlagIs, Holds, Look, Plan, RolledOut, UpdateAddon, Way
 from eksnetpol.planning.options import EnableOptions
 from tests.planning.clusters import ARGS, OFF, SWITCH, addon, ids, managed, owned, planned, schema, variable
 
@@ -194,6 +194,8 @@ def test_what_is_on_by_hand_is_told_to_the_addon() -> None:
     plan = planned(on)
     assert told(plan) == {"enableNetworkPolicy": "true"}
     assert "its next update may switch it off" in words(plan)
+    assert plan.steps[0].undo is None, "the former configuration would switch off what was on before"
+    assert plan.steps[0].one_way
 
 
 def test_an_addon_that_was_told_and_never_did_is_overwritten() -> None:
@@ -202,6 +204,7 @@ def test_an_addon_that_was_told_and_never_did_is_overwritten() -> None:
     assert "somebody changed the live objects" in words(plan)
     back = json.loads(way_back(plan).configuration_values)
     assert back == {"enableNetworkPolicy": "false"}, "going back must not leave more on than there was"
+    assert isinstance(plan.steps[0].until, All), "the add-on says so already: only the live objects can tell"
 
 
 def test_a_missing_mode_is_set_where_the_agent_would_end_without_it() -> None:
