@@ -87,12 +87,17 @@ class Agents:
         """Why new agents crash, empty while they do not."""
         self._template: Any = None
         self._generation = -1
-        self.rolled = False
-        """True once something was changed here: what the snapshot says of pods no longer holds."""
+        self._restarted = False
         self.pods: Pods | None = None
         live = ground.get(REF) if ground.knows(DAEMONSET) else None
         if live is not None:
             self._adopt(live)
+        self._was_there = self.pods is not None
+
+    @property
+    def changed(self) -> bool:
+        """True once pods are not those of the snapshot."""
+        return (self.pods is not None) != self._was_there or bool(self.pods and self.pods.replaced)
 
     def doom(self, nodes: Iterable[str]) -> None:
         """Let new pods on these nodes never become available."""
@@ -105,7 +110,7 @@ class Agents:
         if self.pods is None or node not in self.pods.nodes:
             return False
         self.pods.delete(node, now)
-        self.rolled = True
+        self._restarted = True
         return True
 
     def next_due(self, now: float) -> float | None:
@@ -119,16 +124,15 @@ class Agents:
         if live is None:
             self.pods, self._generation, self._template = None, -1, None
             return
-        changed = False
+        changed, self._restarted = self._restarted, False
         if self.pods is None:
             self._begin(live, now)
             changed = True
         elif live["metadata"].get("generation", 0) != self._generation or live["spec"].get("template") is not self._template:
-            changed = self._observe(live, now)
+            changed = self._observe(live, now) or changed
         self.crashes = crash_reason(live, self._ground) if self.pods and self.pods.is_undecided else ""
         moved = self.pods is not None and self.pods.advance(now, crashes=bool(self.crashes))
-        if self.pods is not None and (moved or changed):
-            self.rolled = True
+        if moved or changed:
             self._write(live)
 
     # --- templates ----------------------------------------------------------------------------------------------------
@@ -221,8 +225,8 @@ class Agents:
 
     def seen(self) -> tuple[k8s.AgentPod, ...]:
         """Return the pods as a look would find them. Those nothing happened to are as they were."""
-        if not self.rolled or self.pods is None:
-            return self._known if self.pods is not None else ()
+        if self.pods is None or not self.changed:
+            return () if self.pods is None else self._known
         live = self._ground.get(REF)
         if live is None:
             return ()
@@ -234,6 +238,8 @@ class Agents:
         statuses = {state: tuple(_status(c, state) for c in containers) for state in State}
         return tuple(
             _pod(known.get(node), node, self.pods.state_of(i), containers, statuses, labels, owner, self._template)
+            if i in self.pods.replaced or node not in known
+            else known[node]
             for i, node in enumerate(self.pods.nodes)
         )
 
@@ -248,8 +254,6 @@ def _pod(
     owner: k8s.OwnerReference,
     template: Any,
 ) -> k8s.AgentPod:
-    if known is not None and state in {State.OLD, State.OLD_UNAVAILABLE}:
-        return known
     ending = hashlib.sha256(f"{node} {revision_hash(template)}".encode()).hexdigest()
     host = known.status.host_ip if known is not None else ""
     return k8s.AgentPod(

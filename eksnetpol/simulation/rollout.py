@@ -43,6 +43,8 @@ class Pods:
     on_delete: bool = False
     never: frozenset[str] = frozenset()
     states: bytearray = field(default_factory=bytearray)
+    replaced: set[int] = field(default_factory=set)
+    """Numbers of the nodes whose pod is not the one it was at first."""
     _batches: deque[tuple[float, list[int]]] = field(default_factory=deque)
     _counts: list[int] = field(default_factory=lambda: [0] * len(State))
     _old: deque[int] = field(default_factory=deque)
@@ -144,6 +146,7 @@ class Pods:
     def _replace(self, indexes: list[int], now: float) -> None:
         if indexes:
             self._set(indexes, State.STARTING)
+            self.replaced.update(indexes)
             self._batches.append((now + self.seconds, indexes))
 
     def _set(self, indexes: list[int], state: State) -> None:

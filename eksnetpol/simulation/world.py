@@ -242,7 +242,7 @@ class SimulatedCluster:
         kinds = tuple(kind for kind in SECTIONS if kind not in {POD, LEASE})
         found: dict[str, object] = {**self.ground.sections(kinds), **self.eks.sections()}
         former = self._snapshot.agent_pods
-        if self.agents.rolled and isinstance(former, Seen):
+        if self.agents.changed and isinstance(former, Seen):
             found["agent_pods"] = Seen(self.agents.seen(), former.complete)
         return replace(self._snapshot, taken_at=self.now(), source=SourceKind.SIMULATION, **found)
 

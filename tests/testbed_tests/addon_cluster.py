@@ -8,8 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,9 @@ def _available(place: RealPlace) -> int:
 @contextmanager
 def eks_of(plane: ControlPlane, **addon: Any) -> Iterator[EksEndpoint]:
     """Serve an EKS endpoint that manages the add-on of *plane*."""
-    service = one_cluster(CLUSTER, addon=eks_addon(CLUSTER, addonVersion=BEFORE, **addon), offered=OFFERED, timing=QUICK)
+    # Long enough for who asks again and again to see that it is under way.
+    timing = replace(QUICK, begins=timedelta(seconds=1), settles=timedelta(seconds=1.2))
+    service = one_cluster(CLUSTER, addon=eks_addon(CLUSTER, addonVersion=BEFORE, **addon), offered=OFFERED, timing=timing)
     with serving(EksEndpoint(service, RealPlace(plane))) as endpoint:
         yield endpoint
 
@@ -176,7 +178,8 @@ def followed(look: Callable[[], tuple[str, str, list[Json]]], wait: Callable[[],
     deadline = time.monotonic() + WITHIN
     while True:
         status, update, errors = look()
-        if (seen or (status, update) != ("ACTIVE", "InProgress")) and seen[-1:] != [(status, update)]:
+        is_before = not seen and update == "InProgress" and status != "UPDATING"
+        if not is_before and seen[-1:] != [(status, update)]:
             seen.append((status, update))
         if update != "InProgress" and status in settled.split():
             told = tuple((e["errorCode"], tuple(sorted(e["errorMessage"].splitlines()[1:]))) for e in errors)

@@ -13,6 +13,7 @@ import pytest
 from eksnetpol.fields.owners import owners
 from eksnetpol.model.kinds import CLUSTER_ROLE, Json, ObjectRef
 from eksnetpol.model.plan import Resolve, UpdateAddon
+from eksnetpol.simulation.eks_settling import has_rolled
 from eksnetpol.simulation.sections import structs
 from eksnetpol.simulation.world import SimulatedCluster
 from tests.testbed.build import Components
@@ -29,6 +30,7 @@ from tests.testbed_tests.addon_cluster import (
     eks_of,
     followed,
     in_memory,
+    until,
 )
 
 pytestmark = pytest.mark.testbed
@@ -127,6 +129,7 @@ def edit(plane: ControlPlane) -> None:
     nodes = {"metadata": {"name": REF.name, "namespace": "kube-system"}, "spec": spec}
     plane.apply({"apiVersion": "v1", "kind": "ConfigMap", **switch}, manager="operator")
     plane.apply({"apiVersion": "apps/v1", "kind": "DaemonSet", **nodes}, manager="operator")
+    until(lambda: has_rolled(RealPlace(plane).daemonset("vpc-cni")))
 
 
 def test_none_fails_with_every_conflict_and_writes_nothing(plane: ControlPlane, endpoint: EksEndpoint) -> None:
