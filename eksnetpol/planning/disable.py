@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from eksnetpol.facts.addon_document import SWITCH
+from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.facts.vpc_cni import Install, Manager, Switch, Switches
 from eksnetpol.model.eks import Cluster
@@ -81,7 +83,12 @@ def _off(facts: Lookup, wanted: DisableOptions) -> tuple[Way | None, Draft]:
         return Way.ADDON, addon_off(facts, wanted)
     if install.manager is Manager.NONE:
         return (Way.AUTO_MODE if cluster is not None and cluster.has_auto_mode else None), controller_off(facts)
-    return _WAYS[install.manager], objects_off(facts)
+    off = objects_off(facts)
+    if install.manager is Manager.HELM and off.steps:
+        changing: Changing = need(facts, "changing")
+        command = changing.set(SWITCH, "false")
+        off += Draft(afterwards=(f"put it into the release's values, or the next upgrade takes it back: {command}",))
+    return _WAYS[install.manager], off
 
 
 # --- the order ----------------------------------------------------------------------------------------------------------

@@ -348,3 +348,11 @@ def test_keeping_deletes_all_endpoints_there_are_by_then() -> None:
     assert step.action.kinds == ENDPOINTS
     assert ids(plan).index("delete-endpoints") > ids(plan).index("roll-out")
     assert any("AWS says never to delete PolicyEndpoints by hand" in w for w in plan.warnings)
+
+
+def test_a_helm_release_is_refused_by_default_and_told_what_its_values_have_to_say() -> None:
+    notes = {"meta.helm.sh/release-name": "cni", "meta.helm.sh/release-namespace": "kube-system"}
+    plan = planned(look(of_people(aws_node={"args": ON, "annotations": notes})))
+    assert plan.way is Way.HELM
+    assert [r.flag for r in plan.refusals] == ["--take-over"]
+    assert any("helm upgrade cni" in a and "enableNetworkPolicy=false" in a for a in plan.afterwards)
