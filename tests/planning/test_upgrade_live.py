@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterable, Iterator
 
 import pytest
@@ -14,9 +13,10 @@ from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.fields.keeping import kept
 from eksnetpol.gateways.hands import RealHands, hands_of
 from eksnetpol.gateways.session import TargetOptions, connect
-from eksnetpol.model.kinds import ObjectRef
+from eksnetpol.model.kinds import DEFINITION, ObjectRef
 from eksnetpol.model.plan import Action, Apply, Condition, Create, Holds, Step
 from eksnetpol.model.versions import Release
+from eksnetpol.planning.places import AGENT_ROLE, AWS_NODE, SETTINGS
 from eksnetpol.planning.upgrade_manifest import plan_manifest
 from tests.planning.manifests import Objects, facts_of, in_effect, manifest
 from tests.planning.test_upgrade_manifest import hops_between
@@ -45,14 +45,13 @@ def of_people(plane: ControlPlane, version: str) -> None:
     plane.did("set", "resources", "daemonset/aws-node", "-n", "kube-system", "-c", "aws-node", *limits)
 
 
-def read(plane: ControlPlane) -> Objects:
+def read(hands: RealHands) -> Objects:
     """Return the VPC CNI's objects, whole."""
-    found = json.loads(plane.did("get", *NAMES, "-n", "kube-system", "-o", "json", "--show-managed-fields"))["items"]
-    found += json.loads(plane.did("get", "customresourcedefinitions", "-o", "json", "--show-managed-fields"))["items"]
-    return {str(ObjectRef.of(o)): o for o in found}
+    named = [found for ref in (AWS_NODE, SETTINGS, AGENT_ROLE) if (found := hands.get(ref)) is not None]
+    return {str(ObjectRef.of(o)): o for o in (*named, *hands.objects(DEFINITION))}
 
 
-def act(plane: ControlPlane, hands: RealHands, action: Action) -> None:
+def act(hands: RealHands, action: Action) -> None:
     """Do what the executor does: apply, and force only what the plan names.
 
     Not with kubectl: its ``apply --server-side`` takes over what an ``apply`` before it owned, and so removes what is not said
@@ -62,7 +61,7 @@ def act(plane: ControlPlane, hands: RealHands, action: Action) -> None:
         hands.create(action.object)
     if not isinstance(action, Apply):
         return
-    sent = kept(read(plane).get(str(action.ref)), action.object, drops=action.drops)
+    sent = kept(hands.get(action.ref), action.object, drops=action.drops)
     try:
         hands.apply(sent)
     except Conflict as conflict:
@@ -72,33 +71,33 @@ def act(plane: ControlPlane, hands: RealHands, action: Action) -> None:
         hands.apply(sent, force=True)
 
 
-def holds(plane: ControlPlane, condition: Condition) -> bool:
+def holds(hands: RealHands, condition: Condition) -> bool:
     if not isinstance(condition, Holds):
         return True
-    live = read(plane)[str(condition.ref)]
+    live = hands.get(condition.ref)
     return not differences(live, condition.object) and all(value_at(live, path) is ABSENT for path in condition.without)
 
 
-def carry_out(plane: ControlPlane, hands: RealHands, steps: Iterable[Step]) -> None:
+def carry_out(hands: RealHands, steps: Iterable[Step]) -> None:
     for step in steps:
-        act(plane, hands, step.action)
-        assert holds(plane, step.until), step.id
+        act(hands, step.action)
+        assert holds(hands, step.until), step.id
 
 
 @pytest.mark.parametrize(("old", "new"), [("v1.14.1", "v1.18.5"), ("v1.18.5", "v1.23.0")])
 def test_upgrade_and_way_back(plane: ControlPlane, old: str, new: str) -> None:
-    of_people(plane, old)
-    before = read(plane)
-    draft = plan_manifest(facts_of(copy.deepcopy(before)), Release.parse(old), hops_between(old, new))
     hands = hands_of(connect(TargetOptions(kubeconfig=str(plane.kubeconfig(ADMIN)))))
-    carry_out(plane, hands, draft.steps)
-    after = in_effect(read(plane))
+    of_people(plane, old)
+    before = read(hands)
+    draft = plan_manifest(facts_of(copy.deepcopy(before)), Release.parse(old), hops_between(old, new))
+    carry_out(hands, draft.steps)
+    after = in_effect(read(hands))
     # What upstream's new manifest comes to with the same changes, on the same API server, made from nothing.
     undone = [s for s in reversed(draft.steps) if s.undo is not None]
     for step in undone:
         assert step.undo is not None
-        act(plane, hands, step.undo.action)
-        assert holds(plane, step.undo.until), f"undoing {step.id}"
-    assert in_effect(read(plane)) == in_effect(before)
+        act(hands, step.undo.action)
+        assert holds(hands, step.undo.until), f"undoing {step.id}"
+    assert in_effect(read(hands)) == in_effect(before)
     of_people(plane, new)
-    assert after == in_effect(read(plane))
+    assert after == in_effect(read(hands))
