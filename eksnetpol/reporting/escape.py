@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 _MARKDOWN = re.compile(r"[\\`*_\[\]<>#|~&$]")
 _BLOCK_STARTS = re.compile(r"^(\s*\d*)([-+.)])")
@@ -52,6 +53,19 @@ def encodable(text: str) -> str:
     if text.isascii():
         return text
     return "".join(_written_out(c) if "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def encodable_all(value: Any) -> Any:
+    """Return *value*, made of what JSON has, with every text in it as `encodable` returns it; tuples become lists."""
+    match value:
+        case str():
+            return encodable(value)
+        case dict():
+            return {encodable_all(key): encodable_all(item) for key, item in value.items()}
+        case list() | tuple():
+            return [encodable_all(item) for item in value]
+        case _:
+            return value
 
 
 def markdown(text: str) -> str:

@@ -19,7 +19,7 @@ from eksnetpol.model import findings as model
 from eksnetpol.model.findings import Baseline, Disposition, Outcome, Report, Severity
 from eksnetpol.model.snapshot import Target
 from eksnetpol.reporting import view
-from eksnetpol.reporting.escape import encodable
+from eksnetpol.reporting.escape import encodable_all
 from eksnetpol.reporting.options import Options
 
 API_VERSION = "eksnetpol.io/v1"
@@ -185,7 +185,7 @@ def write(report: Report, _options: Options) -> str:
 
 def document(report: Report) -> dict[str, Any]:
     """Return *report* as plain dicts and lists, in the format's own names."""
-    return cast("dict[str, Any]", _encodable(msgspec.to_builtins(_report(report))))
+    return cast("dict[str, Any]", encodable_all(msgspec.to_builtins(_report(report))))
 
 
 def schema() -> dict[str, Any]:
@@ -288,15 +288,3 @@ def _finding(judged: model.JudgedFinding) -> FindingV1:
 
 def _subject(subject: model.Subject) -> SubjectV1:
     return SubjectV1(subject.kind, subject.namespace, subject.name, str(subject))
-
-
-def _encodable(value: Any) -> Any:
-    match value:
-        case str():
-            return encodable(value)
-        case dict():
-            return {key: _encodable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_encodable(item) for item in value]
-        case _:
-            return value

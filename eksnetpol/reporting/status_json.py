@@ -19,7 +19,7 @@ from eksnetpol.facts.status import Status
 from eksnetpol.facts.vpc_cni import Switch
 from eksnetpol.model.eks import Addon, Update
 from eksnetpol.model.snapshot import Unread
-from eksnetpol.reporting.escape import encodable
+from eksnetpol.reporting.escape import encodable_all
 from eksnetpol.reporting.json_v1 import API_VERSION, TargetV1, ToolV1, UnreadV1
 from eksnetpol.reporting.status_view import Standing, meaning, moment
 from eksnetpol.reporting.yaml import Dumper
@@ -197,7 +197,7 @@ def write_yaml(standing: Standing, exit_code: int, tool: str) -> str:
 
 def document(standing: Standing, exit_code: int, tool: str) -> dict[str, Any]:
     """Return *standing* as plain dicts and lists, in the format's own names. *tool* is this tool's version."""
-    made: dict[str, Any] = _encodable(msgspec.to_builtins(_status(standing, exit_code, tool)))
+    made: dict[str, Any] = encodable_all(msgspec.to_builtins(_status(standing, exit_code, tool)))
     return made
 
 
@@ -311,15 +311,3 @@ def _update(update: Update) -> UpdateV1:
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
-
-
-def _encodable(value: Any) -> Any:
-    match value:
-        case str():
-            return encodable(value)
-        case dict():
-            return {encodable(key): _encodable(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_encodable(item) for item in value]
-        case _:
-            return value

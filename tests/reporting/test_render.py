@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eksnetpol.errors import Refused, UsageError
@@ -39,6 +39,9 @@ DOCUMENTS = st.recursive(
 )
 VALUES = st.dictionaries(TEXT.filter(bool), DOCUMENTS, min_size=1, max_size=4)
 
+
+a_process_each = settings(deadline=None, max_examples=60)
+"""Of a test that starts a process for every example: how long that takes is the machine's affair."""
 
 STUBS = r"""
 sleep() { :; }
@@ -162,6 +165,7 @@ def test_terraform_says_what_the_plan_says() -> None:
 
 
 @pytest.mark.testbed
+@a_process_each
 @given(VALUES)
 def test_terraform_reads_every_text_as_it_is(values: dict[str, Any]) -> None:
     found = resource(write(told(values), "terraform"))["attributes"]
@@ -169,6 +173,7 @@ def test_terraform_reads_every_text_as_it_is(values: dict[str, Any]) -> None:
 
 
 @pytest.mark.testbed
+@a_process_each
 @given(st.dictionaries(TEXT.filter(bool), TEXT, max_size=4))
 def test_hcl_reads_every_map_as_it_is_but_for_its_normal_form(texts: dict[str, str]) -> None:
     def form(text: str) -> str:
@@ -271,6 +276,7 @@ def test_documents_are_the_objects_of_the_plan_in_its_order() -> None:
     assert read == [s.action.object for s in BY_HAND.object_steps]  # type: ignore[union-attr]
 
 
+@a_process_each
 @given(VALUES)
 def test_the_shell_hands_every_text_on_as_it_is(values: dict[str, Any]) -> None:
     script = write(told(values), "aws-cli")

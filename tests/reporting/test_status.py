@@ -87,7 +87,7 @@ def test_a_status_on_the_terminal(name: str, golden: Golden) -> None:
     said = status_text.text(standing(name), 100, color=False)
     assert said.isascii()
     assert max(map(len, said.splitlines())) <= 100
-    golden(f"reporting/status.{name}.txt", said)
+    golden(f"status/status.{name}.txt", said)
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -103,7 +103,7 @@ def test_a_status_for_programs_is_what_its_schema_says(name: str) -> None:
 
 def test_the_json_of_a_status(golden: Golden) -> None:
     found = standing("rolling")
-    golden("reporting/status.rolling.json", status_json.write_json(found, exit_code(found, detailed=True), "9.9.9"))
+    golden("status/status.rolling.json", status_json.write_json(found, exit_code(found, detailed=True), "9.9.9"))
 
 
 def test_what_is_null_is_explained() -> None:

@@ -201,9 +201,12 @@ def _reason(said: list[str]) -> str:
 
 
 def main() -> int:
-    """Build and print the folder."""
+    """Build and print the folder; the small reader of HCL is made beside it."""
+    from tests.testbed.hcl import program
+
     try:
         sys.stdout.write(f"{build()}\n")
+        program()
     except BuildError as error:
         _say(f"error: {error}")
         return 1
