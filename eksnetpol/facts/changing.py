@@ -257,13 +257,12 @@ def switch_controller(value: str, *, absent: bool = False) -> str:
 
     Where the key is *absent* the ConfigMap may be too, and there is nothing to patch.
     """
-    if absent:
-        return (
-            f"kubectl create configmap {CONFIGMAP} -n {NAMESPACE} --from-literal={CONTROLLER_KEY}={value}"
-            " --dry-run=client -o yaml | kubectl apply --server-side -f -"
-        )
     patch = shlex.quote(json.dumps({"data": {CONTROLLER_KEY: value}}, separators=(",", ":")))
-    return f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge -p {patch}"
+    command = f"kubectl patch configmap {CONFIGMAP} -n {NAMESPACE} --type merge -p {patch}"
+    if not absent:
+        return command
+    # Not `kubectl apply --server-side`: on an object made by plain apply it takes every other key away.
+    return f"{command} || kubectl create configmap {CONFIGMAP} -n {NAMESPACE} --from-literal={CONTROLLER_KEY}={value}"
 
 
 def _json(values: Mapping[str, Any]) -> str:
