@@ -30,7 +30,7 @@ class Folding:
             moved = ", ".join(f"{path} = {value}" for path, value in self.values.items())
             yield f"settings that were made on the live objects move into the add-on's configuration: {moved}"
         if self.lost:
-            yield f"EKS would put these back to its defaults, for its configuration has no key for them: {', '.join(self.lost)}"
+            yield f"EKS may put these back to its defaults, for its configuration has no key for them: {', '.join(self.lost)}"
         for why in self.unread:
             yield f"what OVERWRITE takes away is not known: {why}"
 
