@@ -11,6 +11,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
+from eksnetpol.cli.commands.render import LANGUAGES
 from eksnetpol.cli.commands.status import PAUSE
 from eksnetpol.facts.status import MOVING, SECTIONS
 from eksnetpol.gateways.runs import Runs
@@ -214,3 +215,23 @@ def test_runs_that_have_not_ended_are_told(cli: Cli, monkeypatch: pytest.MonkeyP
     (run,) = json.loads(said.out)["runs"]
     assert (run["id"], run["verb"], run["state"]) == ("20261127-030744-enable-4f2a", "enable", "stopped")
     assert "eksnetpol resume 20261127-030744-enable-4f2a" in cli("status", "--cluster", "shop", "--state-dir", str(folder)).out
+
+
+@pytest.mark.parametrize("cluster", sorted(path.name for path in CLUSTERS.glob("*.json.gz")))
+def test_no_change_of_any_cluster_is_beyond_words(cli: Cli, cluster: str) -> None:
+    for words in ("enable", "enable --adopt", "upgrade", "disable", "disable --keep-policies"):
+        written = []
+        for language in LANGUAGES:
+            ended = cli("render", *words.split(), "--as", language, "--snapshot", str(CLUSTERS / cluster))
+            assert ended.code in {0, 2, 3, 6}, f"{words} --as {language}: {ended.err}"
+            assert bool(ended.out) <= (ended.code == 0)
+            assert ended.out or ended.err
+            written.append(bool(ended.out))
+            if ended.out and language in {"cloudformation", "eksctl", "helm-values"}:
+                assert yaml.safe_load(ended.out) is not None
+            if ended.out and language == "kubectl":
+                # Each object once: two versions of one must not be applied in one go.
+                documents = [d for d in yaml.safe_load_all(ended.out) if d]
+                names = [(d["kind"], d["metadata"]["name"]) for d in documents]
+                assert len(names) == len(set(names))
+        assert any(written) or ended.err

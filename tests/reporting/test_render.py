@@ -14,13 +14,26 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from eksnetpol.errors import Refused, UsageError
-from eksnetpol.model.plan import UpdateAddon, Way
+from eksnetpol.model.plan import Apply, Holds, Step, UpdateAddon, Verb, Way
 from eksnetpol.model.snapshot import Target
 from eksnetpol.reporting.render import LANGUAGES, OF_ADDON, hcl, languages_for, write
 from eksnetpol.reporting.render.order import Order, compact
-from tests.reporting.render_orders import BY_HAND, HELM_UPGRADE, MERGED, OF_HELM, ORDERS, ROLE, addon, plan, updating
+from tests.reporting.render_orders import (
+    AGENT,
+    BY_HAND,
+    HELM_UPGRADE,
+    MERGED,
+    OF_HELM,
+    ORDERS,
+    ROLE,
+    ROLLING,
+    addon,
+    plan,
+    updating,
+)
 from tests.testbed.hcl import evaluated
 
 Golden = Callable[[str, str], None]
@@ -115,8 +128,6 @@ def test_terraform_is_refused_where_it_would_see_nothing_to_do() -> None:
 
 @pytest.mark.parametrize("language", OF_ADDON)
 def test_a_cluster_without_a_name_is_asked_for(language: str) -> None:
-    from msgspec.structs import replace
-
     order = Order(replace(plan(updating(MERGED)), target=Target(context="here")))
     with pytest.raises(UsageError, match="--cluster NAME"):
         write(order, language)
@@ -262,6 +273,30 @@ def test_an_upgrade_of_a_release_changes_its_chart_alone() -> None:
     assert "helm upgrade cni eks/aws-vpc-cni -n kube-system --version 1.21.1 --reset-then-reuse-values" in text
 
 
+def hop(version: str) -> tuple[Step, ...]:
+    spec = {"template": {"spec": {"containers": [{"name": "aws-node", "image": f"example.com/amazon-k8s-cni:{version}"}]}}}
+    wanted = {**AGENT, "spec": spec}
+    bring = Step(id=f"bring-{version}", title=f"Bring it to {version}", action=Apply(wanted), until=Holds(wanted))
+    return bring, replace(ROLLING, id=f"roll-out-{version}", title=f"Wait for {version}")
+
+
+def test_versions_between_which_nodes_roll_are_not_written_together() -> None:
+    steps = (*hop("v1.21.2"), *hop("v1.22.4"), *hop("v1.23.0"))
+    order = Order(plan(*steps, verb=Verb.UPGRADE, way=Way.MANIFEST))
+    text = write(order, "kubectl")
+    assert [d["spec"] for d in yaml.safe_load_all(text) if d] == [steps[0].action.object["spec"]]  # type: ignore[union-attr]
+    assert "This is the first of several updates" in text
+    assert "Wait for v1.22.4" not in text
+    chart = write(replace_way(order, Way.HELM), "helm-values")
+    assert "--version 1.21.2 " in chart
+    assert "the first of 3 upgrades, one minor version at a time: then 1.22.4, 1.23.0." in chart
+    assert "Wait for v1.22.4" not in chart
+
+
+def replace_way(order: Order, way: Way) -> Order:
+    return Order(replace(order.plan, way=way), order.addon, order.helm)
+
+
 @given(st.dictionaries(st.from_regex(r"[A-Z][A-Z_]{0,8}", fullmatch=True), TEXT, min_size=1, max_size=3))
 def test_helm_reads_every_text_as_it_is(env: dict[str, str]) -> None:
     order = Order(plan(way=Way.HELM), values={f"env.{name}": text for name, text in env.items()})
@@ -295,8 +330,6 @@ def test_a_word_for_a_runner_is_none_in_a_document() -> None:
 
 
 def test_names_from_a_cluster_end_no_comment() -> None:
-    from msgspec.structs import replace
-
     order = Order(replace(plan(updating(MERGED)), warnings=('one\nresource "evil" "x" {}\x1b[31m',)))
     for language in OF_ADDON:
         lines = write(order, language).splitlines()

@@ -12,7 +12,7 @@ from typing import Any
 from eksnetpol.facts.configuration import replaced
 from eksnetpol.model.plan import Apply, Verb
 from eksnetpol.reporting.render.cloudformation import dumped
-from eksnetpol.reporting.render.order import HelmRelease, Order, around, comment, head
+from eksnetpol.reporting.render.order import HelmRelease, Order, around, comment, first_wave, head, versions_on_the_way
 
 FILE = "network-policy.yaml"
 CHART = "eks/aws-vpc-cni"
@@ -24,7 +24,8 @@ def write(order: Order) -> str:
     """Return the values that change; what the release has besides is kept by the command in the comment."""
     # The chart brings what is applied; definitions it does not touch once they are there, and newer ones bring none.
     written = [s for s in order.plan.steps if isinstance(s.action, Apply)]
-    text = comment([*head(order, _where(order)), *around(order, written, afterwards=False)])
+    near = first_wave(order.plan)
+    text = comment([*head(order, _where(order)), *around(order, written, near, afterwards=False)])
     values = document(order)
     return text + (dumped(values) if values else "{}\n")
 
@@ -49,7 +50,8 @@ def document(order: Order) -> dict[str, Any]:
 def _where(order: Order) -> Iterator[str]:
     release = order.helm or HelmRelease("aws-vpc-cni", "kube-system")
     upgrades = order.plan.verb is Verb.UPGRADE
-    version = (order.plan.release or release.version) if upgrades else release.version
+    way = versions_on_the_way(order.plan) or ((order.plan.release,) if order.plan.release else ())
+    version, *then = way if upgrades and way else (release.version,)
     # Without a version Helm would take the newest chart, which is more of a change than was asked for.
     pinned = f" --version {shlex.quote(version.removeprefix('v').partition('-')[0])}" if version else ""
     # With the values of the release alone, a newer chart would miss the defaults it brings itself.
@@ -58,4 +60,6 @@ def _where(order: Order) -> Iterator[str]:
     yield f"Helm: merge it into the values your release {release.name} is installed with, or lay it over them:"
     yield f"    helm repo add eks {REPOSITORY} && helm repo update eks"
     yield f"    helm upgrade {where}{pinned} {keep} -f {FILE}"
+    if then:
+        yield f"It is the first of {len(then) + 1} upgrades, one minor version at a time: then {', '.join(then)}."
     yield "Where Argo CD or Flux install the release, the values belong in what they read, and the command is theirs."

@@ -12,26 +12,27 @@ from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.plan import Apply, Create, CreateAddon, Step, UpdateAddon
 from eksnetpol.reporting.render.cloudformation import dumped
 from eksnetpol.reporting.render.commands import APPLY, commands_of, waiting
-from eksnetpol.reporting.render.order import Order, comment, head
+from eksnetpol.reporting.render.order import Order, comment, first_wave, head
 
 FILE = "network-policy.yaml"
 
 
 def write(order: Order) -> str:
     """Return the objects as YAML documents; without any, the commands alone."""
-    applied = [s for s in order.plan.steps if isinstance(s.action, Apply | Create)]
-    text = comment([*head(order, ()), *_procedure(order, applied)])
+    steps = first_wave(order.plan)
+    applied = [s for s in steps if isinstance(s.action, Apply | Create)]
+    text = comment([*head(order, ()), *_procedure(order, steps, applied)])
     documents = [s.action.object for s in applied if isinstance(s.action, Apply | Create)]
     return text + "".join(f"---\n{dumped(_shown(d))}" for d in documents)
 
 
-def _procedure(order: Order, applied: list[Step]) -> Iterator[str]:
+def _procedure(order: Order, steps: tuple[Step, ...], applied: list[Step]) -> Iterator[str]:
     """Yield the steps in their order: the documents are applied where the first of them stands."""
     yield ""
     yield "In this order:"
     number = 0
     done = False
-    for step in order.plan.steps:
+    for step in steps:
         if isinstance(step.action, Apply | Create):
             if done:
                 continue
@@ -45,14 +46,19 @@ def _procedure(order: Order, applied: list[Step]) -> Iterator[str]:
             continue
         yield f"{number}. {step.title}"
         yield from (f"    {line}" for line in commands_of(step))
-    if order.plan.afterwards:
+    if len(steps) < len(order.plan.steps):
+        yield ""
+        yield "This is the first of several updates, one minor version at a time."
+        yield "When it has rolled out, render again for the next."
+    elif order.plan.afterwards:
         yield ""
         yield from order.plan.afterwards
 
 
 def _apply(applied: list[Step], number: int) -> Iterator[str]:
     yield f"{number}. look at what would change, then apply this file ({FILE}): {'; '.join(s.title for s in applied)}"
-    taking = [f"{t.path} (of {t.manager})" for s in applied if isinstance(s.action, Apply) for t in s.action.takes]
+    takes = (t for s in applied if isinstance(s.action, Apply) for t in s.action.takes)
+    taking = tuple(dict.fromkeys(f"{t.path} (of {t.manager})" for t in takes))
     forced = " --force-conflicts" if taking else ""
     yield f"    kubectl diff --server-side --field-manager={MANAGER}{forced} -f {FILE}"
     yield f"    {APPLY}{forced} -f {FILE}"

@@ -10,8 +10,22 @@ from typing import Any
 
 from eksnetpol.errors import UsageError
 from eksnetpol.facts.configuration import parse_values
+from eksnetpol.facts.vpc_cni import CNI_CONTAINER
 from eksnetpol.model.eks import Addon
-from eksnetpol.model.plan import Apply, BackUp, Create, CreateAddon, Delete, Plan, Step, StripFinalizer, UpdateAddon
+from eksnetpol.model.kinds import DAEMONSET, ObjectRef
+from eksnetpol.model.plan import (
+    Apply,
+    BackUp,
+    Create,
+    CreateAddon,
+    Delete,
+    Plan,
+    RolledOut,
+    Step,
+    StripFinalizer,
+    UpdateAddon,
+)
+from eksnetpol.model.versions import ImageReference
 from eksnetpol.reporting import plan_view
 from eksnetpol.reporting.escape import one_line
 
@@ -100,6 +114,39 @@ def values_of(action: UpdateAddon | CreateAddon) -> dict[str, Any]:
     return values
 
 
+def first_wave(plan: Plan) -> tuple[Step, ...]:
+    """Return the steps up to where an object is written a second time, which is the next version: nodes roll in between."""
+    seen: set[ObjectRef] = set()
+    rolled = 0
+    for number, step in enumerate(plan.steps):
+        if isinstance(step.action, Apply | Create):
+            if step.action.ref in seen:
+                return plan.steps[: rolled or number]
+            seen.add(step.action.ref)
+        if isinstance(step.until, RolledOut):
+            rolled = number + 1
+    return plan.steps
+
+
+def first_update(order: Order) -> tuple[Step, ...]:
+    """Return the steps up to where the add-on is updated a second time."""
+    _, *more = order.addon_steps or (None,)
+    return order.plan.steps[: order.plan.steps.index(more[0])] if more and more[0] is not None else order.plan.steps
+
+
+def versions_on_the_way(plan: Plan) -> tuple[str, ...]:
+    """Return the releases of the CNI that *plan* brings ``aws-node`` to, one after the other, without ``v``."""
+    images = (
+        str(container.get("image", ""))
+        for step in plan.steps
+        if isinstance(step.action, Apply) and step.action.ref.kind == DAEMONSET.name
+        for container in step.action.object.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())
+        if container.get("name") == CNI_CONTAINER
+    )
+    releases = (ImageReference.parse(image).release for image in images)
+    return tuple(str(release.base).removeprefix("v") for release in releases if release is not None)
+
+
 def is_the_same(order: Order, change: AddonChange) -> bool:
     """Say whether the add-on was told all of this already: then only an update can bring back what was changed by hand."""
     addon = order.addon
@@ -144,22 +191,25 @@ def head(order: Order, where: Iterable[str]) -> Iterator[str]:
         yield from (f"Mind: {warning}" for warning in plan.warnings)
 
 
-def around(order: Order, written: Iterable[Step], *, afterwards: bool = True) -> Iterator[str]:
+def around(
+    order: Order, written: Iterable[Step], steps: tuple[Step, ...] | None = None, *, afterwards: bool = True
+) -> Iterator[str]:
     """Yield what is to be done before and after the *written* steps, with commands where there are any.
 
-    With *afterwards* also what the plan leaves to people.
+    *steps* are those to speak of, by default those up to a second update of the add-on. With *afterwards* also what the plan leaves to people.
     """
     from eksnetpol.reporting.render.commands import commands_of
 
     mine = {step.id for step in written}
-    first = next((n for n, step in enumerate(order.plan.steps) if step.id in mine), 0)
-    before = order.plan.steps[:first]
-    after = [s for s in order.plan.steps[first:] if s.id not in mine]
-    for title, steps in (("Before it, in this order:", before), ("After it, in this order:", after)):
-        if steps:
+    steps = first_update(order) if steps is None else steps
+    first = next((n for n, step in enumerate(steps) if step.id in mine), 0)
+    before = steps[:first]
+    after = [s for s in steps[first:] if s.id not in mine]
+    for title, told in (("Before it, in this order:", before), ("After it, in this order:", after)):
+        if told:
             yield ""
             yield title
-        for number, step in enumerate(steps, 1):
+        for number, step in enumerate(told, 1):
             yield f"{number}. {step.title}"
             yield from (f"    {line}" for line in commands_of(step) if len(line) <= LONGEST)
     if afterwards and order.plan.afterwards:
