@@ -50,6 +50,7 @@ def _procedure(order: Order, steps: tuple[Step, ...], applied: list[Step]) -> It
         yield ""
         yield "This is the first of several updates, one minor version at a time."
         yield "When it has rolled out, render again for the next."
+        yield "When it has rolled out, render again for the next."
     elif order.plan.afterwards:
         yield ""
         yield from order.plan.afterwards

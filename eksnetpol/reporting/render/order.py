@@ -196,7 +196,8 @@ def around(
 ) -> Iterator[str]:
     """Yield what is to be done before and after the *written* steps, with commands where there are any.
 
-    *steps* are those to speak of, by default those up to a second update of the add-on. With *afterwards* also what the plan leaves to people.
+    *steps* are those to speak of, by default those up to a second update of the add-on. With *afterwards* also what the plan
+    leaves to people.
     """
     from eksnetpol.reporting.render.commands import commands_of
 
