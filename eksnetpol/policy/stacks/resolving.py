@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from eksnetpol.model.findings import Subject
 from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.atlas import Chart
-from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
+from eksnetpol.policy.connections import NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.grants import index_names
 from eksnetpol.policy.nodes import Nodes
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
@@ -29,8 +30,6 @@ NODE_NAME = "Node"
 
 def tiers_of(stack: Stack) -> tuple[StackTier, ...]:
     """Return the tiers of *stack*, and before them what it says beside them, as rules too."""
-    from eksnetpol.model.findings import Subject
-
     found: list[StackTier] = []
     if stack.host_may:
         rule = StackRule(Direction.INGRESS, Does.ALLOW, peer=OnNode())
@@ -146,8 +145,9 @@ class _Resolver:
 
     def _rule(self, side: Side, tier: int, rule: StackRule, whom: Likely) -> None:
         whom &= self.sets.of(rule.local)
-        if not whom.perhaps or (not rule.connections and not rule.names):
+        if not whom.perhaps or not rule.source_ports or (not rule.connections and not rule.names):
             return
+        rule = replace(rule, connections=spoken(rule)) if rule.source_ports != EVERY_PORT else rule
         if not side.runs or side.runs[-1] != (tier, rule.does):
             side.runs.append(Run(tier, rule.does))
         run = len(side.runs) - 1
@@ -263,12 +263,19 @@ class _Resolver:
                 yield Beyond(run, certain and sure, classes, meant, connections)
 
 
+def spoken(rule: StackRule) -> Connections:
+    """Return what a rule speaks of by numbers: what asks for source ports speaks of protocols that have ports alone."""
+    if rule.source_ports == EVERY_PORT:
+        return rule.connections
+    return rule.connections & _PORTED if rule.source_ports else NOTHING
+
+
+_PORTED = Connections(dict.fromkeys(WITH_PORTS, EVERY_PORT))
+
+
 def is_certain(rule: StackRule) -> bool:
     """Say whether a rule does what it says to all that it matches here.
 
     One that looks at source ports does it to some connections alone, and what looks further allows no more than it says.
     """
     return rule.source_ports == EVERY_PORT and (rule.does is Does.ALLOW or not rule.judged_further)
-
-
-__all__ = ["EVERYTHING", "NOTHING", "Beyond", "Extent", "Resolved", "Side", "is_certain", "resolve", "tiers_of"]

@@ -19,7 +19,7 @@ from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks import ends
 from eksnetpol.policy.stacks.algebra import atoms
 from eksnetpol.policy.stacks.formulas import EndKind, Formula, Unknowable, Within
-from eksnetpol.policy.stacks.resolving import NODE_TIER, UNREAD_TIER, Resolved, is_certain
+from eksnetpol.policy.stacks.resolving import NODE_TIER, UNREAD_TIER, Resolved, is_certain, spoken
 from eksnetpol.policy.stacks.rules import Does, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 
@@ -135,8 +135,8 @@ class StackSides:
         return Met(policy, rule, bool(means and local and is_certain(rule)), connections)
 
     def _connections(self, rule: StackRule, destination: End) -> Connections:
-        answer = rule.connections
-        if destination.index is None or self.is_unpoliced(destination.index):
+        answer = spoken(rule)
+        if not rule.source_ports or destination.index is None or self.is_unpoliced(destination.index):
             return answer
         for name in rule.names:
             for protocol in (name.protocol,) if name.protocol else WITH_PORTS:
