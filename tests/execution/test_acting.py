@@ -302,3 +302,35 @@ def test_paths_of_agents_are_as_the_api_server_writes_them() -> None:
     with pytest.raises(Conflict) as conflict:
         world.api.apply(plans.agent("true"))
     assert conflict.value.fields == ((ARGS, "kubectl"),)
+
+
+def test_an_object_that_is_made_anew_in_between_is_not_deleted() -> None:
+    world = plans.cluster()
+    one = (ObjectId(ObjectRef.to(NETWORK_POLICY, "a", "shop")),)
+
+    def anew(_number: int, name: str) -> None:
+        if name == "delete":
+            world.api.delete(one[0].ref)
+            world.settle()
+            world.api.create(policy("a"), manager="somebody")
+
+    step = replace(Step("delete", "Delete", Delete(one), Absent(one)), patience=20.0)
+    with pytest.raises(TimedOut, match="still there: networkpolicy/shop/a"):
+        go(plans.plan_of(step), world, Process(world, Disk(), before=anew))
+
+
+def test_a_second_attempt_does_not_forget_what_was_there_before_the_first() -> None:
+    world, disk = plans.cluster(nodes=1), Disk()
+    plan = plans.plan_of(plans.switch_agent())
+
+    def breaks(_number: int, name: str) -> None:
+        if name == "watch":
+            raise Rejected("something")
+
+    with pytest.raises(StepFailed):
+        go(plan, world, Process(world, disk, before=breaks))
+    world.api.apply(plans.agent("maybe"), force=True, manager="kubectl")
+    go(plan, world, Process(world, disk))
+    kept = json.loads(disk.files["r1", "before-01-switch-agent.json"])
+    (live,) = kept["objects"].values()
+    assert live["spec"]["template"]["spec"]["containers"][1]["args"] == ["--enable-network-policy=false"]

@@ -12,7 +12,7 @@ from eksnetpol.model.plan import Plan, Verb
 from tests.execution import plans
 from tests.execution.ends import events, go
 from tests.execution.small_world import Fate
-from tests.execution.trouble import CHANGES, Disk, Heard, Process
+from tests.execution.trouble import CHANGES, Disk, Heard, Killed, Process
 
 
 def test_a_plan_without_steps_does_nothing() -> None:
@@ -134,3 +134,20 @@ def test_a_failed_run_tells_its_watcher_why() -> None:
     with pytest.raises(Exception, match="there is no add-on coredns"):
         go(plans.plan_of(step), world, Process(world, disk), heard)
     assert heard.lines[-1].startswith("failed update-addon")
+
+
+@pytest.mark.parametrize("step", ["switch-agent", "update-addon"])
+def test_what_was_written_down_as_done_is_not_done_again(step: str) -> None:
+    world, disk = plans.cluster(), Disk()
+    plan = plans.plan_of(plans.update() if step == "update-addon" else plans.switch_agent())
+
+    def dies(_number: int, name: str) -> None:
+        if name == "append" and events(disk)[-1] == f"acted {step}":
+            raise Killed
+
+    with pytest.raises(Killed):
+        go(plan, world, Process(world, disk, after=dies))
+    process = Process(world, disk)
+    go(plan, world, process)
+    assert not set(process.moments) & {"apply", "update_addon"}
+    assert events(disk)[-1] == "closed"

@@ -196,3 +196,20 @@ def test_a_lease_that_cannot_be_reached_for_a_while_is_no_lost_one() -> None:
     world.settle()
     assert state_of(world) == wanted
     assert any("could not be renewed" in line for line in heard.lines)
+
+
+def test_a_lease_lost_among_many_changes_of_one_step_stops_the_rest() -> None:
+    world, disk = plans.cluster(), Disk()
+    deleted: list[int] = []
+
+    def steals(number: int, name: str) -> None:
+        if name == "delete":
+            deleted.append(number)
+            world.sleep(DURATION / 3 + 1)
+            live = world.api.get(REF)
+            assert live is not None
+            world.api.replace({**live, "spec": {**live["spec"], "holderIdentity": "r9 someone@else"}})
+
+    with pytest.raises(TimedOut, match="r9 someone@else"):
+        go(plans.plan_of(plans.delete(world)), world, Process(world, disk, after=steals))
+    assert len(deleted) == 1

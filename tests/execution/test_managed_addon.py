@@ -300,3 +300,22 @@ def test_the_daemonset_may_be_gone_while_the_add_on_is_changed() -> None:
     run(world)
     assert world.addon is not None
     assert world.addon.addon_version == NEW
+
+
+def test_an_update_of_a_former_attempt_is_not_taken_for_this_ones() -> None:
+    """The first attempt's update succeeded and the add-on got worse; the second one died as it began."""
+    world, disk = plans.cluster(fate=Fate(update=5.0)), Disk()
+    world.begin(UpdateAddon(NEW, ON, "NONE"), token_of("r1", "update-addon", 0))
+    world.sleep(6.0)
+    assert world.addon is not None
+    world.addon = replace(world.addon, addon_version=OLD, configuration_values=OFF)
+    now = world.now()
+    disk.entries += [
+        Entry(now, "opened"),
+        Entry(now, "started", "update-addon"),
+        Entry(now, "acted", "update-addon", data={"update": "u0"}),
+        Entry(now, "failed", "update-addon"),
+        Entry(now, "started", "update-addon"),
+    ]
+    run(world, disk=disk)
+    assert updates(world) == 2
