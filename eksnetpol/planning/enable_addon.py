@@ -91,10 +91,13 @@ def enable_addon(facts: Lookup, wanted: EnableOptions) -> Draft:
     drift = _drift(now)
     if _is_done(now, settings) and not _lacks_mode(now, agent):
         return Draft(warnings=(*drift, *refusals.state_warnings(facts)))
-    resolve, why, warned = _resolving(facts, now, settings, wanted.resolve)
-    folding = fold(facts, now.schema, but=settings) if resolve == "OVERWRITE" else Folding()
-    document = merged(now.stored, {**folding.values, **settings}, now.schema)
+    document = merged(now.stored, settings, now.schema)
     seen = _forecasts(facts, now, document)
+    resolve, why, warned = _resolving(facts, now, settings, wanted.resolve, seen)
+    folding = fold(facts, now.schema, but=settings) if resolve == "OVERWRITE" else Folding()
+    if folding.values:
+        document = merged(now.stored, {**folding.values, **settings}, now.schema)
+        seen = _forecasts(facts, now, document)
     rolls = rollout(facts)
     return Draft(
         steps=tuple(_steps(now, document, folding, resolve, rolls)),
@@ -155,10 +158,10 @@ def _drift(now: Installed) -> tuple[str, ...]:
 
 
 def _resolving(
-    facts: Lookup, now: Installed, settings: Mapping[str, str], asked: Resolve | None
+    facts: Lookup, now: Installed, settings: Mapping[str, str], asked: Resolve | None, seen: tuple[Forecast, ...]
 ) -> tuple[Resolve, str, tuple[str, ...]]:
     """Return how conflicts are to be resolved, why, and what to be warned of."""
-    held = tuple(_held(facts, now, settings, _forecasts(facts, now, merged(now.stored, settings, now.schema))))
+    held = tuple(_held(facts, now, settings, seen))
     unread = "" if now.cni is None or now.cni.workload.metadata.managed_fields else "; who owns the fields was not read"
     if asked is not None:
         warnings: tuple[str, ...] = ()

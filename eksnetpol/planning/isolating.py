@@ -8,7 +8,7 @@ the same and is the oracle of the tests. The agent polices a direction as soon a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -44,9 +44,11 @@ def isolates(facts: Lookup) -> tuple[Isolation, ...] | None:
         return None
     called = [str(s.subject) for s in found.value.subjects]
     ranked = _ranked(found.value, called)
-    sides = {d: _side(found.value, names.value, ranked[d]) for d in DIRECTIONS}
-    counts = _count(found.value, sides, _unserved(facts))
-    rows = list(_rows(sides, counts, called))
+    policed = found.value.policed
+    places = [tuple(indexes_of(s.selected & policed)) for s in found.value.subjects]
+    sides = {d: _side(found.value, names.value, ranked[d], places) for d in DIRECTIONS}
+    pods, hits = _count(found.value, sides, _unserved(facts))
+    rows = [_row(*key, hit, sides[key[1]], pods[key[0]], called) for key, hit in hits.items() if hit.isolated]
     return tuple(sorted(rows, key=lambda r: (not r.closed, r.workload, r.direction == "egress")))
 
 
@@ -94,7 +96,7 @@ def _ranked(found: Isolated, called: Sequence[str]) -> dict[Direction, _Ranked]:
     return ranked
 
 
-def _side(found: Isolated, names: Identities, ranked: _Ranked) -> _Side:
+def _side(found: Isolated, names: Identities, ranked: _Ranked, places: Sequence[tuple[int, ...]]) -> _Side:
     selected = allowing = 0
     by_class: dict[int, list[int]] = {}
     policed = found.policed
@@ -103,8 +105,11 @@ def _side(found: Isolated, names: Identities, ranked: _Ranked) -> _Side:
         selected |= classes
         if allows:
             allowing |= classes
-        for index in indexes_of(classes):
-            by_class.setdefault(index, []).append(at)
+        for index in places[at]:
+            if index in by_class:
+                by_class[index].append(at)
+            else:
+                by_class[index] = [at]
     isolated = names.spread(selected) & policed
     # What gets the rules of others by its name alone gets whichever those are.
     closed = selected & ~allowing
@@ -146,35 +151,42 @@ def _unserved(facts: Lookup) -> frozenset[str]:
 
 
 @dataclass(slots=True)
-class _Count:
-    """A workload's pods that can be policed, and for each direction how many are isolated and closed, by which classes."""
+class _Hit:
+    """A workload in one direction: how many of its pods are isolated and how many closed, by the policies of which classes."""
 
-    pods: int = 0
-    isolated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIRECTIONS, 0))
-    closed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIRECTIONS, 0))
-    classes: dict[str, list[int]] = field(default_factory=lambda: {d: [] for d in DIRECTIONS})
+    isolated: int = 0
+    closed: int = 0
+    classes: list[int] = field(default_factory=list)
 
 
-def _count(found: Isolated, sides: Mapping[Direction, _Side], unserved: frozenset[str]) -> dict[str, _Count]:
+def _count(
+    found: Isolated, sides: Mapping[Direction, _Side], unserved: frozenset[str]
+) -> tuple[dict[str, int], dict[tuple[str, Direction], _Hit]]:
+    """Return how many pods of each workload can be policed, and what becomes of them."""
     universe = found.universe
     hit = frozenset[int]().union(*(side.isolated for side in sides.values()))
     # Only workloads with isolated pods are spoken of, and all pods of a workload are in its namespace.
     near = 0
     for namespace in {universe.classes[index].namespace for index in hit}:
         near |= universe.in_namespace.get(namespace, 0)
-    counts: dict[str, _Count] = {}
+    counts: dict[str, int] = {}
+    hits: dict[tuple[str, Direction], _Hit] = {}
     for pod_class in universe.members(near & found.policed):
         index = pod_class.index
         for workload, pods in _by_workload(pod_class, unserved).items():
-            count = counts.get(workload) or counts.setdefault(workload, _Count())
-            count.pods += len(pods)
+            counts[workload] = counts.get(workload, 0) + len(pods)
             for direction, side in sides.items():
-                if index in side.isolated:
-                    some = pods if index not in side.by_name else [p for p in pods if _identity(p) in side.shared]
-                    count.isolated[direction] += len(some)
-                    count.closed[direction] += len(some) if index in side.closed else 0
-                    count.classes[direction].append(index)
-    return counts
+                if index not in side.isolated:
+                    continue
+                count = len(pods) if index not in side.by_name else sum(_identity(p) in side.shared for p in pods)
+                key = (workload, direction)
+                one = hits.get(key)
+                if one is None:
+                    one = hits[key] = _Hit()
+                one.isolated += count
+                one.closed += count if index in side.closed else 0
+                one.classes.append(index)
+    return counts, hits
 
 
 def _by_workload(pod_class: PodClass, unserved: frozenset[str]) -> Mapping[str, Sequence[Pod]]:
@@ -196,17 +208,6 @@ def _called(pod: Pod) -> str:
     return f"{owner.namespace}/{owner.kind}/{owner.name}"
 
 
-def _rows(sides: Mapping[Direction, _Side], counts: Mapping[str, _Count], names: Sequence[str]) -> Iterator[Isolation]:
-    for workload, count in counts.items():
-        for direction, side in sides.items():
-            if not count.isolated[direction]:
-                continue
-            policies = dict.fromkeys(at for index in count.classes[direction] for at in side.policies.get(index, ()))
-            yield Isolation(
-                workload=workload,
-                direction=direction,
-                pods=count.pods,
-                isolated=count.isolated[direction],
-                closed=count.closed[direction],
-                policies=tuple(names[at] for at in policies),
-            )
+def _row(workload: str, direction: Direction, hit: _Hit, side: _Side, pods: int, names: Sequence[str]) -> Isolation:
+    policies = dict.fromkeys(at for index in hit.classes for at in side.policies.get(index, ()))
+    return Isolation(workload, direction, pods, hit.isolated, hit.closed, tuple(names[at] for at in policies))
