@@ -314,9 +314,12 @@ def test_an_object_that_is_made_anew_in_between_is_not_deleted() -> None:
             world.settle()
             world.api.create(policy("a"), manager="somebody")
 
-    step = replace(Step("delete", "Delete", Delete(one), Absent(one)), patience=20.0)
+    step = replace(Step("delete", "Delete", Delete(one), Absent(one)), patience=300.0)
     with pytest.raises(TimedOut, match="still there: networkpolicy/shop/a"):
         go(plans.plan_of(step), world, Process(world, Disk(), before=anew))
+    there = world.api.get(one[0].ref)
+    assert there is not None
+    assert "deletionTimestamp" not in there["metadata"]
 
 
 def test_a_second_attempt_does_not_forget_what_was_there_before_the_first() -> None:
