@@ -100,13 +100,17 @@ class Rejected(EksNetpolError):
 
 
 class StepFailed(EksNetpolError):
-    """A step of a plan will not become true. ``step`` is its id; the message says what was seen last and how to go on."""
+    """A step of a plan will not become true. ``step`` is its id; the message says what was seen last and how to go on.
+
+    ``why`` is the message without how to go on.
+    """
 
     exit_code = 4
 
-    def __init__(self, message: str, *, step: str = "") -> None:
+    def __init__(self, message: str, *, step: str = "", why: str = "") -> None:
         super().__init__(message)
         self.step = step
+        self.why = why or message
 
 
 class TimedOut(StepFailed):

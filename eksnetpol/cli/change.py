@@ -12,7 +12,7 @@ from eksnetpol.cli.change_progress import telling
 from eksnetpol.cli.config import Config, merge
 from eksnetpol.cli.outputs import STDOUT, Output, settle, write
 from eksnetpol.cli.terminal import Terminal
-from eksnetpol.errors import EksNetpolError, Refused, UsageError
+from eksnetpol.errors import EksNetpolError, Refused, StepFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +161,8 @@ def simulate(plan: Plan, snapshot: ClusterSnapshot, terminal: Terminal) -> int:
     terminal.say(f"rehearsing in memory, on a copy of {snapshot.target.title}; the cluster itself is not touched")
     done = rehearse(plan, snapshot, watching)
     if done.error is not None:
-        terminal.say(f"the rehearsal ended after {duration(done.seconds)} of the cluster's time: {done.error}")
+        why = done.error.why if isinstance(done.error, StepFailed) else done.error
+        terminal.say(f"the rehearsal ended after {duration(done.seconds)} of the cluster's time: {why}")
         return done.error.exit_code
     terminal.say(f"the rehearsal ended well after {duration(done.seconds)} of the cluster's time; nothing was changed")
     return 0
@@ -245,14 +246,35 @@ def perform(
         with telling(terminal) as watcher:
             hands = hands_of(connection, run=run.run)
             operations.perform(plan, hands, run, SystemClock(), watcher, wait=wait, timeout=timeout)
+    except StepFailed:
+        # Its words end with the way on and the way back.
+        raise
     except EksNetpolError:
         terminal.say(f"`eksnetpol resume {run.run}` goes on; `eksnetpol rollback {run.run}` goes back")
         raise
+    if run.entries()[-1].event != "closed":
+        terminal.say(f"everything was accepted and not waited for; `eksnetpol resume {run.run}` waits and proves it")
+        return 0
+    if plan.undoes:
+        _taken_back(run, plan)
     _look_again(run, connection, terminal)
     terminal.say(f"done; `eksnetpol rollback {run.run}` goes back, `eksnetpol show {run.run}` tells what was done")
     for line in plan.afterwards:
         terminal.say(f"next: {line}")
     return 0
+
+
+def _taken_back(run: RunFolder, plan: Plan) -> None:
+    """Write into the journal of the run that *plan* went back on that it was, so that nobody resumes it."""
+    from eksnetpol.gateways.clock import SystemClock
+    from eksnetpol.gateways.runs import Runs
+    from eksnetpol.interfaces.acting import Entry
+
+    undone = Runs(run.folder.parent).find(plan.undoes)
+    try:
+        undone.append(Entry(at=SystemClock().now(), event="rolled-back", detail=f"by run {run.run}", data={"run": run.run}))
+    finally:
+        undone.release()
 
 
 def _look_again(run: RunFolder, connection: Connection, terminal: Terminal) -> None:

@@ -123,7 +123,6 @@ def roll_back(ctx: click.Context, name: str | None) -> int:
     """Take back what a run did; returns the exit code."""
     from eksnetpol.gateways.clock import SystemClock
     from eksnetpol.gateways.runs import Runs
-    from eksnetpol.interfaces.acting import Entry
     from eksnetpol.operations.lifecycle import refuse_other_cluster
     from eksnetpol.operations.runs import way_back
 
@@ -139,16 +138,7 @@ def roll_back(ctx: click.Context, name: str | None) -> int:
     refuse_other_cluster(run.plan(), connection.target, f"run {run.run}")
     plan = way_back(run.plan(), run, SystemClock().now())
     code = _offered(ctx, plan, outputs, terminal)
-    if code is not None:
-        return code
-    run.hold()
-    try:
-        code = _started(ctx, runs, plan, connection, _seen(connection, terminal), terminal)
-        if code == 0:
-            run.append(Entry(at=SystemClock().now(), event="rolled-back", detail="a rollback of this run has ended"))
-        return code
-    finally:
-        run.release()
+    return _started(ctx, runs, plan, connection, _seen(connection, terminal), terminal) if code is None else code
 
 
 def _newest(runs: Runs, connection: Connection) -> RunFolder:
@@ -162,10 +152,13 @@ def _newest(runs: Runs, connection: Connection) -> RunFolder:
 
 def _offered(ctx: click.Context, plan: Plan, outputs: Any, terminal: Terminal) -> int | None:
     """Show *plan*; return the exit code where that is all, else None."""
+    from eksnetpol.operations.lifecycle import standing
+
     show(plan, outputs, terminal)
-    hard = [refusal for refusal in plan.refusals if not refusal.flag]
-    if hard:
-        terminal.say(f"exit code {REFUSED}: refused: {hard[0].why}; nothing was changed")
+    refused = standing(plan, {"--partial"} if ctx.params.get("partial") else ())
+    if refused:
+        hint = f"; {refused[0].flag} goes on nevertheless" if refused[0].flag else ""
+        terminal.say(f"exit code {REFUSED}: refused: {refused[0].why}{hint}; nothing was changed")
         return REFUSED
     if not plan.steps:
         return 0

@@ -19,18 +19,18 @@ def run(ctx: click.Context, source: str, destination: str, port: str | None, *, 
 
     from eksnetpol.cli.policy_look import look
     from eksnetpol.gateways.rule_places import RulePlaces
+    from eksnetpol.operations.engine import engine_of
     from eksnetpol.operations.policies import other_meaning, reach, suggestions, with_all
-    from eksnetpol.policy.engine import build_engine
     from eksnetpol.reporting import policy_reach
     from eksnetpol.reporting.policy_reach import Page
 
     found = look(config, terminal, whole=True)
-    engine = build_engine(found.world, found.profile)
+    engine = engine_of(found.world, found.profile)
     reply = reach(engine, source, destination, port)
     other = None
     if config.settings.policy.compare_semantics:
         profile = other_meaning(found.profile)
-        other = (profile, reach(build_engine(found.world, profile), source, destination, port))
+        other = (profile, reach(engine_of(found.world, profile), source, destination, port))
     missing = suggestions(engine, reply) if explained else ()
     then = with_all(engine, reply, missing) if any(s.policy for s in missing) else None
     page = Page(reply, found.profile, other, explained, missing, then)

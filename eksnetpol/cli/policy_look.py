@@ -79,7 +79,36 @@ def said(made: PolicyLook, terminal: Terminal, *, whole: bool = False) -> Policy
             terminal.say(f"{what} could not be read, so the answer is made without them: {section.unread.reason}")
     for note in made.notes:
         terminal.say(f"note: {note}", level=1)
+    if made.profile.semantics.is_foreign:
+        _say_what_is_out_of_force(made, terminal)
     return made
+
+
+def _say_what_is_out_of_force(made: PolicyLook, terminal: Terminal) -> None:
+    """Say which policies of the engine's own are not in force, which nobody can be sure of, and what else answers depend on."""
+    from eksnetpol.engines.dialects import stack_of
+
+    stack = stack_of(made.profile.semantics, made.world)
+    for refused in stack.refused:
+        place = f" at {refused.place}" if refused.place else ""
+        terminal.say(f"{refused.ref} is not in force, since {made.profile.semantics} refuses it{place}: {refused.why}")
+    for unread in stack.unread:
+        place = f" at {unread.place}" if unread.place else ""
+        terminal.say(f"{unread.ref} is not understood{place}, and no answer that it could change is certain: {unread.why}")
+    for note in stack.notes:
+        terminal.say(f"note: {note}", level=1)
+
+
+def only_of_ours(settings: PolicySettings, instead: str) -> None:
+    """Raise `UsageError` where the question is about the VPC CNI itself and another engine's semantics are asked for.
+
+    *instead* is the command that can be asked.
+    """
+    from eksnetpol.policy.profile import Semantics
+
+    if Semantics(settings.semantics).is_foreign:
+        asked = f"--semantics {settings.semantics}"
+        raise UsageError(f"this asks what the VPC CNI does, and cannot be asked of another engine ({asked}); try: {instead} {asked}")
 
 
 def _by_line(problem: Problem) -> tuple[str, int]:
@@ -88,12 +117,14 @@ def _by_line(problem: Problem) -> tuple[str, int]:
 
 
 def _must_be_whole(made: PolicyLook, terminal: Terminal) -> None:
+    foreign = made.profile.semantics.is_foreign
     if made.world.source is SourceKind.MANIFESTS:
         policies = (made.world.network_policies, made.world.application_policies, made.world.cluster_policies)
-        if not any((*policies, made.world.admin_policies)):
+        if not any((*policies, made.world.admin_policies, made.world.foreign_policies if foreign else ())):
             terminal.say("note: there is no policy in the files, so that everything is allowed")
         return
-    for name, what in _NEEDED.items():
+    more = {"foreign_policies": f"policies of {made.profile.semantics}"} if foreign else {}
+    for name, what in (_NEEDED | more).items():
         section = getattr(made.snapshot, name)
         if isinstance(section, Unread):
             raise EksNetpolError(f"{what} could not be read, and no answer is right without them: {section.reason}")
@@ -135,10 +166,10 @@ def profile_of(snapshot: ClusterSnapshot, world: World, settings: PolicySettings
         notes.append(f"the agent's release is not known; {profile.agent} is assumed (--agent-version)")
     if not settings.ip_family and not world.family:
         notes.append("nothing tells the family of addresses; ipv4 is assumed (--ip-family)")
-    if profile.semantics is Semantics.KUBERNETES:
+    if profile.semantics is not Semantics.VPC_CNI:
         notes = [note for note in notes if "ip-family" in note]
         if settings.mode == "strict":
-            notes.append("--mode strict means nothing under --semantics kubernetes")
+            notes.append(f"--mode strict means nothing under --semantics {profile.semantics}")
     return profile, tuple(notes)
 
 

@@ -51,8 +51,9 @@ def policy_option(*names: str, group: str = MEANING, **kwargs: Any) -> Callable[
 
 semantics = policy_option(
     "--semantics",
-    type=click.Choice(("kubernetes", "vpc-cni")),
-    help="Whose meaning of a policy: the API's, or what controller and agent of the VPC CNI do.  [default: vpc-cni]",
+    type=click.Choice(("kubernetes", "vpc-cni", "calico", "cilium", "antrea")),
+    help="Whose meaning of a policy: the API's, what controller and agent of the VPC CNI do, or that of another engine, whose own "
+    "policies then hold too.  [default: vpc-cni]",
 )
 """Whose meaning counts."""
 
@@ -100,7 +101,7 @@ comparison = policy_option(
     "--compare-semantics",
     is_flag=True,
     default=None,
-    help="Say as well where kubernetes and vpc-cni differ, with a case that shows it.",
+    help="Say as well where kubernetes (or another engine) and vpc-cni differ, with a case that shows it.",
 )
 """Whether to ask under both meanings."""
 

@@ -215,20 +215,16 @@ class _Run:
     def _stopped(self, number: int, step: Step, how: str, seen: str, cause: BaseException) -> NoReturn:
         self._write("stopped", step, seen)
         self._watcher.failed(step.id, seen or how)
-        last = f"; last seen: {seen}" if seen else ""
-        raise TimedOut(
-            f"{self._named(number, step)} {how}{last}; nothing is lost: go on with {self._way_on}, or back with {self._way_back}",
-            step=step.id,
-        ) from cause
+        why = f"{self._named(number, step)} {how}{f'; last seen: {seen}' if seen else ''}"
+        message = f"{why}; nothing is lost: go on with {self._way_on}, or back with {self._way_back}"
+        raise TimedOut(message, step=step.id, why=why) from cause
 
     def _failed(self, number: int, step: Step, seen: str, cause: EksNetpolError) -> NoReturn:
         self._write("failed", step, seen)
         self._watcher.failed(step.id, seen)
-        raise StepFailed(
-            f"{self._named(number, step)} failed: {seen}; when that is mended, {self._way_on} tries again; {self._way_back} goes "
-            "back",
-            step=step.id,
-        ) from cause
+        why = f"{self._named(number, step)} failed: {seen}"
+        message = f"{why}; when that is mended, {self._way_on} tries again; {self._way_back} goes back"
+        raise StepFailed(message, step=step.id, why=why) from cause
 
     def _named(self, number: int, step: Step) -> str:
         return f"step {number} of {len(self._plan.steps)}, {step.id} ({step.title}),"

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from eksnetpol import __version__
 from eksnetpol.errors import EksNetpolError
 from eksnetpol.execution.executor import carry_out
+from eksnetpol.execution.progress import past_of
 from eksnetpol.interfaces.acting import Clock, Entry, Hands, Journal, Watcher
 from eksnetpol.model.fingerprints import digest_of_file
 from eksnetpol.model.kinds import ObjectRef
@@ -48,14 +49,9 @@ def perform(
     carry_out(plan, hands, journal, clock, watcher, holder=holder(journal.run), wait=wait, timeout=timeout)
 
 
-def touched(entries: tuple[Entry, ...]) -> frozenset[str]:
-    """Return the steps that a run began: those have to be gone back on, whether or not they ended."""
-    return frozenset(entry.step for entry in entries if entry.step and entry.event in {"started", "acted", "succeeded", "failed"})
-
-
 def way_back(plan: Plan, journal: Journal, now: datetime) -> Plan:
     """Return the plan, made *now*, that takes back what the run in *journal* did."""
-    back = plan_rollback(plan, run=journal.run, touched=touched(journal.entries()))
+    back = plan_rollback(plan, run=journal.run, touched=past_of(journal.entries()).touched)
     return replace(back, tool=__version__, made_at=now)
 
 

@@ -23,6 +23,12 @@ from eksnetpol.cli.outputs import output_option
 )
 @click.argument("run", metavar="[RUN]", required=False)
 @target
+@option(
+    "--partial",
+    group="Guards",
+    is_flag=True,
+    help="Go back on what can be taken back, although some of it cannot.",
+)
 @option("--plan", "plan_only", group=FAR, is_flag=True, help="Show the plan and stop.")
 @confirming
 @waiting

@@ -71,10 +71,11 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = sorted(settle(ctx.params["output"]), key=lambda o: o.file == STDOUT)
     _settle(outputs, check=ctx.params["check"])
 
-    from eksnetpol.cli.policy_look import look
+    from eksnetpol.cli.policy_look import look, only_of_ours
     from eksnetpol.gateways.collector_pause import collector_paused
     from eksnetpol.policy.prediction.predict import predict
 
+    only_of_ours(config.settings.policy, "eksnetpol policy matrix")
     found = look(config, terminal)
     # What is resolved lasts to the end: walking a large cluster for cycles finds none.
     with collector_paused():

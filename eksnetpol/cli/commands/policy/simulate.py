@@ -96,13 +96,14 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 def _run(ctx: click.Context, config: Config, terminal: Terminal) -> int:
     outputs = settle(ctx.params["output"])
 
-    from eksnetpol.cli.policy_look import look
+    from eksnetpol.cli.policy_look import look, only_of_ours
     from eksnetpol.gateways.collector_pause import collector_paused
     from eksnetpol.model.snapshot import SourceKind
     from eksnetpol.operations.policy_simulation import simulate
     from eksnetpol.policy.needs import Kind
     from eksnetpol.policy.outlook import FailOn
 
+    only_of_ours(config.settings.policy, "eksnetpol policy matrix")
     found = look(config, terminal)
     with collector_paused():
         done = simulate(found.snapshot, found.world, found.profile, {Kind(word) for word in ctx.params["without"]})
