@@ -5,10 +5,11 @@ A plan is made and shown all the same. Only a foreign owner can be overridden, b
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 
+from eksnetpol.assets.codes import issue
 from eksnetpol.facts.declare import Lookup
-from eksnetpol.facts.owners import THE_ADDON, Owner, Owners, Tool
+from eksnetpol.facts.owners import Owner, Owners, Tool
 from eksnetpol.model.eks import Addon, Cluster, Update
 from eksnetpol.model.plan import Refusal
 from eksnetpol.planning.reading import known
@@ -61,11 +62,12 @@ def state_warnings(facts: Lookup) -> Iterator[str]:
     if addon is None:
         return
     if addon.status == "DEGRADED":
-        yield f"the add-on is DEGRADED{_issues(addon)}: another update often heals it, but look at the cause first"
+        often = "another update often heals it, but look at the cause first"
+        yield f"the add-on is DEGRADED{_issues(addon)}: {often}{_next_steps(addon)}"
     elif addon.status == "UPDATE_FAILED":
         yield f"the last update of the add-on failed{_issues(addon)}: its objects may be as they were before, or half-way"
     elif addon.health.issues:
-        yield f"EKS reports issues of the add-on{_issues(addon)}"
+        yield f"EKS reports issues of the add-on{_issues(addon)}{_next_steps(addon)}"
 
 
 def foreign(owners: Owners, things: Collection[str], *, but: Collection[Tool] = ()) -> Iterator[Refusal]:
@@ -104,10 +106,10 @@ def _called(tool: Tool) -> str:
 
 
 def _issues(addon: Addon) -> str:
-    issues = addon.health.issues
-    return f" ({'; '.join(f'{i.code}: {i.message}' if i.message else i.code for i in issues)})" if issues else ""
+    said = (f"{i.code}: {i.message}" if i.message else f"{i.code}: {issue(i.code).words}" for i in addon.health.issues)
+    return f" ({'; '.join(said)})" if addon.health.issues else ""
 
 
-def addon_owner(owners: Owners) -> Iterable[Refusal]:
-    """Yield why a managed add-on is not changed here: who owns the add-on itself."""
-    return foreign(owners, (THE_ADDON,))
+def _next_steps(addon: Addon) -> str:
+    steps = dict.fromkeys(issue(i.code).next_step for i in addon.health.issues)
+    return f". What to do: {'; '.join(steps)}" if steps else ""

@@ -276,7 +276,7 @@ def test_an_addon_that_never_came_up_is_to_be_made_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [("DEGRADED", "DEGRADED (AccessDenied)"), ("UPDATE_FAILED", "last update of the add-on failed")]
+    ("status", "says"), [("DEGRADED", "DEGRADED (AccessDenied: "), ("UPDATE_FAILED", "last update of the add-on failed")]
 )
 def test_an_addon_that_is_not_well_may_be_changed_with_a_warning(status: str, says: str) -> None:
     plan = planned(managed() | {"addon": addon(status=status, health={"issues": [{"code": "AccessDenied"}]})})
