@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -86,6 +87,9 @@ class Agents:
         self.crashes = ""
         """Why new agents crash, empty while they do not."""
         self._template: Any = None
+        self._hash = ""
+        """What the revision of the present template is called by."""
+        self._former: tuple[Any, str] | None = None
         self._generation = -1
         self._restarted = False
         self.pods: Pods | None = None
@@ -145,7 +149,7 @@ class Agents:
         counted = status.get("desiredNumberScheduled", 0)
         names = [p.spec.node_name or p.metadata.name for p in self._known] or [f"node-{i}" for i in range(counted)]
         unready = _unready_nodes(self._ground)
-        newest = self._newest_hash()
+        newest = self._hash = self._newest_hash()
         states = bytearray(State.AVAILABLE for _ in names)
         if not self._known:
             # Which ones are not available was not read, but how many.
@@ -172,6 +176,7 @@ class Agents:
         generation = live["metadata"].get("generation", 0)
         changed = bool(generation != self._generation)
         if self.pods is not None and is_another(self._template, live["spec"].get("template")):
+            self._former = (self._template, self._hash)
             self.pods.maximum, self.pods.on_delete = _pace(live, len(self.pods.nodes))
             self._noticed(live)
             self.pods.restart(now)
@@ -182,18 +187,19 @@ class Agents:
     def _noticed(self, live: Json) -> None:
         self._template = live["spec"].get("template")
         self._generation = live["metadata"].get("generation", 0)
+        self._hash = revision_hash(self._template)
         if not self._ground.knows(CONTROLLER_REVISION):
             return
         revisions = self._revisions()
         number = max((r.get("revision", 0) for r in revisions), default=0) + 1
-        name = f"{REF.name}-{revision_hash(self._template)}"
+        name = f"{REF.name}-{self._hash}"
         made = {
             "apiVersion": CONTROLLER_REVISION.api_version,
             "kind": CONTROLLER_REVISION.name,
             "metadata": {
                 "name": name,
                 "namespace": REF.namespace,
-                "labels": {**self._template.get("metadata", {}).get("labels", {}), HASH: revision_hash(self._template)},
+                "labels": {**self._template.get("metadata", {}).get("labels", {}), HASH: self._hash},
                 "ownerReferences": [_owner(live)],
             },
             "data": {"spec": {"template": {**self._template, "$patch": "replace"}}},
@@ -230,52 +236,62 @@ class Agents:
         live = self._ground.get(REF)
         if live is None:
             return ()
-        told = live["spec"]["template"]["spec"].get("containers", [])
-        containers = msgspec.convert(told, tuple[k8s.Container, ...], strict=False)
-        labels = {**live["spec"]["template"].get("metadata", {}).get("labels", {}), HASH: revision_hash(self._template)}
         owner = msgspec.convert(_owner(live), k8s.OwnerReference)
         known = {p.spec.node_name: p for p in self._known}
-        statuses = {state: tuple(_status(c, state) for c in containers) for state in State}
+        now = _Made.of(live["spec"]["template"], self._hash)
+        before = now if self._former is None else _Made.of(*self._former)
         return tuple(
-            _pod(known.get(node), node, self.pods.state_of(i), containers, statuses, labels, owner, self._template)
+            self._pod(known.get(node), node, self.pods.state_of(i), now, before, owner)
             if i in self.pods.replaced or node not in known
             else known[node]
             for i, node in enumerate(self.pods.nodes)
         )
 
+    @staticmethod
+    def _pod(
+        known: k8s.AgentPod | None, node: str, state: State, now: _Made, before: _Made, owner: k8s.OwnerReference
+    ) -> k8s.AgentPod:
+        """Return the pod that replaced the *known* one of its node."""
+        made = before if state in {State.OLD, State.OLD_UNAVAILABLE} else now
+        ending = hashlib.sha256(f"{node} {made.hash}".encode()).hexdigest()
+        host = known.status.host_ip if known is not None else ""
+        return k8s.AgentPod(
+            metadata=k8s.ObjectMeta(
+                name=f"{REF.name}-{ending[:5]}",
+                namespace=REF.namespace,
+                uid=f"{ending[:8]}-{ending[8:12]}-4{ending[12:15]}-8{ending[15:18]}-{ending[18:30]}",
+                labels=made.labels,
+                owner_references=(owner,),
+            ),
+            spec=k8s.AgentPodSpec(node_name=node, containers=made.containers),
+            status=k8s.AgentPodStatus(
+                phase="Pending" if state is State.STARTING else "Running",
+                pod_ip=host,
+                host_ip=host,
+                container_statuses=made.statuses[state],
+            ),
+        )
 
-def _pod(
-    known: k8s.AgentPod | None,
-    node: str,
-    state: State,
-    containers: tuple[k8s.Container, ...],
-    statuses: dict[State, tuple[k8s.ContainerStatus, ...]],
-    labels: dict[str, str],
-    owner: k8s.OwnerReference,
-    template: Any,
-) -> k8s.AgentPod:
-    ending = hashlib.sha256(f"{node} {revision_hash(template)}".encode()).hexdigest()
-    host = known.status.host_ip if known is not None else ""
-    return k8s.AgentPod(
-        metadata=k8s.ObjectMeta(
-            name=f"{REF.name}-{ending[:5]}",
-            namespace=REF.namespace,
-            uid=f"{ending[:8]}-{ending[8:12]}-4{ending[12:15]}-8{ending[15:18]}-{ending[18:30]}",
-            labels=labels,
-            owner_references=(owner,),
-        ),
-        spec=k8s.AgentPodSpec(node_name=node, containers=containers),
-        status=k8s.AgentPodStatus(
-            phase="Pending" if state is State.STARTING else "Running",
-            pod_ip=host,
-            host_ip=host,
-            container_statuses=statuses[state],
-        ),
-    )
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What the pods of one template have in common."""
+
+    hash: str
+    labels: dict[str, str]
+    containers: tuple[k8s.Container, ...]
+    statuses: dict[State, tuple[k8s.ContainerStatus, ...]]
+
+    @classmethod
+    def of(cls, template: Any, called: str) -> _Made:
+        """Return it for a template whose revision is *called* so."""
+        found = msgspec.convert(template.get("spec", {}).get("containers", []), tuple[k8s.Container, ...], strict=False)
+        labels = {**template.get("metadata", {}).get("labels", {}), HASH: called}
+        return cls(called, labels, found, {state: tuple(_status(c, state) for c in found) for state in State})
 
 
 def _status(container: k8s.Container, state: State) -> k8s.ContainerStatus:
-    ready = state is State.AVAILABLE
+    ready = state in {State.AVAILABLE, State.OLD}
     if state is State.CRASHING and container.name in AGENT_CONTAINERS:
         waiting = k8s.ContainerStates(waiting=k8s.ContainerState(reason="CrashLoopBackOff"))
         return k8s.ContainerStatus(name=container.name, ready=False, restart_count=5, image=container.image, state=waiting)
