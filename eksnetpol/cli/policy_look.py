@@ -108,7 +108,7 @@ def only_of_ours(settings: PolicySettings, instead: str) -> None:
 
     if Semantics(settings.semantics).is_foreign:
         asked = f"--semantics {settings.semantics}"
-        raise UsageError(f"this asks what the VPC CNI does, and cannot be asked of another engine ({asked}); try: {instead} {asked}")
+        raise UsageError(f"this asks what the VPC CNI does, and nothing of another engine ({asked}); try: {instead} {asked}")
 
 
 def _by_line(problem: Problem) -> tuple[str, int]:

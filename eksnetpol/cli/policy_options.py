@@ -52,8 +52,8 @@ def policy_option(*names: str, group: str = MEANING, **kwargs: Any) -> Callable[
 semantics = policy_option(
     "--semantics",
     type=click.Choice(("kubernetes", "vpc-cni", "calico", "cilium", "antrea")),
-    help="Whose meaning of a policy: the API's, what controller and agent of the VPC CNI do, or that of another engine, whose own "
-    "policies then hold too.  [default: vpc-cni]",
+    help="Whose meaning of a policy: the API's, what controller and agent of the VPC CNI do, or that of another engine, "
+    "whose own policies then hold too.  [default: vpc-cni]",
 )
 """Whose meaning counts."""
 

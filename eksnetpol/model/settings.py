@@ -58,7 +58,7 @@ class PolicySettings(_Table, frozen=True):
     ``diff_fail_on`` is what makes ``policy diff`` end with 1.
     """
 
-    semantics: Literal["kubernetes", "vpc-cni"] = "vpc-cni"
+    semantics: Literal["kubernetes", "vpc-cni", "calico", "cilium", "antrea"] = "vpc-cni"
     controller_version: str | None = None
     agent_version: str | None = None
     mode: Literal["standard", "strict"] | None = None

@@ -9,7 +9,7 @@ from typing import BinaryIO, TypeVar
 
 from eksnetpol.gateways.flow_files import read_flows
 from eksnetpol.model.flows import Format
-from eksnetpol.policy.engine import build_engine
+from eksnetpol.operations.engine import engine_of
 from eksnetpol.policy.flow_report import FlowReport, report
 from eksnetpol.policy.flows import Ledger
 from eksnetpol.policy.profile import Profile
@@ -30,7 +30,7 @@ class Logs:
 
 def replay(logs: Logs, world: World, profile: Profile) -> FlowReport:
     """Return what the policies of *world* make of the flows in *logs*, read as a stream. Raises as `read_flows` does."""
-    ledger = Ledger(build_engine(world, profile))
+    ledger = Ledger(engine_of(world, profile))
     files = read_flows(logs.paths, ledger, logs.stdin, logs.format, logs.fields)
     return report(ledger, files)
 
@@ -43,6 +43,7 @@ def with_policies(world: World, more: World) -> World:
         application_policies=_applied(world.application_policies, more.application_policies),
         cluster_policies=_applied(world.cluster_policies, more.cluster_policies),
         admin_policies=_applied(world.admin_policies, more.admin_policies),
+        foreign_policies=_applied(world.foreign_policies, more.foreign_policies),
         origins={**world.origins, **more.origins},
     )
 

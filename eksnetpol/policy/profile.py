@@ -9,10 +9,21 @@ from eksnetpol.model.versions import Release
 
 
 class Semantics(StrEnum):
-    """Whose meaning of a policy. *kubernetes*: what the API's specification says; *vpc-cni*: what controller and agent do."""
+    """Whose meaning of a policy. *kubernetes*: what the API's specification says; *vpc-cni*: what controller and agent do.
+
+    The others are those of engines with policies of their own kinds, which hold beside NetworkPolicies.
+    """
 
     KUBERNETES = "kubernetes"
     VPC_CNI = "vpc-cni"
+    CALICO = "calico"
+    CILIUM = "cilium"
+    ANTREA = "antrea"
+
+    @property
+    def is_foreign(self) -> bool:
+        """True for an engine with policies of its own kinds: it is asked over a stack (`policy.stacks`)."""
+        return self not in {Semantics.KUBERNETES, Semantics.VPC_CNI}
 
 
 class Mode(StrEnum):

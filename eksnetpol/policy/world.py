@@ -46,18 +46,22 @@ class World:
     policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     cluster_policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     service_accounts: tuple[ServiceAccount, ...] = ()
+    foreign_policies: tuple[Any, ...] = ()
+    """Policies of other engines, each with its whole JSON in ``body``."""
     source: SourceKind = SourceKind.LIVE
     origins: Mapping[str, Origin] = field(default_factory=dict)
     unread: tuple[UnreadSection, ...] = ()
     family: str = ""
     """``ipv4`` or ``ipv6``; empty where nothing tells."""
+    memo: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """What others have worked out of it and want to find again, by name."""
 
     @classmethod
     def of(cls, snapshot: ClusterSnapshot) -> World:
         """Return what *snapshot* holds of it."""
         found: dict[str, Any] = {}
         unread: list[UnreadSection] = []
-        for name in (*_NEEDED, "admin_policies", "service_accounts"):
+        for name in (*_NEEDED, "admin_policies", "service_accounts", "foreign_policies"):
             section = getattr(snapshot, name, None)
             if isinstance(section, Seen):
                 found[name] = section.value

@@ -120,7 +120,7 @@ def test_settings_can_stand_in_the_file(cli: Cli, k8s: str, quiet_place: Path) -
         (("reach", "shop/web", "shop/api", "80", "90"), "Got unexpected extra argument (90)"),
         (("explain", "shop/web", "shop/api"), "Missing argument 'PORT'"),
         (("reach", "shop/web", "shop/api", "--port", "80"), "No such option '--port'"),
-        (("reach", "shop/web", "shop/api", "--semantics", "calico"), "'calico' is not one of 'kubernetes', 'vpc-cni'"),
+        (("reach", "shop/web", "shop/api", "--semantics", "weave"), "'weave' is not one of 'kubernetes', 'vpc-cni'"),
         (("reach", "shop/web", "shop/api", "--agent-version", "new"), "'new' is no release such as v1.2.7"),
         (("reach", "shop/web", "shop/api", "-o", "sarif"), "there is no format 'sarif'"),
         (("reach", "shop/wep", "shop/api"), "there is no workload or pod shop/wep; did you mean shop/Deployment/web?"),

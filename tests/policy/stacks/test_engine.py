@@ -102,7 +102,8 @@ class Beside:
                 mine = bounds(answer, packet)
                 # Of classes on several nodes a set knows that some pairs perhaps may, and not whether there is such a pair.
                 same = mine == (every, some) or (len(pairs) > 1 and mine[0] <= every and mine[1] >= some)
-                self.meet(f"matrix {members[one]} -> {members[other]} {packet.protocol} {packet.number} {mine}", same, True)
+                title = f"{members[one]} -> {members[other]} {packet.protocol} {packet.number}"
+                self.meet(f"matrix {title}", mine if not same else (every, some), (every, some))
 
     def outside(self) -> None:
         """Ask about all classes and one address at once."""
