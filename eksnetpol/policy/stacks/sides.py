@@ -181,21 +181,34 @@ class StackSides:
         for asked in self._asked(side.direction, subject, peer):
             for policy, _ in asked.policies:
                 formulas += [rule.peer for rule in policy.rules if rule.direction is side.direction]
-            for policy, rule, certain, _ in asked.met:
-                if rule.judged_further and (policy.ref, rule.place) in said:
-                    yield f"{policy.ref} {rule.place} lets it through here, and then judges {_and(rule.judged_further)}"
-                if certain or asked.tier.name == NODE_TIER:
-                    continue
+            for met in asked.met:
+                if met.rule.judged_further and (met.policy.ref, met.rule.place) in said:
+                    yield _further(met)
                 if asked.tier.name == UNREAD_TIER:
-                    yield f"no answer is certain: {_unknown(rule.peer)}"
-                    continue
-                if rule.source_ports != EVERY_PORT:
-                    yield f"{policy.ref} {rule.place} speaks of connections from the ports {rule.source_ports} alone"
-                for words in _unknown_words(rule.peer, other, me):
-                    means = f"whether {policy.ref} {rule.place} means {peer.title}"
-                    yield f"{means} depends on {words}, which the cluster cannot tell"
+                    yield f"no answer is certain: {_unknown(met.rule.peer)}"
+                elif not met.certain and asked.tier.name != NODE_TIER:
+                    yield from _doubts(met, peer.title, ends.holds(met.rule.peer, other, me))
         if peer.address == UNKNOWN and any(_asks_for_address(f) for f in formulas):
             yield f"the address of {peer.title} is not known: only blocks of all addresses are taken to hold it"
+
+
+def _further(met: Met) -> str:
+    further, place = _and(met.rule.judged_further), f"{met.policy.ref} {met.rule.place}"
+    if met.rule.does is Does.ALLOW:
+        return f"{place} lets it through here, and then judges {further}"
+    return f"{place} judges {further} before it {_SAYS[met.rule.does]} anything"
+
+
+def _doubts(met: Met, peer: str, means: bool | None) -> Iterator[str]:
+    """Yield why it is not certain that a rule meets a pair; *means* is whether it means the peer."""
+    rule, place = met.rule, f"{met.policy.ref} {met.rule.place}"
+    if rule.source_ports != EVERY_PORT:
+        yield f"{place} speaks of connections from the ports {rule.source_ports} alone"
+    if means is None:
+        for words in sorted(_unknowns(rule.peer)):
+            yield f"whether {place} means {peer} depends on {words}, which the cluster cannot tell"
+    for words in sorted(_unknowns(met.policy.subject) | _unknowns(rule.local)):
+        yield f"for whom {place} holds depends on {words}, which the cluster cannot tell"
 
 
 def _folded(asked: Asked, direction: Direction, after: Bounds) -> Bounds:
@@ -275,12 +288,11 @@ def _asks_for_address(formula: Formula) -> bool:
 
 
 def _unknown(formula: Formula) -> str:
-    return _and(sorted(a.words for a in atoms(formula) if isinstance(a, Unknowable)))
+    return _and(sorted(_unknowns(formula)))
 
 
-def _unknown_words(formula: Formula, end: ends.End, other: ends.End) -> Iterator[str]:
-    if ends.holds(formula, end, other) is None:
-        yield from sorted(a.words for a in atoms(formula) if isinstance(a, Unknowable))
+def _unknowns(formula: Formula) -> set[str]:
+    return {a.words for a in atoms(formula) if isinstance(a, Unknowable)}
 
 
 def _and(words: Sequence[str]) -> str:
