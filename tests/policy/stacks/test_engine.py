@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from eksnetpol.policy.answers import Addresses, Answer, Engine, Pods
+from eksnetpol.policy.difference import difference
+from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.engine import engine_for
@@ -131,3 +133,17 @@ def test_a_stack_is_asked_rule_by_rule(number: int) -> None:
     assert beside.count > 0 or not beside.keys
     if beside.found:
         pytest.fail("\n".join(beside.found[:5]), pytrace=False)
+
+
+@often(60)
+@given(cases(upstream=True))
+def test_two_engines_with_one_meaning_do_not_differ(case: Case) -> None:
+    profile = Profile(Semantics.KUBERNETES, family=case.family.name)
+    sets, stacked_ = build_engine(case.world, profile), engine_for(case.world, profile, stack(case.world))
+    assert set(stacked_.blocks()) <= set(sets.blocks())
+    for found in (difference(sets, stacked_), difference(stacked_, sets)):
+        assert [str(c) for c in found.changes] == []
+    assert stacked_.atlas.workloads.keys() == sets.atlas.workloads.keys()
+    one, other = sets.matrix(), stacked_.matrix()
+    for source, destination in product(sets.atlas.workloads, repeat=2):
+        assert one.cell(source, destination) == other.cell(source, destination)
