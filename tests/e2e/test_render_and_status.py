@@ -108,21 +108,29 @@ def test_manifests_for_kubectl_do_what_the_plan_says(by_hand: World, full_progra
     assert status(by_hand)["verdict"] == "off"
     strategy = json.dumps({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}})
     by_hand.plane.did("patch", "daemonset/aws-node", "-n", "kube-system", "-p", strategy)
+    # As people make it: with plain apply, which remembers what it said.
+    config = by_hand.plane.get("configmap/amazon-vpc-cni", "-n", "kube-system")
+    named = {"metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"}}
+    plain = {key: config[key] for key in ("apiVersion", "kind", "data")} | named
+    by_hand.plane.did("apply", "-f", "-", stdin=json.dumps(plain))
+    before = by_hand.plane.get("daemonset/aws-node", "-n", "kube-system")["spec"]["template"]["spec"]
     file = tmp_path / "network-policy.yaml"
     written = by_hand.live("render", "enable", "--as", "kubectl", "-o", str(file))
     assert (written.returncode, written.stdout) == (0, ""), written.stderr
     commands = [line[4:] for line in file.read_text().splitlines() if line.startswith("#   kubectl")]
-    assert [c.split()[1] for c in commands] == ["diff", "apply", "rollout"]
-    shown = shell(by_hand, full_programs, commands[0].replace("diff", "apply --dry-run=server", 1), tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    # What is taken from others is named in the file, every field of it: the API server names the same.
-    refused = shell(by_hand, full_programs, commands[1].replace(" --force-conflicts", ""), tmp_path)
-    taken = [line[4:].partition(" (of ")[0] for line in file.read_text().splitlines() if line.startswith("#   .")]
-    assert refused.returncode != 0
-    assert all(path in refused.stderr for path in taken)
-    assert refused.stderr.count('conflict with "') == len(taken)
-    done = shell(by_hand, full_programs, commands[1], tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert [c.split()[1] for c in commands] == ["patch", "patch", "rollout"]
+    for command in commands[:-1]:
+        done = shell(by_hand, full_programs, command, tmp_path)
+        assert done.returncode == 0, done.stderr
+    # Nothing is lost that the document does not name.
+    data = by_hand.plane.get("configmap/amazon-vpc-cni", "-n", "kube-system")["data"]
+    assert data == config["data"] | {"enable-network-policy-controller": "true"}
+    after = by_hand.plane.get("daemonset/aws-node", "-n", "kube-system")["spec"]["template"]["spec"]
+    agent = next(c for c in after["containers"] if c["name"] == "aws-eks-nodeagent")
+    assert "--enable-network-policy=true" in agent["args"]
+    agent["args"] = [a.replace("--enable-network-policy=true", "--enable-network-policy=false") for a in agent["args"]]
+    assert {c["name"]: c for c in after.pop("containers")} == {c["name"]: c for c in before.pop("containers")}
+    assert after == before
 
 
 def test_a_roll_out_that_stands_half_way_is_told_node_by_node(by_hand: World) -> None:

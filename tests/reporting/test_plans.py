@@ -22,12 +22,12 @@ def test_a_plan_on_the_terminal(name: str, golden: Golden) -> None:
     said = plan_text.text(PLANS[name], 100, color=False)
     assert said.isascii()
     assert max(map(len, said.splitlines())) <= 100
-    golden(f"reporting/plan.{name}.txt", said)
+    golden(f"plans/plan.{name}.txt", said)
 
 
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plan_in_a_change_ticket(name: str, golden: Golden) -> None:
-    golden(f"reporting/plan.{name}.md", plan_markdown.markdown(PLANS[name]))
+    golden(f"plans/plan.{name}.md", plan_markdown.markdown(PLANS[name]))
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -62,7 +62,7 @@ def test_durations(seconds: float, words: str) -> None:
 
 
 def test_the_list_of_runs(golden: Golden) -> None:
-    golden("reporting/runs.txt", run_list.render((RUN, BROKEN), "text", "/state", 100))
+    golden("plans/runs.txt", run_list.render((RUN, BROKEN), "text", "/state", 100))
     assert run_list.render((), "text", "/state", 100) == "There are no runs in /state.\n"
     told = json.loads(run_list.render((RUN, BROKEN), "json", "/state", 100))
     assert [run["id"] for run in told["runs"]] == [RUN.id, BROKEN.id]
@@ -71,7 +71,7 @@ def test_the_list_of_runs(golden: Golden) -> None:
 
 def test_one_run(golden: Golden) -> None:
     for form, ending in (("text", "txt"), ("markdown", "md")):
-        golden(f"reporting/run.{ending}", run_page.render(RUN, MANAGED, ENTRIES, form, 100, verbose=False))
+        golden(f"plans/run.{ending}", run_page.render(RUN, MANAGED, ENTRIES, form, 100, verbose=False))
     told = json.loads(run_page.render(RUN, MANAGED, ENTRIES, "json", 100, verbose=False))
     assert [line["event"] for line in told["journal"]] == ["opened", "started", "acted", "failed"]
     assert told["plan"]["digest"] == MANAGED.digest

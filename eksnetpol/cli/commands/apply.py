@@ -17,7 +17,7 @@ from eksnetpol.cli.outputs import output_option
     cls=ChangeCommand,
     short_help="Carry out a saved plan, unless the cluster has moved on.",
     examples=(
-        ("save a plan, look at it, carry it out", "eksnetpol enable --cluster shop --plan --out plan.json"),
+        ("what `eksnetpol enable --plan --out plan.json` saved", "eksnetpol apply plan.json --cluster shop --region eu-west-1"),
         ("as a pipeline does after review", "eksnetpol apply plan.json --cluster shop --yes"),
     ),
 )

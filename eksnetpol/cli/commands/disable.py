@@ -19,7 +19,6 @@ from eksnetpol.cli.options import option, sources, target
         ("see the plan", "eksnetpol disable --cluster shop --region eu-west-1 --plan"),
         ("carry it out; policies are backed up first", "eksnetpol disable --cluster shop --region eu-west-1"),
         ("leave the policies to another engine", "eksnetpol disable --cluster shop --keep-policies"),
-        ("put the policies back", "eksnetpol restore RUN --cluster shop"),
     ),
 )
 @sources

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from eksnetpol.interfaces.acting import MANAGER
-from eksnetpol.model.kinds import ObjectRef
+from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.plan import (
     All,
     Apply,
@@ -24,7 +24,36 @@ from eksnetpol.model.plan import (
     StripFinalizer,
 )
 
-APPLY = f"kubectl apply --server-side --field-manager={MANAGER}"
+_BY_KEY = frozenset({"DaemonSet"})
+"""Kinds whose lists a strategic patch merges by their keys, containers by name; no other kind has such lists written here."""
+
+
+def patching(obj: Json) -> str:
+    """Return the command that sets the fields of *obj* and no others.
+
+    Not ``kubectl apply --server-side``: on an object made by plain ``apply`` that takes over what ``apply`` owned, and takes away
+    every field that it does not name (seen with kubectl 1.34 on a real API server).
+    """
+    ref = ObjectRef.of(obj)
+    body = {key: value for key, value in obj.items() if key not in {"apiVersion", "kind", "metadata"}}
+    meta = {key: value for key, value in obj["metadata"].items() if key not in {"name", "namespace"}}
+    patch = {"metadata": meta, **body} if meta else body
+    how = "strategic" if ref.kind in _BY_KEY else "merge"
+    where = f" -n {shlex.quote(ref.namespace)}" if ref.namespace else ""
+    name = f"{ref.of_kind} {shlex.quote(ref.name)}{where}"
+    command = f"kubectl patch {name} --type={how} --field-manager={MANAGER} -p {shlex.quote(_json(patch))}"
+    # The controller's ConfigMap is missing on clusters that were never told anything.
+    return f"{command} || {creating(obj)}" if ref.kind == "ConfigMap" else command
+
+
+def creating(obj: Json) -> str:
+    """Return the command that makes *obj* where there is none."""
+    # One line of JSON is YAML too, and nothing in it is anything to the shell.
+    return f"printf %s {shlex.quote(_json(obj))} | kubectl create --field-manager={MANAGER} -f -"
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def commands_of(step: Step) -> tuple[str, ...]:
@@ -49,10 +78,10 @@ def waiting(until: Condition) -> tuple[str, ...]:
 
 def _acting(step: Step) -> Iterator[str]:
     match step.action:
-        case Apply() | Create():
-            # One line of JSON is YAML too, and nothing in it is anything to the shell.
-            obj = shlex.quote(json.dumps(step.action.object, separators=(",", ":")))
-            yield f"printf %s {obj} | {APPLY} -f -"
+        case Apply():
+            yield patching(step.action.object)
+        case Create():
+            yield creating(step.action.object)
         case BackUp(objects, file):
             name = f"{file.rpartition('/')[2].rpartition('.')[0] or 'backup'}.json"
             for kind in dict.fromkeys(str(o.ref.of_kind) for o in objects):

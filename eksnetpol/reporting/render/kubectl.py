@@ -1,20 +1,14 @@
-"""Manifests for kubectl: what the plan applies, in its order, with the commands around it.
-
-Applied server-side, so that only the fields in it become its own (kubernetes.io/docs/reference/using-api/server-side-apply).
-"""
+"""Manifests for kubectl: the fields that the plan sets, in its order, with the commands that set them and no others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.plan import Apply, Create, CreateAddon, Step, UpdateAddon
 from eksnetpol.reporting.render.cloudformation import dumped
-from eksnetpol.reporting.render.commands import APPLY, commands_of, waiting
+from eksnetpol.reporting.render.commands import commands_of
 from eksnetpol.reporting.render.order import Order, comment, first_wave, head
-
-FILE = "network-policy.yaml"
 
 
 def write(order: Order) -> str:
@@ -57,18 +51,15 @@ def _procedure(order: Order, steps: tuple[Step, ...], applied: list[Step]) -> It
 
 
 def _apply(applied: list[Step], number: int) -> Iterator[str]:
-    yield f"{number}. look at what would change, then apply this file ({FILE}): {'; '.join(s.title for s in applied)}"
+    yield f"{number}. {'; '.join(s.title for s in applied)}:"
+    yield "   the documents below are the fields that change, for manifests in a repository; on the cluster itself:"
+    for step in applied:
+        yield from (f"    {line}" for line in commands_of(step))
     takes = (t for s in applied if isinstance(s.action, Apply) for t in s.action.takes)
     taking = tuple(dict.fromkeys(f"{t.path} (of {t.manager})" for t in takes))
-    forced = " --force-conflicts" if taking else ""
-    yield f"    kubectl diff --server-side --field-manager={MANAGER}{forced} -f {FILE}"
-    yield f"    {APPLY}{forced} -f {FILE}"
-    yield from (f"    {line}" for s in applied for line in waiting(s.until))
     if taking:
-        yield "It takes these fields from other managers, hence --force-conflicts; without it, the apply must name no others:"
+        yield "These fields are other managers' today, who may write them again:"
         yield from (f"    {field}" for field in taking)
-    if any(isinstance(s.action, Apply) and s.action.keeps for s in applied):
-        yield f"What field manager {MANAGER} applied earlier and this file leaves out is taken away; the diff shows it."
 
 
 def _shown(obj: dict[str, Any]) -> dict[str, Any]:
