@@ -12,7 +12,7 @@ from eksnetpol.cli.change_progress import telling
 from eksnetpol.cli.config import Config, merge
 from eksnetpol.cli.outputs import STDOUT, Output, settle, write
 from eksnetpol.cli.terminal import Terminal
-from eksnetpol.errors import EksNetpolError, Refused, StepFailed, UsageError
+from eksnetpol.errors import EksNetpolError, Refused, StepFailed, TimedOut, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,6 +246,16 @@ def perform(
         with telling(terminal) as watcher:
             hands = hands_of(connection, run=run.run)
             operations.perform(plan, hands, run, SystemClock(), watcher, wait=wait, timeout=timeout)
+    except KeyboardInterrupt as interrupt:
+        # Between two steps, or while a line was written: whoever is told else knows of no run.
+        raise TimedOut(
+            f"interrupted; what was done is in the journal of the run: `eksnetpol resume {run.run}` goes on, `eksnetpol rollback "
+            f"{run.run}` goes back"
+        ) from interrupt
+    except KeyboardInterrupt:
+        # In the middle of writing a line; everywhere else the run itself says where it stopped.
+        message = f"interrupted; nothing is lost: go on with eksnetpol resume {run.run}, or back with eksnetpol rollback {run.run}"
+        raise TimedOut(message) from None
     except StepFailed:
         # Its words end with the way on and the way back.
         raise
@@ -255,8 +265,7 @@ def perform(
     if run.entries()[-1].event != "closed":
         terminal.say(f"everything was accepted and not waited for; `eksnetpol resume {run.run}` waits and proves it")
         return 0
-    if plan.undoes:
-        _taken_back(run, plan)
+    taken_back(run, plan, terminal)
     _look_again(run, connection, terminal)
     terminal.say(f"done; `eksnetpol rollback {run.run}` goes back, `eksnetpol show {run.run}` tells what was done")
     for line in plan.afterwards:
@@ -264,17 +273,27 @@ def perform(
     return 0
 
 
-def _taken_back(run: RunFolder, plan: Plan) -> None:
-    """Write into the journal of the run that *plan* went back on that it was, so that nobody resumes it."""
+def taken_back(run: RunFolder, plan: Plan, terminal: Terminal) -> None:
+    """Write into the journal of the run that *plan*, carried out by *run*, went back on that it was, so that nobody resumes it.
+
+    Nothing is written where that is there already. That it could not be written is told: the cluster is what it is to be.
+    """
     from eksnetpol.gateways.clock import SystemClock
     from eksnetpol.gateways.runs import Runs
     from eksnetpol.interfaces.acting import Entry
 
-    undone = Runs(run.folder.parent).find(plan.undoes)
+    if not plan.undoes:
+        return
     try:
-        undone.append(Entry(at=SystemClock().now(), event="rolled-back", detail=f"by run {run.run}", data={"run": run.run}))
-    finally:
-        undone.release()
+        undone = Runs(run.folder.parent).find(plan.undoes)
+        if any(entry.event == "rolled-back" for entry in undone.entries()):
+            return
+        try:
+            undone.append(Entry(at=SystemClock().now(), event="rolled-back", detail=f"by run {run.run}", data={"run": run.run}))
+        finally:
+            undone.release()
+    except EksNetpolError as error:
+        terminal.say(f"note: run {plan.undoes} could not be told that it was taken back: {error}")
 
 
 def _look_again(run: RunFolder, connection: Connection, terminal: Terminal) -> None:
@@ -286,5 +305,5 @@ def _look_again(run: RunFolder, connection: Connection, terminal: Terminal) -> N
     try:
         with watching(terminal, f"looking at {connection.target.title} again") as observer:
             run.save(AFTER, encode(collect(connection, observer)))
-    except EksNetpolError as error:
-        terminal.say(f"note: a look at the cluster afterwards could not be kept: {error}")
+    except (EksNetpolError, KeyboardInterrupt) as error:
+        terminal.say(f"note: a look at the cluster afterwards could not be kept: {str(error) or 'interrupted'}")
