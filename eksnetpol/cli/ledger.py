@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eksnetpol.cli.change import REFUSED, begun, confirm, perform, show
+from eksnetpol.cli.change import REFUSED, begun, confirm, perform, show, taken_back
 from eksnetpol.cli.config import Config, merge
 from eksnetpol.cli.outputs import settle, write
 from eksnetpol.cli.terminal import Terminal
-from eksnetpol.errors import UsageError
+from eksnetpol.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from eksnetpol.gateways.runs import RunFolder, Runs
@@ -102,15 +102,26 @@ def resume(ctx: click.Context, name: str | None) -> int:
     try:
         state = next(r.state for r in runs.all() if r.id == run.run)
         if state in {"finished", "rolled back"} or any(e.event == "closed" for e in run.entries()):
+            taken_back(run, plan, terminal)
             terminal.say(f"run {run.run} is {state if state != 'running' else 'finished'}; there is nothing to go on with")
             return 0
+        by = _taken_back_by(runs, run.run)
+        if by:
+            raise Refused(f"run {run.run} is being taken back by run {by}; go on with that: eksnetpol resume {by}")
         return perform(plan, run, connection, terminal, wait=ctx.params["wait"], timeout=ctx.params["timeout"])
     finally:
         run.release()
 
 
+def _taken_back_by(runs: Runs, run: str) -> str:
+    """Return the rollback of *run* that has begun to act, empty where there is none: what *run* did may be undone by now."""
+    from eksnetpol.execution.progress import past_of
+
+    return next((r.id for r in runs.all() if r.undoes == run and past_of(runs.find(r.id).entries()).touched), "")
+
+
 def _only_unfinished(runs: Runs, connection: Connection) -> RunFolder:
-    found = [r for r in runs.unfinished(connection.target) if r.state != "running"]
+    found = [r for r in runs.unfinished(connection.target) if r.state != "running" and not _taken_back_by(runs, r.id)]
     if len(found) == 1:
         return runs.find(found[0].id)
     title = connection.target.title

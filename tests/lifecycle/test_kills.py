@@ -1,0 +1,149 @@
+"""The real process is killed at every write to its journal and at every call in turn; `resume` comes to the same end.
+
+Positions come from a recording of the undisturbed run. ``EKSNETPOL_TEST_ALL=1`` tries all of them; without it there is a sample,
+another one each day (``EKSNETPOL_TEST_SEED`` names the day, as a number).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lifecycle.cases import CASES, Case, Went, begun, generation, journal, run_folders, runs_for
+from tests.lifecycle.cluster import Place, differing
+from tests.testbed.proxy import Kill
+
+pytestmark = pytest.mark.testbed
+
+ALL = os.environ.get("EKSNETPOL_TEST_ALL", "") == "1"
+SEED = int(os.environ.get("EKSNETPOL_TEST_SEED") or date.today().toordinal())  # noqa: DTZ011 - any day will do
+LOG = os.environ.get("EKSNETPOL_TEST_LOG", "")
+"""A file in which to write how it goes."""
+KILLED = -9
+
+_recorded: dict[str, Went] = {}
+
+
+def record(place: Place, case: Case) -> Went:
+    """Carry a change out without trouble, once."""
+    if case.name in _recorded:
+        return _recorded[case.name]
+    first = begun(place, case.first)
+    runs, before = runs_for(place, first), generation(place)
+    known = run_folders(runs)
+    done = place.run(*case.args, runs=runs)
+    assert done.code == 0, done.err
+    calls = len(place.script.calls)
+    leases = [c.number for c in place.script.calls if "/leases" in c.path]
+    place.settle()
+    lines = journal(runs)
+    (run,) = run_folders(runs) - known
+    files = [f for f in (runs / run).iterdir() if f.name not in {"journal.jsonl", "plan.json", "lock"}]
+    # A rollback writes a line into the run that it took back.
+    writes = len(lines) - 1 + len(files) + (case.args[0] == "rollback")
+    _recorded[case.name] = Went(
+        calls, leases[0], leases[-1], writes, len(lines), place.state(), generation(place) - before, kept(runs / run)
+    )
+    return _recorded[case.name]
+
+
+def kept(run: Path) -> dict[str, int]:
+    """Return the files of a run that hold objects, and how many each holds."""
+    return {f.name: len(json.loads(f.read_text()).get("objects", ())) for f in run.glob("*.json") if f.name != "plan.json"}
+
+
+Position = tuple[str, int, str]
+"""``call`` or ``write``, its number from 1, and ``before``, ``after`` or (a write) ``torn``."""
+
+
+PARTS = ("writes", "midway", "before", "after") if ALL else ("sample",)
+"""All positions, in parts that several processes may share: writes, and calls while there is a run, before it and after it."""
+
+
+def positions(went: Went, part: str) -> list[Position]:
+    """Return every position of a part of a run."""
+    if part == "writes":
+        return [("write", n, how) for n in range(1, went.writes + 1) for how in ("before", "torn", "after")]
+    first, last = {
+        "before": (1, went.begins - 1),
+        "midway": (went.begins, went.ends),
+        "after": (went.ends + 1, went.calls),
+    }[part]
+    return [("call", n, how) for n in range(first, last + 1) for how in ("before", "after")]
+
+
+def chosen(case: Case, went: Went, part: str) -> list[Position]:
+    """Return the positions to try. A sample is of those at which there is a run: all looks are alike, and change nothing."""
+    if part != "sample":
+        return positions(went, part)
+    return random.Random(f"{SEED} {case.name}").sample(positions(went, "writes") + positions(went, "midway"), 1)  # noqa: S311
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
+def test_a_killed_run_is_gone_on_with(place: Place, case: Case, part: str) -> None:
+    went = record(place, case)
+    tried = chosen(case, went, part)
+    began = time.monotonic()
+    killed, failed = 0, []
+    for position in tried:
+        try:
+            killed += outlives(place, case, went, position)
+        except AssertionError as error:
+            failed.append(str(error)[:2000])
+    told = (
+        f"{case.name}, {part}: {went.calls} calls, {went.lines} lines; tried {len(tried)}, killed {killed}, failed {len(failed)}"
+    )
+    if LOG:
+        with Path(LOG).open("a") as log:
+            log.write(f"{told}, {time.monotonic() - began:.0f} s\n" + "".join(f"  {f}\n" for f in failed))
+    assert not failed, "\n".join([told, *failed])
+    assert killed, told
+
+
+def outlives(place: Place, case: Case, went: Went, position: Position) -> bool:
+    """Kill the process at *position*, go on, and hold the end to that of the undisturbed run; return whether it was killed."""
+    what, number, how = position
+    where = f"{case.name}, killed {how} {what} {number} (seed {SEED})"
+    first = begun(place, case.first)
+    runs, before, generation_before = runs_for(place, first), place.state(), generation(place)
+    known = run_folders(runs)
+    dies: Any = None
+    if what == "write":
+        dies = {"write": number, "how": how}
+    else:
+        place.script.at(number, Kill(after=how == "after"))
+    done = place.run(*case.args, runs=runs, dies=dies)
+    if done.code != KILLED:
+        # Looks ask side by side, and a wait asks as often as it takes: a run may have fewer calls than the recorded one.
+        assert what == "call", f"{where}: {done.code} {done.err}"
+        assert done.code == 0, f"{where}: {done.err}"
+        return False
+    made = run_folders(runs) - known
+    if not made:
+        # Without a run nothing was begun, and there is nothing to go on with.
+        assert differing(place.state(), before) == [], where
+        return True
+    (run,) = made
+    place.script.victim = None
+    again = place.run("resume", run, runs=runs)
+    assert again.code == 0, f"{where}: {again.code} {again.err}"
+    place.settle()
+    assert differing(place.state(), went.after) == [], where
+    assert generation(place) - generation_before == went.rolled, f"{where}: the DaemonSet was changed again"
+    lines = journal(runs, run)
+    assert lines[0]["run"] == run
+    assert lines[-1]["event"] == "closed", where
+    done_steps = [line["step"] for line in lines[1:] if line["event"] == "succeeded"]
+    assert len(done_steps) == len(set(done_steps)), f"{where}: a step was done twice"
+    assert kept(runs / run) == went.kept, where
+    for former in known:
+        assert [line.get("event") for line in journal(runs, former)].count("rolled-back") == (case.args[0] == "rollback"), where
+    return True
