@@ -252,10 +252,6 @@ def perform(
             f"interrupted; what was done is in the journal of the run: `eksnetpol resume {run.run}` goes on, `eksnetpol rollback "
             f"{run.run}` goes back"
         ) from interrupt
-    except KeyboardInterrupt:
-        # In the middle of writing a line; everywhere else the run itself says where it stopped.
-        message = f"interrupted; nothing is lost: go on with eksnetpol resume {run.run}, or back with eksnetpol rollback {run.run}"
-        raise TimedOut(message) from None
     except StepFailed:
         # Its words end with the way on and the way back.
         raise
