@@ -35,12 +35,19 @@ class Test(StrEnum):
 
 
 class EndKind(StrEnum):
-    """What one end of a connection is. Pods on the host network are pods to the API and nodes to most engines."""
+    """What one end of a connection is. Pods on the host network are pods to the API and nodes to most engines.
+
+    The last four are ends that Cilium itself has or makes: the API shows none of them, and they go where Cilium goes.
+    """
 
     POD = "pod"
     HOST_POD = "pod on the host network"
     NODE = "node"
     OUTSIDE = "outside"
+    INIT = "pod whose labels are not known yet"
+    HEALTH = "health endpoint"
+    GATEWAY = "gateway of an ingress"
+    UNMANAGED = "pod from before the engine"
 
 
 @dataclass(frozen=True, slots=True)
