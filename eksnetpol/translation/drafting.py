@@ -1,0 +1,161 @@
+"""Boxes as NetworkPolicies: one for each policy, namespace and set of pods it says something of.
+
+What a policy says of all its pods is one object. What denies and other policies left of it for some pods alone is an object for
+these. A pod is isolated where any policy isolates it or denies it something; what nobody isolates gets no object at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from eksnetpol.model.findings import Subject
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
+from eksnetpol.policy.stacks.formulas import Formula
+from eksnetpol.policy.stacks.rules import Does
+from eksnetpol.translation import ports
+from eksnetpol.translation.boxes import Box
+from eksnetpol.translation.peers import Peers, subjects
+from eksnetpol.translation.regions import Held, Ledgers
+from eksnetpol.translation.services import Services
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Draft:
+    """What will be objects: pods of one namespace by their labels, what they may, and in which directions they are isolated."""
+
+    owner: Subject
+    namespace: str
+    subject: Formula
+    directions: set[Direction] = field(default_factory=set)
+    rules: dict[Direction, list[Json]] = field(default_factory=lambda: {Direction.INGRESS: [], Direction.EGRESS: []})
+    origins: dict[Subject, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Pods that only get what is allowed, because of one policy. ``kept``: that policy stays as it is."""
+
+    owner: Subject
+    subject: Formula
+    kept: bool
+
+
+@dataclass
+class Drafting:
+    """Drafts the objects of one namespace."""
+
+    namespace: str
+    peers: Peers
+    services: Services
+    ledgers: Ledgers
+    version: int
+    kept: frozenset[int]
+    """Identities of the policies that stay as they are."""
+    drafts: dict[tuple[Subject, Formula], Draft] = field(default_factory=dict)
+
+    def isolations(self, held: list[list[Held]], direction: Direction, otherwise: Iterable[Does | None]) -> list[Isolation]:
+        """Return whom policies isolate in *direction*, in their order, and draft that."""
+        found = []
+        for does, policies in zip(otherwise, held, strict=True):
+            for one in policies:
+                isolates = does is Does.DENY and direction in one.policy.isolates
+                if isolates or any(r.does is Does.DENY and r.direction is direction for r in one.policy.rules):
+                    isolation = Isolation(one.policy.ref, one.subject, id(one.policy) in self.kept)
+                    found.append(isolation)
+                    if not isolation.kept:
+                        self._draft(one.policy.ref, one.subject).directions.add(direction)
+        return found
+
+    def write(self, boxes: Iterable[Box], isolations: list[Isolation], direction: Direction, kept: frozenset[Subject]) -> None:
+        """Draft what *boxes* let through to pods that are isolated; what is kept is there already."""
+        for box in boxes:
+            if box.origin is not None and box.origin[0] in kept:
+                continue
+            for owner, subject in self._parts(box, isolations):
+                self._write(box, owner, subject, direction)
+
+    def _parts(self, box: Box, isolations: list[Isolation]) -> Iterator[tuple[Subject, Formula]]:
+        """Yield the isolated pods of a box, with the policy that speaks for them."""
+        whole = [i for i in isolations if implies(box.subject, i.subject)]
+        if box.origin is not None and whole:
+            left = _without(box.subject, box.unless)
+            if left is not None:
+                yield box.origin[0], left
+            return
+        seen: set[Formula] = set()
+        for isolation in isolations:
+            if not meets(box.subject, isolation.subject):
+                continue
+            own = conjunction(box.subject, isolation.subject)
+            if any(implies(own, one) for one in (*box.unless, *seen)):
+                continue
+            left = _without(own, box.unless)
+            if left is not None:
+                seen.add(own)
+                yield (isolation.owner if box.origin is None else box.origin[0]), left
+
+    def _write(self, box: Box, owner: Subject, subject: Formula, direction: Direction) -> None:
+        ledger = self.ledgers[box.origin or (owner, "")]
+        said_ports = ports.of(box.connections, box.name, self.version)
+        ledger.lost |= dict.fromkeys(said_ports.lost)
+        if said_ports.ports == ():
+            return
+        by_name = box.name is not None and direction is Direction.EGRESS
+        said = self.peers.of(box.peer, self.namespace, pods_only=by_name)
+        ledger.now |= said.now
+        ledger.lost |= said.lost
+        if box.origin is None and said.lost:
+            for ref in box.cut_by:
+                self.ledgers[ref].lost |= said.lost
+        if said.is_empty:
+            return
+        rule: Json = {}
+        if said_ports.ports is not None:
+            rule["ports"] = list(said_ports.ports)
+        if not said.everybody:
+            rule["from" if direction is Direction.INGRESS else "to"] = list(said.peers)
+        draft = self._draft(owner, subject)
+        draft.directions.add(direction)
+        added = [rule]
+        if direction is Direction.EGRESS:
+            added += self.services.rules(box, said.peers, rule, self.namespace, ledger)
+        for one in added:
+            if one not in draft.rules[direction]:
+                draft.rules[direction].append(one)
+        draft.origins |= dict.fromkeys((owner, *(() if box.origin is None else (box.origin[0],))))
+        ledger.written = True
+
+    def _draft(self, owner: Subject, subject: Formula) -> Draft:
+        key = (owner, subject)
+        if key not in self.drafts:
+            self.drafts[key] = Draft(owner, self.namespace, subject, origins={owner: None})
+        return self.drafts[key]
+
+    def specs(self, limit: int) -> Iterator[tuple[Draft, Json]]:
+        """Yield the specs of all drafts; raise `TooMany` where the pods of one take too many selectors."""
+        for draft in self.drafts.values():
+            for selector in subjects(draft.subject, limit):
+                yield draft, _spec(selector, draft)
+
+
+def _spec(selector: Json, draft: Draft) -> Json:
+    spec: Json = {"podSelector": selector, "policyTypes": [d.value for d in Direction if d in draft.directions]}
+    for direction in Direction:
+        rules = draft.rules[direction]
+        if rules:
+            spec[direction.lower()] = rules
+    return spec
+
+
+def _without(subject: Formula, unless: tuple[Formula, ...]) -> Formula | None:
+    """Return *subject* but those of *unless*; None where nobody is left."""
+    left = subject
+    for one in unless:
+        if meets(left, one):
+            left = conjunction(left, negation(one))
+    return None if is_nobody(left) else left

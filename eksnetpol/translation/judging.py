@@ -1,0 +1,90 @@
+"""Verdicts: of each rule by what was found out about it, of each policy by its rules, and what stands in the way of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from eksnetpol.model.findings import Subject
+from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule
+from eksnetpol.policy.world import World
+from eksnetpol.translation.comparing import Differences, compare
+from eksnetpol.translation.regions import Ledger, Ledgers
+from eksnetpol.translation.values import Judged, Options, Output, Translation, Verdict
+
+INHERENT = (
+    "The node that a pod runs on is always let through, in both directions and whatever a policy says.",
+    "Pods on the host network are never held to policies; their addresses are those of their nodes.",
+)
+"""What holds under the VPC CNI for whatever is written."""
+
+
+def judge(
+    stack: Stack,
+    world: World,
+    options: Options,
+    ledgers: Ledgers,
+    failed: Mapping[Subject, Iterable[str]],
+    kept: frozenset[int],
+    outputs: tuple[Output, ...],
+) -> Translation:
+    """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find."""
+    found = compare(stack, world, options, outputs) if options.compare else Differences()
+    judged: list[Judged] = []
+    for tier in stack.tiers:
+        for policy in tier.policies:
+            judged += _policy(policy, ledgers, failed, found, kept=id(policy) in kept)
+    for one in stack.unread:
+        judged.append(Judged(one.ref, one.place, Verdict.NONE, (f"it is not understood: {one.why}",)))
+    refused = [j for j in judged if j.verdict is Verdict.LOOSER and not options.waives(j.ref, j.place)]
+    refused += [j for j in judged if j.ref in failed and not j.place]
+    refused += [j for j in judged if j.verdict is Verdict.NONE and any(j.ref == one.ref for one in stack.unread)]
+    dead = (f"{r.ref} is not in force and not translated: {r.why}" for r in stack.refused)
+    notes = (*INHERENT, *stack.notes, *dead, *found.notes)
+    return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(notes)))
+
+
+def _policy(
+    policy: StackPolicy,
+    ledgers: Ledgers,
+    failed: Mapping[Subject, Iterable[str]],
+    found: Differences,
+    *,
+    kept: bool,
+) -> Iterator[Judged]:
+    if policy.ref in failed:
+        yield Judged(policy.ref, "", Verdict.NONE, tuple(failed[policy.ref]), kept=kept)
+        for rule in policy.rules:
+            yield Judged(policy.ref, rule.place, Verdict.NONE, tuple(failed[policy.ref]), kept=kept)
+        return
+    rules = [_rule(policy.ref, rule, ledgers, found, kept=kept) for rule in policy.rules]
+    own = _of(policy.ref, "", ledgers[policy.ref, ""], found, kept=kept)
+    worst = max((own, *rules), key=lambda j: _weight(j.verdict).rank)
+    yield Judged(policy.ref, "", _weight(worst.verdict), own.reasons, own.witness or worst.witness, kept)
+    yield from rules
+
+
+def _weight(verdict: Verdict) -> Verdict:
+    """Return what a rule's verdict makes of its policy: a rule that is not there at all makes it stricter."""
+    return Verdict.STRICTER if verdict is Verdict.NONE else verdict
+
+
+def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *, kept: bool) -> Judged:
+    ledger = ledgers[ref, rule.place]
+    judged = _of(ref, rule.place, ledger, found, kept=kept)
+    gone = rule.does is Does.ALLOW and ledger.reached and not ledger.written and ledger.lost
+    if gone and judged.verdict is Verdict.STRICTER:
+        return Judged(ref, rule.place, Verdict.NONE, judged.reasons, judged.witness, kept)
+    return judged
+
+
+def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: bool) -> Judged:
+    more, fewer = found.gained.get((ref, place)), found.lost.get((ref, place))
+    if ledger.looser or more is not None:
+        reasons = tuple(ledger.looser) or ("connections that it denied flow afterwards",)
+        return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost), more, kept)
+    if ledger.lost or fewer is not None:
+        reasons = tuple(ledger.lost) or ("connections that it let through do not flow afterwards",)
+        return Judged(ref, place, Verdict.STRICTER, reasons, fewer, kept)
+    if ledger.now:
+        return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), None, kept)
+    return Judged(ref, place, Verdict.EXACT, (), None, kept)
