@@ -28,6 +28,7 @@ from eksnetpol.policy.stacks.formulas import (
     Or,
     Scope,
     Test,
+    Unknowable,
     Within,
 )
 from eksnetpol.policy.stacks.rules import Does, PortName, StackPolicy, StackRule, StackTier
@@ -123,6 +124,23 @@ def _required(wanted: Requirement, scope: Scope) -> Formula:
             return Label(scope, wanted.key, Test.EXISTS)
         case Operator.DOES_NOT_EXIST:
             return Not(Label(scope, wanted.key, Test.EXISTS))
+
+
+def nodes(selector: LabelSelector, world: World) -> Formula:
+    """Return the nodes that *selector* means, by all addresses that are known of them; of none that is known nobody can tell.
+
+    Pods on the host network are at these addresses, and meant too.
+    """
+    if not world.nodes:
+        return Unknowable(f"the addresses of nodes with {selector}")
+    names = {node.name for node in world.nodes if selector.matches(node.metadata.labels)}
+    texts = {address.address for node in world.nodes if node.name in names for address in node.status.addresses}
+    for pod in world.pods:
+        if pod.spec.node_name in names:
+            texts.add(pod.status.host_ip)
+            texts |= {pod.status.pod_ip} if pod.spec.host_network else set()
+    found = frozenset(network for text in texts if (network := parse_cidr(text)) is not None)
+    return Within(found) if found else NOBODY
 
 
 def ports_of(ports: Iterable[PolicyPort]) -> tuple[Connections, tuple[PortName, ...]]:
