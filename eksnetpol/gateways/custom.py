@@ -13,6 +13,7 @@ from eksnetpol.gateways.sanitize import managed, plain
 from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.foreign import ForeignPolicy, foreign_policy
 
 Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -65,6 +66,23 @@ FOREIGN: Mapping[str, tuple[str, ...]] = {
     admin_policies.GROUP: ("adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"),
 }
 """Kinds that say what may flow, but not to the VPC CNI, by group. All are counted; only those of the last group are read too."""
+
+_WITHOUT_POLICIES = (
+    "ciliumclusterwideenvoyconfigs",
+    "ciliumegressgatewaypolicies",
+    "ciliumenvoyconfigs",
+    "ciliumlocalredirectpolicies",
+    "egresses",
+)
+# They steer traffic and let nothing through or out; and what proxies are told may be anybody's secret.
+
+FOREIGN_POLICIES: tuple[Resource, ...] = tuple(
+    Resource(plural, group)
+    for group, plurals in FOREIGN.items()
+    for plural in plurals
+    if group != admin_policies.GROUP and plural not in _WITHOUT_POLICIES
+)
+"""Kinds of other engines that are read whole: policies, and what these refer to."""
 
 FOREIGN_KINDS: tuple[Resource, ...] = tuple(Resource(plural, group) for group, plurals in FOREIGN.items() for plural in plurals)
 
@@ -134,6 +152,22 @@ def admin_policy(kind: str, resource: Resource) -> Callable[[AdminPolicy], Admin
         return found
 
     return clean
+
+
+def foreign(kind: str, resource: Resource) -> Callable[[dict[str, Any]], ForeignPolicy]:
+    """Return what makes of an object of *resource* the one that is kept: lists do not carry kind and version."""
+    version = f"{resource.group}/{resource.version}"
+    return lambda found: foreign_policy(found, version, kind)
+
+
+CALICO_GROUPS = ("projectcalico.org", "crd.projectcalico.org")
+"""Where Calico keeps its objects: newer installs define the kinds that people write, older ones those behind its API server."""
+
+
+def calico_groups(crds: tuple[k8s.CustomResourceDefinition, ...]) -> frozenset[str]:
+    """Return the group that Calico's own objects are in, going by the definitions; none where there is no Calico."""
+    defined = {crd.spec.group for crd in crds if crd.is_established}
+    return frozenset([group for group in CALICO_GROUPS if group in defined][:1])
 
 
 # --- which kinds there are --------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from eksnetpol.interfaces import Crds
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.foreign import ForeignPolicy
 
 EXAMPLES = 5
 
@@ -110,6 +111,21 @@ class CustomKinds:
             k8s.KindCount(found.resource.group, found.kind, found.resource.plural, *self._count(found))
             for kind in custom.FOREIGN_KINDS
             for found in served(crds, kind)
+        )
+
+    @needs(*(kind.list for kind in custom.FOREIGN_POLICIES))
+    def foreign_policies(self, crds: Crds) -> tuple[ForeignPolicy, ...]:
+        """Return the policies of other engines, and what these refer to, as they were written.
+
+        Calico keeps its objects under one of two groups: where those of ``projectcalico.org`` are defined, they are its own.
+        """
+        own = custom.calico_groups(crds)
+        return tuple(
+            item
+            for kind in custom.FOREIGN_POLICIES
+            if kind.group not in custom.CALICO_GROUPS or kind.group in own
+            for found in served(crds, kind)
+            for item in self._list(found.resource, dict, custom.foreign(found.kind, found.resource))
         )
 
     def _count(self, found: Served) -> tuple[int, tuple[str, ...]]:

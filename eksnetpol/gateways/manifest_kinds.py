@@ -17,6 +17,7 @@ from eksnetpol.gateways.manifest_objects import Found
 from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
+from eksnetpol.model.foreign import foreign_policy
 
 Clean = Callable[[Any], Any]
 Key = tuple[str, str]
@@ -63,6 +64,23 @@ def named(meta: Any, found: Found, *, namespaced: bool) -> None:
         force_setattr(meta, "namespace", "default")
     elif not namespaced and meta.namespace:
         force_setattr(meta, "namespace", "")
+
+
+class _Metadata(msgspec.Struct):
+    metadata: k8s.ObjectMeta = k8s.ObjectMeta()
+
+
+@dataclass(frozen=True)
+class ForeignReading(Reading):
+    """How policies of another engine are read: whole."""
+
+    def read(self, found: Found) -> Any:
+        """Return *found* as it was written, with the name and namespace it gets; raise `UnreadableInput` as `Reading.read`."""
+        meta = found.decode(self.decoder).metadata
+        named(meta, found, namespaced=self.namespaced)
+        whole = msgspec.json.decode(found.data)
+        whole["metadata"] = {**whole["metadata"], "name": meta.name, **({"namespace": meta.namespace} if meta.namespace else {})}
+        return foreign_policy(whole, f"{found.group}/{found.version}", found.kind)
 
 
 class _GenerateName(msgspec.Struct):
@@ -175,6 +193,29 @@ OF_OTHERS: Mapping[Key, tuple[str, custom.Shape, bool]] = {
 """Kinds of others: the section, how much of the spec is kept, and whether they have a namespace."""
 
 
+_OF_CLUSTERS = frozenset(
+    {"GlobalNetworkPolicy", "GlobalNetworkSet", "HostEndpoint", "StagedGlobalNetworkPolicy", "Tier", "CiliumCIDRGroup",
+     "CiliumClusterwideNetworkPolicy", "ClusterGroup", "ClusterNetworkPolicy"}
+)  # fmt: skip
+
+_CALICO_KINDS = (
+    "GlobalNetworkPolicy", "GlobalNetworkSet", "HostEndpoint", "NetworkPolicy", "NetworkSet", "StagedGlobalNetworkPolicy",
+    "StagedKubernetesNetworkPolicy", "StagedNetworkPolicy", "Tier",
+)  # fmt: skip
+
+FOREIGN: Mapping[Key, bool] = {
+    (group, kind): kind not in _OF_CLUSTERS
+    for groups, kinds in (
+        (custom.CALICO_GROUPS, _CALICO_KINDS),
+        (("cilium.io",), ("CiliumCIDRGroup", "CiliumClusterwideNetworkPolicy", "CiliumNetworkPolicy")),
+        (("crd.antrea.io",), ("ClusterGroup", "ClusterNetworkPolicy", "Group", "NetworkPolicy", "Tier")),
+    )
+    for group in groups
+    for kind in kinds
+}
+"""Kinds of other engines that are read whole, and whether they have a namespace."""
+
+
 def reading_of(found: Found) -> Reading | None:
     """Return how *found* is read, None where nobody reads its kind."""
     key = (found.group, found.kind)
@@ -183,6 +224,8 @@ def reading_of(found: Found) -> Reading | None:
     if found.group == admin_policies.GROUP and found.kind in admin_policies.KINDS:
         clean: Clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
         return Reading("admin_policies", admin_policies.AdminPolicy, clean, namespaced=False)
+    if key in FOREIGN:
+        return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=FOREIGN[key])
     section, shape, namespaced = OF_OTHERS.get(key, ("", custom.nothing, False))
     if found.group == custom.CONSTRAINTS.group:
         section, shape = "admission_engines", _CONSTRAINT

@@ -89,6 +89,7 @@ _SAME_NAME = """
 _CUSTOM = """
     policy_endpoints application_policies cluster_policies admin_policies cluster_policy_endpoints security_group_policies
     eni_configs network_attachments node_classes engine_settings admission_engines scrapers foreign_kinds
+    foreign_policies
 """
 
 

@@ -13,6 +13,7 @@ from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.foreign import ForeignPolicy
 
 Crds = tuple[k8s.CustomResourceDefinition, ...]
 """The kinds that the API server knows: they decide which custom kinds are asked for, and at which version."""
@@ -230,6 +231,9 @@ class KubernetesGateway(Protocol):
 
     def foreign_kinds(self, crds: Crds) -> tuple[k8s.KindCount, ...]:
         """Return how many objects there are of other engines' policy kinds."""
+
+    def foreign_policies(self, crds: Crds) -> tuple[ForeignPolicy, ...]:
+        """Return the policies of other engines, and what these refer to, as they were written."""
 
     def may(
         self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "", namespace: str = ""

@@ -20,7 +20,7 @@ from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.pseudonyms import Pseudonyms
 from eksnetpol.model.redaction_words import AS_THEY_ARE, DOMAINS, KEYS
 from eksnetpol.model.selectors import Requirement
-from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen
+from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, Unread
 
 _KEPT_FIELDS = frozenset(
     """
@@ -49,6 +49,11 @@ _ACCOUNT_DIGITS = 12
 _LABEL_KEYS = frozenset({"labels", "matchLabels", "nodeSelector", "selector"})
 _KEYED_LINE = re.compile(r"^(?P<key>\s*(?:-\s+)?[\"']?[\w./-]+[\"']?(?:\s*[:=]\s?|\s+(?=/)))(?P<value>.*)$")
 _BOUNDARY = re.compile(r"[^\W_][*?]|[*?][^\W_]")
+
+
+_APART = frozenset({"origins", "foreign_policies"})
+
+LEFT_OUT = Unread("policies of other engines are left out of a snapshot that is made fit to share")
 
 
 def redact(snapshot: ClusterSnapshot, *, salt: bytes) -> ClusterSnapshot:
@@ -91,7 +96,11 @@ class _Redaction:
         """Return the snapshot, walked through."""
         fields = {name: getattr(self._snapshot, name) for name in self._snapshot.__struct_fields__}
         origins = {self._subject(key): self._origin(origin) for key, origin in self._snapshot.origins.items()}
-        changed = {name: self._value(value, name) for name, value in fields.items() if name != "origins"}
+        changed = {name: self._value(value, name) for name, value in fields.items() if name not in _APART}
+        foreign = changed["foreign_policies"] = self._snapshot.foreign_policies
+        if isinstance(foreign, Seen) and foreign.value:
+            # Selector languages, names and addresses in texts of another engine's own: nobody can say that all would be found.
+            changed["foreign_policies"] = LEFT_OUT
         return ClusterSnapshot(**changed, origins=origins)
 
     # --- any value ----------------------------------------------------------------------------------------------------

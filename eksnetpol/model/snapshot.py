@@ -17,6 +17,7 @@ from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.foreign import ForeignPolicy
 
 T = TypeVar("T")
 
@@ -156,6 +157,7 @@ class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     admission_engines: Seen[tuple[k8s.CustomObject, ...]] | Unread = NOT_ASKED
     scrapers: Seen[tuple[k8s.CustomObject, ...]] | Unread = NOT_ASKED
     foreign_kinds: Seen[tuple[k8s.KindCount, ...]] | Unread = NOT_ASKED
+    foreign_policies: Seen[tuple[ForeignPolicy, ...]] | Unread = NOT_ASKED
 
 
 HEADER = ("taken_at", "source", "target", "origins")

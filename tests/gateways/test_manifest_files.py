@@ -188,7 +188,11 @@ def test_kinds_are_told_apart_by_group() -> None:
             {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "s"}},
         )
     )
-    assert seen_sections(snapshot) == {"cluster_policies", "admin_policies", "foreign_kinds"}
+    assert seen_sections(snapshot) == {"cluster_policies", "admin_policies", "foreign_kinds", "foreign_policies"}
+    assert [(p.api_version, p.kind, p.metadata.namespace, p.metadata.name) for p in value(snapshot, "foreign_policies")] == [
+        ("cilium.io/v2", "CiliumNetworkPolicy", "shop", "b"),
+        ("projectcalico.org/v3", "NetworkPolicy", "shop", "c"),
+    ]
     assert [p.spec.priority for p in value(snapshot, "cluster_policies")] == [10]
     assert [(p.kind, p.api_version) for p in value(snapshot, "admin_policies")] == [
         ("ClusterNetworkPolicy", "policy.networking.k8s.io/v1alpha2")
