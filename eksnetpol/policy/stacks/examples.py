@@ -10,7 +10,7 @@ from eksnetpol.policy.stacks.clauses import NAME_LABEL, PODS, Clause, addresses_
 from eksnetpol.policy.stacks.ends import DEFAULT_ACCOUNT, End, holds
 from eksnetpol.policy.stacks.formulas import Atom, EndKind, Formula, Label, Named, Scope, Test, Within
 
-_PREFERRED = (EndKind.POD, EndKind.OUTSIDE, EndKind.HOST_POD, EndKind.NODE)
+_PREFERRED = tuple(dict.fromkeys((EndKind.POD, EndKind.OUTSIDE, EndKind.HOST_POD, EndKind.NODE, *EndKind)))
 _LIKELY = CidrSet.of("10.0.0.0/8")
 """Where a made-up pod's address is looked for first."""
 _TRIED = 16
