@@ -2,8 +2,8 @@
 
 A *box* is whom it holds for, the other end, and the connections between them; a pod may have what any box gives it. Rules are
 gone through from the last to the first: ALLOW adds a box, DENY takes its own away from those that are there, PASS puts what the
-later tiers say in its place. Taking (S', P', Q') from (S, P, Q) leaves (S, P, Q) outside of S', (S, P - P', Q) and (S, P, Q - Q'),
-which overlap: a union does not mind, and they keep as much as they can of what was written.
+later tiers say in its place. Taking (S', P', Q') from (S, P, Q) leaves (S - S', P, Q), (S, P - P', Q) and (S, P, Q - Q'). They
+overlap: a union does not mind, and they keep as much as they can of what was written.
 """
 
 from __future__ import annotations
@@ -100,6 +100,8 @@ class Folding:
                 passed = [common for box in after for common in _common(box, region)]
                 if not region.is_sure or region.names:
                     # What it passes on is only sure where it would have been let through here too.
+                    if passed and not region.is_sure:
+                        self._say(None, region, f"{_words(region)} does not always hold, and is taken not to pass anything on")
                     passed = [_met(one, other) for one in passed for other in here if _overlap(one, other)]
                     passed = [box for box in passed if not _is_empty(box)]
                 return _pruned([*self.without(region, here), *passed])
@@ -142,8 +144,8 @@ class Folding:
             self._say(box, region, f"{_words(region)} does not always hold, and is taken to do so")
         return [left for left in found if not _is_empty(left)]
 
-    def _say(self, box: Box, region: Region, words: str) -> None:
-        for ref in (box.origin, region.ref):
+    def _say(self, box: Box | None, region: Region, words: str) -> None:
+        for ref in (None if box is None else box.origin, region.ref):
             if ref is not None:
                 self.lost.setdefault(ref, {})[words] = None
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import msgspec
 
+from eksnetpol.model.findings import Subject
+from eksnetpol.model.kubernetes import Pod
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.policy.answers import Decision, Say
-from eksnetpol.policy.difference import Change, Changed, difference, witness
+from eksnetpol.policy.answers import Addresses, Decision, Engine, Party, Pods, Say
+from eksnetpol.policy.cells import Place
+from eksnetpol.policy.connections import Connections
+from eksnetpol.policy.difference import Changed, Difference, difference
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.profile import Semantics
+from eksnetpol.policy.questions import shown_of
 from eksnetpol.policy.stacks.engine import engine_for
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.universe import build
@@ -19,6 +25,12 @@ from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Ref
 from eksnetpol.translation.values import Options, Output, Witness
 from eksnetpol.translation.witnesses import planned_pods
+
+_PAIRS = 200
+"""Pairs of pods looked at for one that shows a change."""
+
+_LOST = 400
+"""Cells that lost something which are looked into: they only illustrate. Those that gained something are looked into all."""
 
 
 @dataclass
@@ -39,42 +51,104 @@ def after(world: World, outputs: Iterable[Output]) -> World:
 
 
 def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Output]) -> Differences:
-    """Return what differs over the pods of today and one pod for each combination of labels that the policies tell apart."""
-    extra = planned_pods(stack, world)
-    wide = replace(world, pods=(*world.pods, *extra))
+    """Return what differs over the pods of today and one pod for each combination of labels that the policies tell apart.
+
+    What a pod and its own node have is left out: the agent lets it through whatever is written.
+    """
+    outputs = tuple(outputs)
+    wide = replace(world, pods=(*world.pods, *planned_pods(stack, world)))
     base = build(wide.pods, wide.namespaces)
     before = engine_for(wide, options.profile, stack, base)
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
-    found = difference(before, target)
-    answer = Differences()
-    unnamed = 0
-    for change in _by_kind(found.changes):
-        shown = witness(found, change)
-        if shown is None:
-            continue
-        was = shown[0]
-        ref = _ref(was)
-        into = answer.lost if was.allowed else answer.gained
-        if ref is None:
-            unnamed += not was.allowed
-            continue
-        if ref not in into:
-            into[ref] = Witness(was.source, was.destination, was.protocol, was.port, was.allowed)
-    if unnamed:
-        answer.notes = (f"{unnamed} more pairs have connections that no policy of the source had a say in",)
-    return answer
+    owners = {output.ref: output.origins[0] for output in outputs}
+    return _Looking(difference(before, target), wide, owners).answer()
 
 
-def _by_kind(changes: Iterable[Changed]) -> Iterator[Changed]:
-    yield from sorted(changes, key=lambda c: c.change is not Change.ADDED)
+@dataclass
+class _Looking:
+    found: Difference
+    world: World
+    owners: Mapping[Subject, Subject]
+
+    def answer(self) -> Differences:
+        answer = Differences()
+        unnamed: dict[str, None] = {}
+        gained = [c for c in self.found.changes if c.gained]
+        lost = [c for c in self.found.changes if c.lost]
+        for changes, more in ((gained, True), (lost[:_LOST], False)):
+            for change in changes:
+                for before, later in self._shown(change, change.gained if more else change.lost):
+                    ref = self._ref(before, later)
+                    shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
+                    if ref is not None:
+                        (answer.gained if more else answer.lost).setdefault(ref, shown)
+                    elif more:
+                        unnamed[str(shown)] = None
+        if unnamed:
+            first = next(iter(unnamed))
+            answer.notes = (f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {first}",)
+        return answer
+
+    def _shown(self, change: Changed, connections: Connections) -> Iterator[tuple[Decision, Decision]]:
+        """Yield the verdicts of both on one case of each protocol of *connections*."""
+        pairs = list(islice(self._pairs(change), _PAIRS))
+        before, later = self.found.before.engine, self.found.after.engine
+        for protocol, numbers in connections.items():
+            number = shown_of(numbers)
+            for source, destination in pairs:
+                was = before.decide(_party(before, source), _party(before, destination), protocol, number)
+                now = later.decide(_party(later, source), _party(later, destination), protocol, number)
+                if was.allowed != now.allowed:
+                    yield was, now
+                    break
+
+    def _ref(self, before: Decision, later: Decision) -> Ref | None:
+        """Return the rule or policy of the source that settled what is otherwise later; None where none did."""
+        sides = [(was, now) for was, now in zip(before.sides, later.sides, strict=True) if was.allowed != now.allowed]
+        for was, _ in sides:
+            for decider in reversed(was.deciders):
+                if decider.subject is not None and decider.say is not Say.PASSES:
+                    return decider.subject, "" if decider.say is Say.ISOLATES else decider.place
+        for _, now in sides:
+            for decider in reversed(now.deciders):
+                if decider.subject is not None:
+                    return self.owners.get(decider.subject, decider.subject), ""
+        return None
+
+    def _pairs(self, change: Changed) -> Iterator[tuple[Pod | str, Pod | str]]:
+        sources, destinations = list(self._ends(change.source)), list(self._ends(change.destination))
+        for source in sources:
+            for destination in destinations:
+                if source is not destination and not self._share_node(source, destination):
+                    yield source, destination
+
+    def _ends(self, place: Place) -> Iterator[Pod | str]:
+        if place.workload is None:
+            yield place.sample
+            return
+        seen: set[int] = set()
+        for engine in (self.found.before.engine, self.found.after.engine):
+            for pod_class in engine.atlas.universe.members(engine.atlas.workloads[place.workload]):
+                for pod in (pod_class.pods[0], pod_class.pods[-1]):
+                    if id(pod) not in seen:
+                        seen.add(id(pod))
+                        yield pod
+
+    def _share_node(self, one: Pod | str, other: Pod | str) -> bool:
+        """Say whether one is the node of the other, or a pod on its network."""
+        mine, theirs = self._node(one), self._node(other)
+        return bool(mine) and mine == theirs and (self._is_host(one) or self._is_host(other))
+
+    def _node(self, end: Pod | str) -> str:
+        if isinstance(end, str):
+            return self.world.node_addresses.get(end, "")
+        return end.status.host_ip or (end.status.pod_ip if end.spec.host_network else "")
+
+    def _is_host(self, end: Pod | str) -> bool:
+        return end in self.world.node_addresses if isinstance(end, str) else end.spec.host_network
 
 
-def _ref(decision: Decision) -> Ref | None:
-    """Return the rule or policy that settled a verdict of the source; None where none did."""
-    sides = [s for s in decision.sides if s.isolated and (decision.allowed or not s.allowed)]
-    for side in sides:
-        for decider in reversed(side.deciders):
-            if decider.subject is not None and decider.say is not Say.PASSES:
-                place = "" if decider.say is Say.ISOLATES else decider.place
-                return decider.subject, place
-    return None
+def _party(engine: Engine, end: Pod | str) -> Party:
+    if isinstance(end, str):
+        return Addresses(f"{end}/{128 if ':' in end else 32}", end)
+    return Pods(1 << engine.atlas.class_of[end.namespace, end.name], f"{end.namespace}/{end.name}", (end,))

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
 from eksnetpol.policy.stacks.formulas import Formula
-from eksnetpol.policy.stacks.rules import Does
+from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
 from eksnetpol.translation.boxes import Box
 from eksnetpol.translation.peers import Peers, subjects
@@ -34,6 +36,13 @@ class Draft:
     directions: set[Direction] = field(default_factory=set)
     rules: dict[Direction, list[Json]] = field(default_factory=lambda: {Direction.INGRESS: [], Direction.EGRESS: []})
     origins: dict[Subject, None] = field(default_factory=dict)
+
+    def add(self, other: Draft) -> None:
+        """Say what *other* says too."""
+        self.directions |= other.directions
+        self.origins |= other.origins
+        for direction, rules in other.rules.items():
+            self.rules[direction] += [rule for rule in rules if rule not in self.rules[direction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Drafting:
         for does, policies in zip(otherwise, held, strict=True):
             for one in policies:
                 isolates = does is Does.DENY and direction in one.policy.isolates
-                if isolates or any(r.does is Does.DENY and r.direction is direction for r in one.policy.rules):
+                if isolates or any(_denies(rule, direction) for rule in one.policy.rules):
                     isolation = Isolation(one.policy.ref, one.subject, id(one.policy) in self.kept)
                     found.append(isolation)
                     if not isolation.kept:
@@ -137,10 +146,19 @@ class Drafting:
         return self.drafts[key]
 
     def specs(self, limit: int) -> Iterator[tuple[Draft, Json]]:
-        """Yield the specs of all drafts; raise `TooMany` where the pods of one take too many selectors."""
+        """Yield what the objects will say, by policy and selector; raise `TooMany` where one takes too many selectors."""
+        together: dict[tuple[Subject, bytes], tuple[Json, Draft]] = {}
         for draft in self.drafts.values():
             for selector in subjects(draft.subject, limit):
-                yield draft, _spec(selector, draft)
+                key = (draft.owner, msgspec.json.encode(selector))
+                if key in together:
+                    together[key][1].add(draft)
+                else:
+                    whole = Draft(draft.owner, draft.namespace, draft.subject)
+                    whole.add(draft)
+                    together[key] = (selector, whole)
+        for selector, draft in together.values():
+            yield draft, _spec(selector, draft)
 
 
 def _spec(selector: Json, draft: Draft) -> Json:
@@ -159,3 +177,7 @@ def _without(subject: Formula, unless: tuple[Formula, ...]) -> Formula | None:
         if meets(left, one):
             left = conjunction(left, negation(one))
     return None if is_nobody(left) else left
+
+
+def _denies(rule: StackRule, direction: Direction) -> bool:
+    return rule.does is Does.DENY and rule.direction is direction and (bool(rule.connections) or bool(rule.names))

@@ -97,18 +97,21 @@ class Inventory:
         return {key: frozenset(values) for key, values in found.items()}
 
     @cached_property
-    def accounts(self) -> Mapping[str, Mapping[str, tuple[Mapping[str, str], ...]]]:
-        """Labels of the pods of each account, by namespace and account; of pods that are not on the host network."""
+    def accounts(self) -> Mapping[bool, Mapping[str, Mapping[str, tuple[Mapping[str, str], ...]]]]:
+        """Labels of the pods of each account, by namespace and account: with pods on the host network (True), and without."""
+        return {with_hosts: self._accounts(with_hosts=with_hosts) for with_hosts in (True, False)}
+
+    def _accounts(self, *, with_hosts: bool) -> Mapping[str, Mapping[str, tuple[Mapping[str, str], ...]]]:
         found: defaultdict[str, defaultdict[str, list[Mapping[str, str]]]] = defaultdict(lambda: defaultdict(list))
         for pod in self.world.pods:
-            if not pod.is_terminal and not pod.spec.host_network:
+            if not pod.is_terminal and (with_hosts or not pod.spec.host_network):
                 found[pod.namespace][pod.spec.service_account_name or DEFAULT_ACCOUNT].append(pod.labels)
         return {ns: {account: tuple(pods) for account, pods in own.items()} for ns, own in found.items()}
 
-    def by_label(self, atom: Label | Named) -> tuple[Formula, bool]:
+    def by_label(self, atom: Label | Named, *, with_hosts: bool) -> tuple[Formula, bool]:
         """Return labels that the pods of today have exactly where *atom* means their account, and whether there are such."""
         parts: list[Formula] = []
-        for namespace, own in self.accounts.items():
+        for namespace, own in self.accounts[with_hosts].items():
             meant = [pod for account, pods in own.items() if self._means(atom, namespace, account) for pod in pods]
             others = [pod for account, pods in own.items() if not self._means(atom, namespace, account) for pod in pods]
             if not meant:
@@ -251,7 +254,7 @@ class _Reader:
                 return None
 
     def _account(self, atom: Label | Named) -> Formula | None:
-        meant, found = self.ground.inventory.by_label(atom)
+        meant, found = self.ground.inventory.by_label(atom, with_hosts=not self.own)
         if not found:
             self.lost["no label tells the pods of the service account from others"] = None
             return None

@@ -1,4 +1,4 @@
-"""NetworkPolicies that stay as they are: which they are, and which of their rules the source engine did not wholly let through."""
+"""NetworkPolicies that stay as they are, and which of their rules the source engine did not wholly let through."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kept_policies(stack: Stack, world: World, options: Options) -> frozenset[int
 
 
 def widened(tiers: Sequence[TierOf], boxes: Iterable[Box], kept: frozenset[Subject]) -> Iterator[tuple[Ref, str]]:
-    """Yield the rules of kept policies that something before them cut, so that they let more through without the source engine."""
+    """Yield the rules of kept policies that let more through without the source engine, and what cut them there."""
     boxes = list(boxes)
     for tier in tiers:
         for region in tier.regions:

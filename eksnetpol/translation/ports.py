@@ -28,12 +28,11 @@ def of(connections: Connections, name: PortName | None, version: int) -> Ports:
     if name is not None:
         protocols = (name.protocol,) if name.protocol else WITH_PORTS
         return Ports(tuple({"port": name.name, "protocol": protocol} for protocol in protocols))
-    foreign = ICMPV6 if version == 4 else ICMP  # noqa: PLR2004 - the family
-    if connections | Connections.only(foreign) == EVERYTHING:
+    if connections == EVERYTHING:
         return Ports(None)
     found = tuple(port for protocol in WITH_PORTS for port in _ports(connections, protocol))
     lost = []
-    own = ICMP if foreign == ICMPV6 else ICMPV6
+    own = ICMP if version == 4 else ICMPV6  # noqa: PLR2004 - the family
     missing = [protocol for protocol in (own, OTHER) if connections[protocol]]
     if missing:
         what = " and ".join("other protocols" if p == OTHER else p for p in missing)
