@@ -6,11 +6,13 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -102,9 +104,23 @@ class Zygote:
         command = [sys.executable, "-m", "tests.lifecycle.zygote"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, args: list[str], environment: Mapping[str, str], dies: Json | None, born: Callable[[int], None]) -> Done:
-        """Run the tool and return how it ended; *born* is told its process id."""
-        request = {"args": args, "environment": dict(environment), "folder": str(self.folder), "dies": dies}
+    def run(
+        self,
+        args: list[str],
+        environment: Mapping[str, str],
+        born: Callable[[int], None],
+        *,
+        dies: Json | None = None,
+        lease: int | None = None,
+        limit: int | None = None,
+        user: int | None = None,
+    ) -> Done:
+        """Run the tool and return how it ended; *born* is told its process id.
+
+        *lease* is how many seconds its Lease is good for, *limit* how many bytes a file may have, *user* whose process it is.
+        """
+        ways = {"dies": dies, "lease": lease, "limit": limit, "user": user}
+        request = {"args": args, "environment": dict(environment), "folder": str(self.folder), **ways}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -128,6 +144,46 @@ class Zygote:
         return read
 
 
+class Beside:
+    """A process of the tool that runs beside the test."""
+
+    def __init__(self) -> None:
+        self._pid: int | None = None
+        self._done: Done | None = None
+        self._born, self._over = threading.Event(), threading.Event()
+
+    def born(self, pid: int) -> None:
+        """Take note of its id."""
+        self._pid = pid
+        self._born.set()
+
+    def ended(self, done: Done) -> None:
+        """Take note of its end."""
+        self._done = done
+        self._over.set()
+
+    @property
+    def is_over(self) -> bool:
+        """True when it has ended."""
+        return self._over.is_set()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it is still there."""
+        assert self._born.wait(WITHIN)
+        if not self._over.is_set():
+            assert self._pid is not None
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+
+    def done(self, *, kill: bool = False) -> Done:
+        """Return how it ended, when it has."""
+        if kill:
+            self.signal(signal.SIGKILL)
+        assert self._over.wait(WITHIN)
+        assert self._done is not None
+        return self._done
+
+
 @dataclass(slots=True)
 class Place:
     """The cluster, the doors to it, and who runs the tool. ``script`` says what happens at both doors, counted together."""
@@ -142,6 +198,7 @@ class Place:
     folder: Path
     rests: Any
     firsts: dict[str, First] = field(default_factory=dict)
+    second: Zygote | None = None
     _number: int = 0
 
     # --- the tool ---
@@ -159,19 +216,51 @@ class Place:
         """Return the tool's arguments."""
         return [verb, *args, "--cluster", CLUSTER, "--region", "us-west-2", "--state-dir", str(runs)]
 
-    def run(self, verb: str, *args: str, runs: Path, dies: Json | None = None, **environment: str) -> Done:
-        """Run the tool in a process of its own; `script` knows it as the one to kill."""
+    def run(self, verb: str, *args: str, runs: Path, **how: Any) -> Done:
+        """Run the tool in a process of its own; `script` knows it as the one to kill. *how* is as `Zygote.run` takes it."""
 
         def born(pid: int) -> None:
             self.script.victim = pid
 
-        return self.zygote.run(self.command(verb, *args, runs=runs), self.environment(**environment), dies, born)
+        return self.zygote.run(self.command(verb, *args, runs=runs), self.environment(), born, **how)
+
+    @contextmanager
+    def running(self, verb: str, *args: str, runs: Path, **how: Any) -> Iterator[Beside]:
+        """Run the tool beside the test, by a zygote of its own."""
+        if self.second is None:
+            folder = self.folder / "second"
+            folder.mkdir()
+            self.second = Zygote(folder)
+        beside = Beside()
+        second = self.second
+
+        def run() -> None:
+            beside.ended(second.run(self.command(verb, *args, runs=runs), self.environment(), beside.born, **how))
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield beside
+        finally:
+            beside.done(kill=True)
+            thread.join()
 
     def start(self, verb: str, *args: str, runs: Path, **how: Any) -> subprocess.Popen[str]:
         """Start the tool as people do, beside whatever else runs; the caller waits for it."""
         command = [sys.executable, "-m", "eksnetpol", *self.command(verb, *args, runs=runs)]
         ways = {"cwd": ROOT, "env": self.environment(), "stdin": subprocess.DEVNULL} | how
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **ways)
+
+    def slowed(self, seconds: float) -> None:
+        """Let changes of the add-on take this long, until the cluster is put back."""
+        eks = self.endpoint.eks
+        self.endpoint.eks = replace(eks, timing=replace(eks.timing, settles=timedelta(seconds=seconds)))
+
+    def cluster_is(self, **members: Any) -> None:
+        """Let DescribeCluster say this, until the cluster is put back."""
+        eks = self.endpoint.eks
+        here = eks.of(CLUSTER)
+        self.endpoint.eks = replace(eks, clusters={CLUSTER: replace(here, cluster={**here.cluster, **members})})
 
     # --- the cluster ---
 
@@ -343,6 +432,8 @@ def built(folder: Path, aws: Aws, programs: Components) -> Iterator[Place]:
         made = Place(plane, endpoint, aws, keys, eks_door, script, zygote, folder, rests)
         made.firsts["addon"] = made.kept()
         yield made
+        if made.second is not None:
+            made.second.stop()
 
 
 def copied(runs: Path, to: Path) -> Path:

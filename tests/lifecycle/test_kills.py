@@ -1,4 +1,4 @@
-"""The real process is killed at every write to its journal and at every call in turn; `resume` comes to the same end.
+"""The real process is killed at every write to its journal and at every call in turn, and calls fail: the end is the same.
 
 Positions come from a recording of the undisturbed run. ``EKSNETPOL_TEST_ALL=1`` tries all of them; without it there is a sample,
 another one each day (``EKSNETPOL_TEST_SEED`` names the day, as a number).
@@ -10,6 +10,7 @@ import json
 import os
 import random
 import time
+from collections import Counter
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pytest
 
 from tests.lifecycle.cases import CASES, Case, Went, begun, generation, journal, run_folders, runs_for
 from tests.lifecycle.cluster import Place, differing
-from tests.testbed.proxy import Kill
+from tests.testbed.proxy import Answer, Cut, Delay, Kill, Lost, Reset
 
 pytestmark = pytest.mark.testbed
 
@@ -86,8 +87,13 @@ def chosen(case: Case, went: Went, part: str) -> list[Position]:
     return random.Random(f"{SEED} {case.name}").sample(positions(went, "writes") + positions(went, "midway"), 1)  # noqa: S311
 
 
+def sampled() -> tuple[Case, ...]:
+    """Return the changes of today: all, or two that come round."""
+    return CASES if ALL else tuple(CASES[(SEED + n) % len(CASES)] for n in (0, 3))
+
+
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name.replace(" ", "-"))
+@pytest.mark.parametrize("case", sampled(), ids=lambda c: c.name.replace(" ", "-"))
 def test_a_killed_run_is_gone_on_with(place: Place, case: Case, part: str) -> None:
     went = record(place, case)
     tried = chosen(case, went, part)
@@ -147,3 +153,75 @@ def outlives(place: Place, case: Case, went: Went, position: Position) -> bool:
     for former in known:
         assert [line.get("event") for line in journal(runs, former)].count("rolled-back") == (case.args[0] == "rollback"), where
     return True
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------------
+
+FAULTS: dict[str, Any] = {
+    "429": Answer(429, retry_after=1, code="ThrottlingException"),
+    "500": Answer(500, code="ServerException"),
+    "503": Answer(503, code="ServiceUnavailableException"),
+    "409": Answer(409, code="ResourceInUseException"),
+    "expired": Answer(401, code="ExpiredTokenException"),
+    "reset": Reset(),
+    "lost": Lost(),
+    "cut": Cut(),
+    "timeout": Delay(2.5),
+}
+FOR_GOOD = "expired-for-good"
+"""From then on: nobody signs in again."""
+ENDS = {0: "it converged", 4: "failed", 5: "timed out"}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, FOR_GOOD] if ALL else ["some"])
+def test_a_fault_is_outlived_or_stopped_at(place: Place, fault: str) -> None:
+    names = [*FAULTS, FOR_GOOD] if fault == "some" else [fault]
+    every = [(name, case) for name in names for case in sampled()]
+    chance = random.Random(f"{SEED} {fault}")  # noqa: S311 - no secret
+    # As many positions of each change as can be tried in some minutes; all calls meet all faults in memory.
+    tried = [one for one in every for _ in range(8)] if ALL else chance.sample(every, 2)
+    ends: Counter[int] = Counter()
+    failed = []
+    for name, case in tried:
+        went = record(place, case)
+        try:
+            ends[disturbed(place, case, went, name, chance.randint(1 if ALL else went.begins, went.ends))] += 1
+        except AssertionError as error:
+            failed.append(str(error)[:2000])
+    told = f"fault {fault}: tried {len(tried)}, ended with {dict(ends)}, failed {len(failed)}"
+    if LOG:
+        with Path(LOG).open("a") as log:
+            log.write(told + "\n" + "".join(f"  {f}\n" for f in failed))
+    assert not failed, "\n".join([told, *failed])
+
+
+def disturbed(place: Place, case: Case, went: Went, fault: str, number: int) -> int:
+    """Let *fault* happen to a call, go on where that stopped the run, and hold the end to that of the undisturbed run."""
+    where = f"{case.name}, {fault} at call {number} (seed {SEED})"
+    first = begun(place, case.first)
+    runs, before = runs_for(place, first), place.state()
+    known = run_folders(runs)
+    if fault == FOR_GOOD:
+        place.script.when(lambda call: call.number >= number, FAULTS["expired"], times=100_000)
+    else:
+        place.script.at(number, FAULTS[fault])
+    done = place.run(*case.args, "--request-timeout", "2s", runs=runs)
+    assert "Traceback" not in done.err, where
+    made = run_folders(runs) - known
+    where += f": {done.code} {done.err}"
+    if not made:
+        # What could not be looked at is told, and nothing is begun on a guess.
+        assert done.code in {3, 4, 5, 6}, where
+        assert differing(place.state(), before) == [], where
+        return done.code
+    assert done.code in ENDS, where
+    if done.code:
+        place.script.begin()
+        (run,) = made
+        assert f"eksnetpol resume {run}" in done.err, where
+        again = place.run("resume", run, runs=runs)
+        assert again.code == 0, f"{where}; then {again.code} {again.err}"
+    place.settle()
+    assert differing(place.state(), went.after) == [], where
+    assert journal(runs)[-1]["event"] == "closed", where
+    return done.code

@@ -1,15 +1,18 @@
 """The real command line in a process of its own, again and again, without the second that importing takes each time.
 
 Every request forks a process that has imported everything and done nothing yet; there it is ``eksnetpol ARGS`` and nothing else.
-What a request may change of it: the pace at which it asks AWS, and that it ends by SIGKILL at a chosen write to its journal.
+What is changed of it: the pace at which it asks AWS and how long credentials may be refused; for a request how long its Lease is
+good for, how large its files may be, whose process it is, and that it ends by SIGKILL at a chosen write to its journal.
 """
 
 from __future__ import annotations
 
+import encodings
 import importlib
 import json
 import os
 import pkgutil
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -19,7 +22,8 @@ from typing import Any
 PACE = 0.3
 """Seconds between two questions to AWS here; the endpoint settles in under a second."""
 
-_LEFT_OUT = ("eksnetpol.__main__", "eksnetpol.proof", "eksnetpol.policy.proof")
+SIGNING_IN = 2.0
+"""Seconds that somebody is given to sign in again; nobody does."""
 
 
 def main() -> None:
@@ -28,9 +32,13 @@ def main() -> None:
     from eksnetpol.execution import waiting
 
     # Before others take it from there.
-    waiting.PACE = PACE  # type: ignore[misc]
+    waiting.PACE = waiting._FIRST = PACE  # type: ignore[misc]  # noqa: SLF001 - how soon it looks again
+    waiting.SIGNING_IN = SIGNING_IN  # type: ignore[misc]
     for module in pkgutil.walk_packages(eksnetpol.__path__, "eksnetpol."):
         if module.name.startswith(("eksnetpol.gateways", "eksnetpol.cli", "eksnetpol.operations", "eksnetpol.execution")):
+            importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        if not module.name.endswith(("mbcs", "oem", "cp65001")):
             importlib.import_module(module.name)
     for name in ("boto3", "kubernetes.client", "kubernetes.config", "eksnetpol.checks"):
         importlib.import_module(name)
@@ -64,6 +72,17 @@ def _be_the_tool(request: Any) -> None:
     os.close(nothing)
     if request["dies"] is not None:
         _die_at_write(int(request["dies"]["write"]), str(request["dies"]["how"]))
+    if request["limit"]:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"], request["limit"]))
+    if request["user"]:
+        os.setgroups([])
+        os.setgid(request["user"])
+        os.setuid(request["user"])
+    from eksnetpol.execution import lease
+
+    if request["lease"]:
+        lease.DURATION = request["lease"]  # type: ignore[misc]
+        lease._TURN = 0.5  # noqa: SLF001 - no longer than a part of it
     sys.argv = ["eksnetpol", *request["args"]]
     from eksnetpol.cli.entry import main as enter
 
