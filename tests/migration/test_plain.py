@@ -8,6 +8,7 @@ import pytest
 
 from tests.migration.clusters import recorded
 from tests.migration.plain_calico import Calico, Wire
+from tests.migration.plain_cilium import Cilium, End
 
 CALICO = recorded("calico")
 
@@ -33,3 +34,28 @@ def test_calico_answers_as_its_own_code(case: dict[str, Any]) -> None:
     for query, verdict in zip(case["queries"], case["verdicts"], strict=True):
         said = tuple(None if verdict[side] is None else verdict[side] == "allow" for side in ("egress", "ingress"))
         assert plain.allowed(calico_wire(case, query)) == said, query
+
+
+CILIUM = recorded("cilium")
+
+
+def cilium_end(plain: Cilium, case: dict[str, Any], end: dict[str, str], other: dict[str, str]) -> End:
+    """Return one end of a query as the pod at the other end sees it."""
+    pods = {f"{p['namespace']}/{p['name']}": p for p in case["pods"]}
+    if "pod" in end:
+        return plain.pod(pods[end["pod"]])
+    if "node" in end:
+        return plain.node(end["node"], pods[other["pod"]]["node"])
+    if "ip" in end:
+        return plain.at(end["ip"])
+    return plain.at(case["kubeApiserverIP"]) if end["entity"] == "kube-apiserver" else plain.reserved(end["entity"])
+
+
+@pytest.mark.parametrize("case", CILIUM, ids=lambda c: c["id"])
+def test_cilium_answers_as_its_own_code(case: dict[str, Any]) -> None:
+    taken = zip(case["policies"], case["policy_results"], strict=True)
+    plain = Cilium(case, [one for one, result in taken if result["applied"]])
+    assert case["queries"]
+    for query, verdict in zip(case["queries"], case["verdicts"], strict=True):
+        ends = [cilium_end(plain, case, query[a], query[b]) for a, b in (("from", "to"), ("to", "from"))]
+        assert plain.allowed(*ends, query["protocol"], query["port"]) == (verdict["egress"], verdict["ingress"]), query
