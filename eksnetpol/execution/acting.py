@@ -159,7 +159,7 @@ class Actor:
 
     def _strip(self, action: StripFinalizer) -> dict[str, Any]:
         stripped = 0
-        for one in action.objects:
+        for one in self._read(lambda: meant_by(action, self._hands)):
             stripped += self._tried(one.ref, lambda one=one: self._stripped(one, action.finalizer))  # type: ignore[misc]
         return {"stripped": stripped}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from eksnetpol.errors import Bug
 from eksnetpol.interfaces.acting import Hands
 from eksnetpol.model.kinds import KINDS, Json, Kind, ObjectRef
-from eksnetpol.model.plan import Delete, ObjectId
+from eksnetpol.model.plan import Delete, ObjectId, StripFinalizer
 
 _FEW = 4
 """Objects of a kind up to which each is read by itself; rights to single objects of a kind do not cover its list."""
@@ -41,11 +41,23 @@ def gathered(hands: Hands, objects: Collection[ObjectId]) -> dict[ObjectId, Json
     return {one: live for one in objects if (live := found.get(one.ref)) is not None and is_it(live, one)}
 
 
-def meant_by(action: Delete, hands: Hands) -> tuple[ObjectId, ...]:
-    """Return the objects that *action* deletes: those it names, and all that there are of its kinds now."""
-    found = (ref_of(live, kind) for kind in map(kind_named, action.kinds) for live in hands.objects(kind))
+def meant_by(action: Delete | StripFinalizer, hands: Hands) -> tuple[ObjectId, ...]:
+    """Return the objects that *action* is done to: those it names, and all that there are of its kinds now.
+
+    Of the kinds whose finalizer is taken off, those that have it.
+    """
+    finalizer = action.finalizer if isinstance(action, StripFinalizer) else ""
+    found = (ref for kind in action.kinds for ref in all_of(kind, hands, finalizer=finalizer))
     known = {one.ref for one in action.objects}
     return (*action.objects, *(ObjectId(ref) for ref in found if ref not in known))
+
+
+def all_of(kind: str, hands: Hands, *, finalizer: str = "") -> Iterator[ObjectRef]:
+    """Yield what there is of *kind*, given as in `NoneLeft`; with *finalizer* those that have it."""
+    meant = kind_named(kind)
+    for live in hands.objects(meant):
+        if not finalizer or finalizer in (live["metadata"].get("finalizers") or ()):
+            yield ref_of(live, meant)
 
 
 def is_it(live: Json, meant: ObjectId) -> bool:

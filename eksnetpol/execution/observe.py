@@ -9,7 +9,7 @@ from typing import TypeVar, assert_never
 from eksnetpol.errors import UnreadableInput
 from eksnetpol.execution import backups
 from eksnetpol.execution.addon_health import AddonWatch, Ask
-from eksnetpol.execution.gathering import found_of, gathered, kind_named, named, ref_of
+from eksnetpol.execution.gathering import all_of, found_of, gathered, kind_named, named, ref_of
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, State, holds, hopeless, pending, version_of
 from eksnetpol.fields.holds import ABSENT, differences, value_at
@@ -179,9 +179,11 @@ class Observer:
             for one, live in gathered(self._hands, condition.objects).items()
             if condition.finalizer in (live["metadata"].get("finalizers") or ())
         ]
+        left += [ref for kind in condition.kinds for ref in all_of(kind, self._hands, finalizer=condition.finalizer)]
         if left:
             return pending(f"finalizer {condition.finalizer} is still on {named(left)}")
-        return holds(f"finalizer {condition.finalizer} is on none of {_count(len(condition.objects))}")
+        whose = condition.kinds or (_count(len(condition.objects)),)
+        return holds(f"finalizer {condition.finalizer} is on none of {' and '.join(whose)}")
 
     # --- files ---
 

@@ -54,10 +54,8 @@ def touched_by(action: Action, hands: Hands) -> tuple[str, tuple[ObjectRef, ...]
             return action.addon, (AWS_NODE, SWITCH) if action.addon == ADDON else ()
         case Apply() | Create():
             return "", (action.ref,)
-        case Delete():
+        case Delete() | StripFinalizer():
             return "", tuple(one.ref for one in meant_by(action, hands))
-        case StripFinalizer():
-            return "", tuple(one.ref for one in action.objects)
         case BackUp() | Restore() | Look():
             return "", ()
         case _:

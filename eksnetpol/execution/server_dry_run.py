@@ -90,7 +90,7 @@ def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, P
                 hands.delete(one.ref, uid=one.uid, dry_run=True)
             return Answer.ACCEPTED, f"{_listed(found)} would be deleted"
         case StripFinalizer():
-            found = gathered(hands, action.objects)
+            found = gathered(hands, meant_by(action, hands))
             patches = {one: stripping(live, one, action.finalizer) for one, live in found.items()}
             wanted = {one: operations for one, operations in patches.items() if operations}
             for one, operations in wanted.items():

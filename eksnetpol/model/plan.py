@@ -115,20 +115,18 @@ class ObjectId(_Value, frozen=True, order=True):
 
 
 class Delete(_Value, frozen=True, tag="delete", tag_field="do"):
-    """Delete exactly these objects, by uid; and whatever there is of ``kinds``, given as in `NoneLeft`, when it is done.
-
-    Kinds are for what a controller made meanwhile and nobody knew when the plan was made: PolicyEndpoints are the only ones.
-    """
+    """Delete exactly these objects, by uid; and what a controller made of ``kinds``, given as in `NoneLeft`, by then."""
 
     objects: tuple[ObjectId, ...]
     kinds: tuple[str, ...] = ()
 
 
 class StripFinalizer(_Value, frozen=True, tag="strip-finalizer", tag_field="do"):
-    """Take one finalizer off these objects, each by a patch that fails if its list of finalizers has changed."""
+    """Take a finalizer off these objects and off all there is of ``kinds``, by patches that fail if the list has changed."""
 
     objects: tuple[ObjectId, ...]
     finalizer: str
+    kinds: tuple[str, ...] = ()
 
 
 class BackUp(_Value, frozen=True, tag="back-up", tag_field="do"):
@@ -227,10 +225,11 @@ class NoneLeft(_Value, frozen=True, tag="none-left", tag_field="when"):
 
 
 class Unfinalized(_Value, frozen=True, tag="unfinalized", tag_field="when"):
-    """None of these objects has the finalizer any more."""
+    """None of these objects has the finalizer any more, and nothing of ``kinds``, given as in `NoneLeft`."""
 
     objects: tuple[ObjectId, ...]
     finalizer: str
+    kinds: tuple[str, ...] = ()
 
 
 class BackedUp(_Value, frozen=True, tag="backed-up", tag_field="when"):

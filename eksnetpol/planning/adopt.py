@@ -22,6 +22,7 @@ from eksnetpol.model.plan import AddonGone, AddonIs, CreateAddon, DeleteAddon, F
 from eksnetpol.model.versions import KubernetesVersion, Release
 from eksnetpol.planning import looks, places, refusals
 from eksnetpol.planning.draft import Draft, refused
+from eksnetpol.planning.enable_addon import crashing, switched_on
 from eksnetpol.planning.folding import Folding, fold
 from eksnetpol.planning.merge import Merged, merged, schema_for
 from eksnetpol.planning.options import EnableOptions
@@ -76,11 +77,17 @@ def adopt(facts: Lookup, wanted: EnableOptions, schemas: Mapping[str, AddonSchem
     things = (THE_ADDON, str(places.AWS_NODE), str(places.SETTINGS))
     return Draft(
         steps=tuple(
-            _steps(adoption, both_on=need(facts, "switches").both_on, wait=patience(rolls), disrupts=looks.disruption(rolls))
+            _steps(
+                adoption,
+                both_on=need(facts, "switches").both_on,
+                wait=patience(rolls),
+                disrupts=looks.disruption(rolls),
+                stays=crashing(known(facts, "agent_release")),
+            )
         )
         + tuple(looks.switched("true"))
         + (looks.rolled_out(rolls),),
-        changes=tuple(_changes(adoption)),
+        changes=(*_changes(adoption), *switched_on(facts, need(facts, "switches"), cni)),
         facts=(why, *_role_words(facts, adoption)),
         warnings=(*_warnings(adoption), *_helm_words(of_helm)),
         refusals=(
@@ -159,7 +166,8 @@ def _role_words(facts: Lookup, adoption: _Adoption) -> Iterator[str]:
         yield "aws-node has no role of its own and goes on using that of its nodes"
 
 
-def _steps(adoption: _Adoption, *, both_on: bool, wait: float, disrupts: str) -> Iterator[Step]:
+def _steps(adoption: _Adoption, *, both_on: bool, wait: float, disrupts: str, stays: str) -> Iterator[Step]:
+    """Yield the steps; *stays* is why the switching on cannot be taken back, empty where it can."""
     version, role = adoption.version, adoption.role
     yield Step(
         id="create-addon",
@@ -172,6 +180,11 @@ def _steps(adoption: _Adoption, *, both_on: bool, wait: float, disrupts: str) ->
     )
     if both_on:
         return
+    undo = Undo(
+        title="Tell the add-on to enforce no longer",
+        action=UpdateAddon(version, adoption.before.text, "OVERWRITE", role),
+        until=AddonIs(version, adoption.before.text, role),
+    )
     yield Step(
         id="update-addon",
         # Whoever wrote the objects before owns with EKS what EKS left as it was, and all their settings are in its configuration.
@@ -179,11 +192,8 @@ def _steps(adoption: _Adoption, *, both_on: bool, wait: float, disrupts: str) ->
         action=UpdateAddon(version, adoption.after.text, "OVERWRITE", role),
         until=AddonIs(version, adoption.after.text, role),
         patience=max(1200.0, wait),
-        undo=Undo(
-            title="Tell the add-on to enforce no longer",
-            action=UpdateAddon(version, adoption.before.text, "OVERWRITE", role),
-            until=AddonIs(version, adoption.before.text, role),
-        ),
+        undo=None if stays else undo,
+        one_way=stays,
         disrupts=disrupts,
     )
 

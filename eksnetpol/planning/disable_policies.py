@@ -189,6 +189,38 @@ def strip(policies: Iterable[Policy]) -> Iterator[Step]:
         )
 
 
+def leavings() -> tuple[Step, ...]:
+    """Return the steps that free all policies of a controller that is off, whatever their names, and delete all endpoints.
+
+    Otherwise a policy hangs in Terminating as soon as somebody deletes it. Where nothing was left behind they do nothing.
+    """
+    frees = [
+        Step(
+            id=f"free-{kind.plural}",
+            title=f"Take the controller's finalizer off every {kind.name}",
+            action=StripFinalizer((), finalizer, kinds=(str(kind),)),
+            until=Unfinalized((), finalizer, kinds=(str(kind),)),
+            patience=_LEAST_PATIENCE,
+        )
+        for kind, finalizer in FINALIZERS.items()
+    ]
+    gone = Step(
+        id="delete-endpoints",
+        title="Delete every PolicyEndpoint, which nobody renews any more",
+        action=Delete((), kinds=ENDPOINTS),
+        until=NoneLeft(ENDPOINTS),
+        patience=_LEAST_PATIENCE,
+    )
+    proof = Step(
+        id="nothing-left",
+        title="See that no PolicyEndpoint and no finalizer of the controller came back",
+        action=Look(),
+        until=All((gone.until, *(free.until for free in frees))),
+        patience=_LEAST_PATIENCE,
+    )
+    return (*frees, gone, proof)
+
+
 def free_and_gone(policies: Sequence[Policy], stock: Stock) -> tuple[Step, ...]:
     """Return the steps that delete *policies* where the controller is off already and holds some of them nevertheless."""
     return (

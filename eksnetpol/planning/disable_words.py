@@ -16,7 +16,6 @@ from eksnetpol.model.eks import Cluster
 from eksnetpol.model.kubernetes import CustomObject, Node
 from eksnetpol.model.plan import Refusal, Way
 from eksnetpol.model.snapshot import Seen
-from eksnetpol.model.versions import Release
 from eksnetpol.planning import places, refusals
 from eksnetpol.planning.disable_policies import Stock, in_words, tracked, where
 from eksnetpol.planning.draft import Draft, refused
@@ -24,11 +23,6 @@ from eksnetpol.planning.enable_addon import FORGOTTEN
 from eksnetpol.planning.looks import counted
 from eksnetpol.planning.reading import known, need
 from eksnetpol.policy.isolation import Isolation
-
-_CRASHES_BEFORE = Release(1, 1, 5)
-"""Agents before this one end again and again when they are switched off while PolicyEndpoints are left; those before the version
-matrix's ``disable-with-endpoints`` still watch them (aws/aws-network-policy-agent#97, #380)."""
-
 
 # --- what speaks against it ---------------------------------------------------------------------------------------------
 
@@ -92,7 +86,7 @@ def _survives(facts: Lookup, endpoints: int) -> tuple[list[Refusal], list[str]]:
         why = f"which agent runs cannot be told ({agent.reason})"
         return [Refusal(f"{why}, and older ones crash when they are switched off with {left} left")], []
     least = matrix().feature["disable-with-endpoints"].agent
-    if agent.value.base < _CRASHES_BEFORE:
+    if agent.value.base < places.CRASHES_BEFORE:
         return [
             Refusal(
                 f"agent {agent.value} crashes again and again when it is switched off with {left} left, as it is with "

@@ -100,7 +100,7 @@ def enable_addon(facts: Lookup, wanted: EnableOptions) -> Draft:
         seen = _forecasts(facts, now, document)
     rolls = rollout(facts)
     return Draft(
-        steps=tuple(_steps(now, document, folding, resolve, rolls)),
+        steps=tuple(_steps(now, document, folding, resolve, rolls, agent)),
         changes=tuple(_changes(now, document, facts)),
         forecasts=seen,
         facts=(why,),
@@ -238,9 +238,11 @@ def _under_none(resolve: Resolve, seen: tuple[Forecast, ...]) -> Iterator[str]:
 # --- steps --------------------------------------------------------------------------------------------------------------
 
 
-def _steps(now: Installed, document: Merged, folding: Folding, resolve: Resolve, rolls: Rollout | None) -> Iterator[Step]:
+def _steps(
+    now: Installed, document: Merged, folding: Folding, resolve: Resolve, rolls: Rollout | None, agent: Release | None
+) -> Iterator[Step]:
     addon, role = now.addon, now.addon.service_account_role_arn
-    back, stays = _way_back(now, folding), now.switches.both_on and not now.is_told
+    back, stays = _way_back(now, folding), _one_way(now, agent)
     undo = Undo(
         title="Give the add-on its former configuration back",
         action=UpdateAddon(addon.addon_version, back, resolve, role),
@@ -257,11 +259,28 @@ def _steps(now: Installed, document: Merged, folding: Folding, resolve: Resolve,
         until=until,
         patience=max(1200.0, patience(rolls)),
         undo=None if stays else undo,
-        one_way="" if not stays else "what is live is on already, and the former configuration would have EKS switch it off",
+        one_way=stays,
         disrupts=looks.disruption(rolls),
     )
     yield from looks.switched("true")
     yield looks.rolled_out(rolls)
+
+
+def _one_way(now: Installed, agent: Release | None) -> str:
+    """Return why the update cannot be taken back by another one, empty where it can."""
+    if now.switches.both_on and not now.is_told:
+        return "what is live is on already, and the former configuration would have EKS switch it off"
+    return "" if now.switches.both_on else crashing(agent)
+
+
+def crashing(agent: Release | None) -> str:
+    """Return why *agent* cannot be switched off by EKS, which does so with the controller's work still there; empty if it can."""
+    if agent is None or agent.base >= places.CRASHES_BEFORE:
+        return ""
+    return (
+        f"agent {agent} crashes again and again when it is switched off while PolicyEndpoints are left: "
+        "the way back is eksnetpol disable, which takes them away first, and then restore"
+    )
 
 
 def _way_back(now: Installed, folding: Folding) -> str:
@@ -282,15 +301,19 @@ def _way_back(now: Installed, folding: Folding) -> str:
 def _changes(now: Installed, document: Merged, facts: Lookup) -> Iterator[FieldChange]:
     for path, (before, after) in changed_leaves(now.stored, document.document).items():
         yield FieldChange(THE_ADDON, path, _text(before), _text(after))
-    if now.switches.controller_value != "true":
+    yield from switched_on(facts, now.switches, now.cni)
+
+
+def switched_on(facts: Lookup, switches: Switches, cni: VpcCni | None) -> Iterator[FieldChange]:
+    """Yield what becomes of the two live switches, as far as they are not on, when EKS writes them."""
+    if switches.controller_value != "true":
         config = live.configmap(facts)
         owners = () if config is None else live.owners_at(live.owners_by_text(config.metadata), places.CONTROLLER_PATH)
-        yield FieldChange(str(places.SETTINGS), places.CONTROLLER_PATH, now.switches.controller_value, "true", owners)
-    if now.cni is not None and not now.cni.agent_is_on and now.cni.agent is not None:
-        path = places.args_path(now.cni.agent.name)
-        owners = live.owners_at(live.owners_by_text(now.cni.workload.metadata), path)
-        before = spelled(now.cni.agent.args, AGENT_FLAG)
-        yield FieldChange(str(places.AWS_NODE), path, before, f"--{AGENT_FLAG}=true", owners)
+        yield FieldChange(str(places.SETTINGS), places.CONTROLLER_PATH, switches.controller_value, "true", owners)
+    if cni is not None and not cni.agent_is_on and cni.agent is not None:
+        path = places.args_path(cni.agent.name)
+        owners = live.owners_at(live.owners_by_text(cni.workload.metadata), path)
+        yield FieldChange(str(places.AWS_NODE), path, spelled(cni.agent.args, AGENT_FLAG), f"--{AGENT_FLAG}=true", owners)
 
 
 def _text(value: Any) -> str | None:

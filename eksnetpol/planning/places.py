@@ -28,6 +28,10 @@ RULES_PATH = ".rules"
 NEEDS_MODE = Release(1, 2, 4)
 """The first agent that ends at once when it enforces and ipamd has no mode for it (aws/aws-network-policy-agent, main.go)."""
 
+CRASHES_BEFORE = Release(1, 1, 5)
+"""Agents before this one end again and again when they are switched off while PolicyEndpoints are left; those before the version
+matrix's ``disable-with-endpoints`` still watch them (aws/aws-network-policy-agent#97, #380)."""
+
 
 def args_path(container: str) -> str:
     """Return the path of a container's arguments."""

@@ -40,11 +40,20 @@ from eksnetpol.model.plan import (
     UpdateAddon,
     Verb,
 )
+from eksnetpol.planning.disable_policies import leavings
+from eksnetpol.planning.places import AWS_NODE, CONTROLLER_PATH, SETTINGS
 
 PARTIAL = "--partial"
 """The flag that lets a rollback go back as far as it can, though a one-way door was gone through."""
 
 _BACK = "back-"
+
+_KEPT_RULES = (
+    "EKS switches controller and agents off in one update, so that pods which policies isolate keep their last rules in the "
+    "kernel until they or their nodes are replaced; eksnetpol disable opens them at once: it deletes the policies while the "
+    "agents still work, and eksnetpol restore puts them back"
+)
+_RECYCLING = "replace the nodes whose pods were policed, a few at a time: what the agent loaded stays in their kernels until then"
 
 
 def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
@@ -52,10 +61,15 @@ def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
 
     A step that was started counts: whether it changed anything, its undo's condition says when the rollback is carried out. A
     step that was true before the run is not touched, and stays. Steps that cannot be taken back are named, and refuse the plan
-    unless the person wants the rest of it. Each step of the rollback can be taken back in turn.
+    unless the person wants the rest of it. Each step of the rollback can be taken back in turn. Where it switches the controller
+    off, it ends with what that leaves behind: finalizers on policies and PolicyEndpoints, which the controller makes anew.
     """
     mine = [step for step in plan.steps if step.id in touched]
     steps = tuple(_back(step, step.undo, run) for step in reversed(mine) if step.undo is not None)
+    changes = _reversed(plan.changes, mine)
+    off = _switches_controller_off(changes)
+    if off:
+        steps = _ordered(steps)
     doors = tuple(step for step in reversed(mine) if step.undo is None and step.one_way)
     refusals = tuple(Refusal(f"{step.id} ({step.title}) cannot be taken back: {step.one_way}", PARTIAL) for step in doors)
     release = next((s.action.version for s in reversed(steps) if isinstance(s.action, UpdateAddon | CreateAddon)), "")
@@ -66,13 +80,17 @@ def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
         title=f"Go back on {run}" if plan.verb is Verb.ROLLBACK else f"Go back on {run}: {plan.title or plan.verb}",
         release=release.partition("-eksbuild")[0].removeprefix("v"),
         steps=steps,
-        changes=_reversed(plan.changes, mine),
+        changes=changes,
         # Taking enforcement back closes nobody in; whom it isolates to take a disabling back, the old plan does not know.
         isolates=() if plan.verb is Verb.ENABLE else None,
         rollout=plan.rollout if any(_rolls(step.until) for step in steps) else None,
         facts=_facts(plan, run, mine, steps),
         refusals=refusals,
-        afterwards=tuple(f"by hand, if it is to be undone at all: {step.title}: {step.one_way}" for step in doors),
+        warnings=(_KEPT_RULES,) if off and any(_by_eks(step) for step in steps) else (),
+        afterwards=(
+            *(f"by hand, if it is to be undone at all: {step.title}: {step.one_way}" for step in doors),
+            *((_RECYCLING,) if off else ()),
+        ),
         undoes=run,
     )
 
@@ -91,6 +109,28 @@ def _back(step: Step, undo: Undo, run: str) -> Step:
     )
 
 
+def _ordered(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return *steps*, which switch the controller off, with what it leaves behind.
+
+    Where the switch is a step of its own it comes first, and all that the controller made goes while agents still work: then
+    they open the pods themselves. EKS writes both switches in one update, and then this can only come after it.
+    """
+    switch = [step for step in steps if isinstance(step.action, Apply) and step.action.ref == SETTINGS]
+    if not switch:
+        return (*steps, *leavings())
+    return (*switch, *leavings(), *(step for step in steps if step not in switch))
+
+
+def _by_eks(step: Step) -> bool:
+    return isinstance(step.action, UpdateAddon)
+
+
+def _switches_controller_off(changes: tuple[FieldChange, ...]) -> bool:
+    """Say whether *changes* switch the controller off: it takes anything but ``true`` for that."""
+    switch = (str(SETTINGS), CONTROLLER_PATH)
+    return any((c.where, c.path) == switch and c.before == "true" and c.after != "true" for c in changes)
+
+
 def _facts(plan: Plan, run: str, mine: list[Step], steps: tuple[Step, ...]) -> tuple[str, ...]:
     if not mine:
         return (f"{run} changed nothing, so there is nothing to take back",)
@@ -102,18 +142,14 @@ def _facts(plan: Plan, run: str, mine: list[Step], steps: tuple[Step, ...]) -> t
 def _reversed(changes: tuple[FieldChange, ...], mine: list[Step]) -> tuple[FieldChange, ...]:
     """Return *changes* the other way round, those of them that a step of *mine* made."""
     where = {place for step in mine if step.undo is not None for place in _places(step.action)}
-    return tuple(
-        replace(change, before=change.after, after=change.before)
-        for change in changes
-        if change.where in where or (change.where.startswith("add-on ") and "add-on" in where)
-    )
+    return tuple(replace(change, before=change.after, after=change.before) for change in changes if change.where in where)
 
 
 def _places(action: Action) -> tuple[str, ...]:
-    """Return what *action* changes, as `FieldChange.where` says it; ``add-on`` for every add-on."""
+    """Return what *action* changes, as `FieldChange.where` says it; an add-on's objects are those that hold the switches."""
     match action:
         case UpdateAddon() | CreateAddon() | DeleteAddon():
-            return ("add-on",)
+            return f"add-on {action.addon}", str(AWS_NODE), str(SETTINGS)
         case Apply() | Create():
             return (str(action.ref),)
         case Delete() | StripFinalizer():

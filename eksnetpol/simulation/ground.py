@@ -17,6 +17,8 @@ from eksnetpol.model.kinds import (
     APPLICATION_POLICY,
     CLUSTER_POLICY,
     CLUSTER_POLICY_ENDPOINT,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
     DEFINITION,
     KINDS,
     NAMESPACE,
@@ -224,13 +226,15 @@ def _taken(obj: Json) -> Json:
 
 
 _OWNERS_KEPT = {("DaemonSet", "aws-node"), ("ConfigMap", "amazon-vpc-cni")}
-"""Objects of which a look keeps who owns which field; of definitions it keeps who writes them, of all else nothing."""
+"""Objects of which a look keeps who owns which field."""
+_WRITERS_KEPT = {DEFINITION.name, CLUSTER_ROLE.name, CLUSTER_ROLE_BINDING.name}
+"""Kinds of whose objects a look keeps who writes them, and custom kinds; of all else it keeps nothing of that."""
 
 
 def _as_a_look_sees_it(obj: Json) -> Json:
     metadata = obj["metadata"]
     lines = [line for line in metadata.get("managedFields", ()) if line != UNKNOWN_OWNER and line.get("manager")]
-    if obj["kind"] == DEFINITION.name:
+    if obj["kind"] in _WRITERS_KEPT or is_custom(obj["apiVersion"]):
         lines = [{k: v for k, v in line.items() if k != "fieldsV1"} for line in lines]
     elif (obj["kind"], metadata["name"]) not in _OWNERS_KEPT:
         lines = []

@@ -7,11 +7,15 @@ from msgspec.structs import replace
 
 from eksnetpol.execution.progress import past_of
 from eksnetpol.model.plan import FieldChange, Look, Plan, Restore, Restored, Step, UpdateAddon, Verb
+from eksnetpol.planning.disable_policies import leavings
 from eksnetpol.planning.rollback import PARTIAL, plan_rollback
 from tests.execution import plans
 from tests.execution.ends import go, state_of
 from tests.execution.small_world import SmallWorld
 from tests.execution.trouble import Disk, Killed, Process
+
+LEAVINGS = [step.id for step in leavings()]
+"""What a controller leaves behind that is switched off again."""
 
 
 def reversible(world: SmallWorld) -> Plan:
@@ -37,7 +41,13 @@ def test_a_run_that_is_rolled_back_leaves_what_was_there() -> None:
     after = there(world)
     assert after != before
     back = plan_rollback(plan, run="r1", touched=past_of(disk.entries).touched)
-    assert [step.id for step in back.steps] == ["back-delete", "back-define", "back-switch-agent", "back-switch-controller"]
+    assert [step.id for step in back.steps] == [
+        "back-switch-controller",
+        *LEAVINGS,
+        "back-delete",
+        "back-define",
+        "back-switch-agent",
+    ]
     assert back.undoes == "r1"
     assert back.verb is Verb.ROLLBACK
     disk.entries.clear()
@@ -62,7 +72,7 @@ def test_a_rollback_can_be_rolled_back() -> None:
         world.settle()
         touched = past_of(disk.entries).touched
         assert (there(world) == after) == (number % 2 == 1), run
-    assert [step.id for step in runs["r3"].steps] == ["switch-controller", "switch-agent", "define", "delete"]
+    assert [step.id for step in runs["r3"].steps] == ["switch-agent", "define", "delete", "switch-controller"]
     assert runs["r4"].title == "Go back on r3"
 
 
@@ -92,7 +102,9 @@ def test_a_run_that_died_at_any_moment_can_be_gone_back_on(when: str) -> None:
 def test_what_was_not_touched_stays() -> None:
     world = plans.cluster()
     back = plan_rollback(reversible(world), run="r1", touched={"switch-controller"})
-    assert [step.id for step in back.steps] == ["back-switch-controller"]
+    assert [step.id for step in back.steps] == ["back-switch-controller", *LEAVINGS]
+    (agent,) = plan_rollback(reversible(world), run="r1", touched={"switch-agent"}).steps
+    assert agent.id == "back-switch-agent"
     assert back.changes == (FieldChange("configmap/kube-system/amazon-vpc-cni", f".data.{plans.KEY}", "true", "false", ("eks",)),)
     assert plan_rollback(reversible(world), run="r1", touched=()).steps == ()
 
