@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from eksnetpol.policy.stacks.algebra import conjunction, meets
+from eksnetpol.engines.kubernetes_policies import all_of
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.stacks.algebra import meets
 from eksnetpol.policy.stacks.formulas import Formula, Unknowable
 from eksnetpol.policy.stacks.rules import StackPolicy, StackRule
 
@@ -49,7 +51,7 @@ class Ties:
             mine = [at]
             rest = []
             for group in groups:
-                if any(self._conflict(whole, wholes[other]) for other in group):
+                if any(self._conflicts(whole, wholes[other]) for other in group):
                     mine += group
                 else:
                     rest.append(group)
@@ -59,23 +61,30 @@ class Ties:
     def _in_any_order(self, policies: Sequence[StackPolicy]) -> Iterator[StackPolicy]:
         later: list[StackPolicy] = []
         for at, policy in enumerate(policies):
-            rivals = [other for other in policies[at + 1 :] if self._conflict(policy, other)]
-            if rivals:
-                others = ", ".join(str(other.ref) for other in rivals)
-                unsure = Unknowable(f"whether {policy.ref} or {others} of equal priority is asked first")
-                rules = tuple(replace(rule, peer=conjunction(rule.peer, unsure)) for rule in policy.rules)
-                yield replace(policy, rules=rules)
-                later.append(policy)
-            else:
+            rivals = {
+                other: found for other in range(at + 1, len(policies)) if (found := self._conflicts(policy, policies[other]))
+            }
+            if not rivals:
                 yield policy
+                continue
+            either = frozenset[Direction]().union(*(directions for _, directions in rivals))
+            others = ", ".join(dict.fromkeys(str(other.ref) for other, _ in rivals))
+            unsure = Unknowable(f"whether {policy.ref} or {others}, of equal priority, is asked first")
+            rules = (replace(r, peer=all_of((r.peer, unsure))) if r.direction in either else r for r in policy.rules)
+            yield replace(policy, rules=tuple(rules))
+            later.append(replace(policy, rules=tuple(r for r in policy.rules if r.direction in either)))
         yield from reversed(later)
 
-    def _conflict(self, one: StackPolicy, other: StackPolicy) -> bool:
-        """Say whether the two may do different things to one connection."""
+    def _conflicts(self, one: StackPolicy, other: StackPolicy) -> frozenset[Direction]:
+        """Return the directions in which the two may do different things to one connection."""
         if one.ref.namespace != other.ref.namespace and one.ref.namespace and other.ref.namespace:
-            return False
-        pairs = [(r, s) for r in one.rules for s in other.rules if r.direction is s.direction and r.does is not s.does]
-        return bool(pairs) and any(self._share(one, r, other, s) for r, s in pairs)
+            return frozenset()
+        found: set[Direction] = set()
+        for mine in one.rules:
+            for theirs in other.rules:
+                if mine.direction is theirs.direction and mine.does is not theirs.does and mine.direction not in found:
+                    found |= {mine.direction} if self._share(one, mine, other, theirs) else set()
+        return frozenset(found)
 
     def _share(self, one: StackPolicy, mine: StackRule, other: StackPolicy, theirs: StackRule) -> bool:
         if next(self._asked) > _QUESTIONS:
@@ -83,9 +92,8 @@ class Ties:
         by_name = mine.names or theirs.names
         if not by_name and not mine.connections & theirs.connections:
             return False
-        return self._meet(conjunction(one.subject, mine.local), conjunction(other.subject, theirs.local)) and self._meet(
-            mine.peer, theirs.peer
-        )
+        ours, yours = all_of((one.subject, mine.local)), all_of((other.subject, theirs.local))
+        return self._meet(ours, yours) and self._meet(mine.peer, theirs.peer)
 
     def _meet(self, one: Formula, other: Formula) -> bool:
         known = self._known.get((one, other))
