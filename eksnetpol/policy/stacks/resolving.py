@@ -44,7 +44,7 @@ def _unread(refused: Refused) -> StackPolicy:
     """Return what an object that was not understood may do: anything, to whom it may be about."""
     words = f"what {refused.ref} says: {refused.why}"
     whom: Formula = Is(frozenset({EndKind.POD}))
-    if refused.ref.namespace and refused.ref.kind.endswith("NetworkPolicy"):
+    if refused.ref.namespace and refused.ref.kind.partition(".")[0].endswith("NetworkPolicy"):
         whom = Named(Scope.NAMESPACE, frozenset({refused.ref.namespace}))
     rules = tuple(
         StackRule(direction, does, peer=Unknowable(words), place=refused.place)
