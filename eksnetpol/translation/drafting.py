@@ -15,10 +15,11 @@ import msgspec
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
-from eksnetpol.policy.stacks.formulas import Formula
+from eksnetpol.policy.stacks.formulas import EVERYBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
 from eksnetpol.translation.boxes import Box
+from eksnetpol.translation.names import Names
 from eksnetpol.translation.peers import Peers, subjects
 from eksnetpol.translation.regions import Held, Ledgers
 from eksnetpol.translation.services import Services
@@ -61,6 +62,7 @@ class Drafting:
     namespace: str
     peers: Peers
     services: Services
+    names: Names
     ledgers: Ledgers
     version: int
     kept: frozenset[int]
@@ -86,12 +88,20 @@ class Drafting:
             if box.origin is not None and box.origin[0] in kept:
                 continue
             for owner, subject in self._parts(box, isolations):
-                self._write(box, owner, subject, direction)
+                if box.name is None or direction is Direction.EGRESS:
+                    self._write(box, owner, subject, direction)
+                    continue
+                ledger = self.ledgers[box.origin or (owner, "")]
+                for alike in self.names.alike(subject, box.name, self.namespace, ledger):
+                    self._write(box, owner, alike, direction)
 
     def _parts(self, box: Box, isolations: list[Isolation]) -> Iterator[tuple[Subject, Formula]]:
         """Yield the isolated pods of a box, with the policy that speaks for them."""
-        whole = [i for i in isolations if implies(box.subject, i.subject)]
-        if box.origin is not None and whole:
+        # Most rules are of a policy that isolates its pods itself: there is nothing to look for then.
+        own = {i.subject for i in isolations}
+        if box.origin is not None and (
+            box.subject in own or EVERYBODY in own or any(implies(box.subject, i.subject) for i in isolations)
+        ):
             left = _without(box.subject, box.unless)
             if left is not None:
                 yield box.origin[0], left
@@ -100,12 +110,12 @@ class Drafting:
         for isolation in isolations:
             if not meets(box.subject, isolation.subject):
                 continue
-            own = conjunction(box.subject, isolation.subject)
-            if any(implies(own, one) for one in (*box.unless, *seen)):
+            both = conjunction(box.subject, isolation.subject)
+            if any(implies(both, one) for one in (*box.unless, *seen)):
                 continue
-            left = _without(own, box.unless)
+            left = _without(both, box.unless)
             if left is not None:
-                seen.add(own)
+                seen.add(both)
                 yield (isolation.owner if box.origin is None else box.origin[0]), left
 
     def _write(self, box: Box, owner: Subject, subject: Formula, direction: Direction) -> None:

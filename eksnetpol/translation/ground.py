@@ -117,7 +117,7 @@ class Inventory:
             if not meant:
                 continue
             here = Named(Scope.NAMESPACE, frozenset({namespace}))
-            proxy = _telling(meant, others)
+            proxy = telling(meant, others)
             if proxy is None:
                 return NOBODY, False
             parts.append(And((here, proxy)))
@@ -130,7 +130,7 @@ class Inventory:
         return value is not None and met_by(atom, value)
 
 
-def _telling(meant: list[Mapping[str, str]], others: list[Mapping[str, str]]) -> Formula | None:
+def telling(meant: list[Mapping[str, str]], others: list[Mapping[str, str]]) -> Formula | None:
     """Return a label that all of *meant* have and none of *others* has so; None where there is none."""
     for key in sorted(frozenset.intersection(*(frozenset(labels) for labels in meant))):
         values = frozenset(labels[key] for labels in meant)

@@ -16,6 +16,7 @@ from eksnetpol.translation.drafting import Drafting
 from eksnetpol.translation.ground import Ground, Inventory
 from eksnetpol.translation.judging import judge
 from eksnetpol.translation.kept import kept_policies, widened
+from eksnetpol.translation.names import Names
 from eksnetpol.translation.naming import outputs
 from eksnetpol.translation.peers import Json, Peers
 from eksnetpol.translation.regions import Ledger, Ledgers, Regions
@@ -49,6 +50,7 @@ class _Translator:
         self.regions = Regions(self.stack, self.options, self.ledgers)
         self.peers = Peers(self.inventory, self.options.clauses)
         self.services = Services(self.inventory, self.version)
+        self.names = Names(self.inventory)
         self.kept = kept_policies(self.stack, self.world, self.options)
         self.kept_refs = frozenset(p.ref for t in self.stack.tiers for p in t.policies if id(p) in self.kept)
 
@@ -60,7 +62,7 @@ class _Translator:
         held = self.regions.held(ground)
         if not any(held):
             return
-        drafting = Drafting(ground.namespace, self.peers, self.services, self.ledgers, self.version, self.kept)
+        drafting = Drafting(ground.namespace, self.peers, self.services, self.names, self.ledgers, self.version, self.kept)
         otherwise = [tier.otherwise for tier in self.stack.tiers]
         try:
             for direction in Direction:
