@@ -43,7 +43,7 @@ def world(case: dict[str, Any]) -> World:
         }
         for p in cluster["pods"]
     ]
-    of_kind = {(p["apiVersion"].partition("/")[0], p["kind"]): [] for p in case["policies"]}
+    of_kind: dict[tuple[str, str], list[Any]] = {(p["apiVersion"].partition("/")[0], p["kind"]): [] for p in case["policies"]}
     for policy in case["policies"]:
         of_kind[policy["apiVersion"].partition("/")[0], policy["kind"]].append(policy)
     return World(

@@ -9,6 +9,7 @@ quotes and know no escapes. What would be an operator is the name of a label whe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,20 +72,21 @@ class _Group:
 @lru_cache(maxsize=1 << 14)
 def parse(text: str) -> Selector:
     """Return the selector that *text* is. Raises `SelectorError`; its subclass `TooDeepError` where Calico may take the text."""
-    words = list(Words(text))
-    return All() if len(words) == 1 else _Reader(words).whole()
+    return _Reader(iter(Words(text))).whole()
 
 
 class _Reader:
     """Reads words without recursion, so that no depth of parentheses is too much for it."""
 
-    def __init__(self, words: list[Word]) -> None:
-        self._words = iter(words)
+    def __init__(self, words: Iterator[Word]) -> None:
+        self._words = words
         self._now = next(self._words)
         self._open = [_Group(0, is_negated=False, alternatives=[[]])]
 
     def whole(self) -> Selector:
-        """Return what all words together mean."""
+        """Return what all words together mean; no words at all mean everything."""
+        if self._is(Kind.END):
+            return All()
         while True:
             is_negated = self._negation()
             if self._now.kind is Kind.OPEN:
