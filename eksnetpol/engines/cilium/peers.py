@@ -1,0 +1,206 @@
+"""Whom the peers of a rule mean: endpoints, entities, blocks, Services, names, groups and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from msgspec import UNSET
+
+from eksnetpol.engines.cilium.faults import UnclearError, by_parser, by_schema
+from eksnetpol.engines.cilium.identities import KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, Identities
+from eksnetpol.engines.cilium.selectors import Selectors, asked
+from eksnetpol.engines.cilium.shapes import CidrRule, Fqdn, Group, Rule, Selector, ServicePeer
+from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of
+from eksnetpol.model.kubernetes import Service
+from eksnetpol.policy.addresses import Network, parse_cidr
+from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Is, Named, Not, Scope, Unknowable, Within
+from eksnetpol.policy.world import World
+
+
+@dataclass(frozen=True)
+class CidrGroups:
+    """Blocks by the name of their group, and the labels of groups."""
+
+    blocks: Mapping[str, frozenset[Network]]
+    labels: Mapping[str, Mapping[str, str]]
+
+    def within(self, names: Iterable[str]) -> frozenset[Network]:
+        """Return the blocks of these groups together."""
+        return frozenset[Network]().union(*(self.blocks[n] for n in names))
+
+
+class Peers:
+    """Peers as formulas, in policies of one namespace, or without one."""
+
+    def __init__(self, identities: Identities, namespace: str, world: World, groups: CidrGroups) -> None:
+        self.identities = identities
+        self.selectors = Selectors(identities, namespace)
+        self.world = world
+        self.groups = groups
+
+    def of(self, rule: Rule, place: str, *, with_init: bool) -> Formula | None:
+        """Return whom *rule* speaks of; None where it names nobody, which means anybody to ports.
+
+        An empty list names nobody, also beside one that is not. Raises `RefusedError` and `UnclearError`.
+        """
+        lists = {name: value for name, value in _lists(rule) if value is not UNSET}
+        filled = [name for name, value in lists.items() if value]
+        if len(filled) > 1:
+            raise by_parser(f"{filled[0]} and {filled[1]} cannot be in one rule", place)
+        if getattr(rule, "from_requires", None) or getattr(rule, "to_requires", None):
+            raise by_schema("fromRequires and toRequires may not hold anything any more", place)
+        for name in lists:
+            if name not in filled and name.endswith(("Services", "FQDNs", "Groups", "Nodes")):
+                raise UnclearError(f"what an empty {name} means is not known", f"{place}.{name}")
+        if not filled:
+            return NOBODY if lists else None
+        [name] = filled
+        found = self._field(name, lists[name], f"{place}.{name}", with_init=with_init)
+        return NOBODY if len(lists) > 1 else found
+
+    def _field(self, name: str, values: Sequence[Any], place: str, *, with_init: bool) -> Formula | None:
+        what = name.removeprefix("from").removeprefix("to")
+        if what == "Services":
+            return self._services(values, place)
+        each: Mapping[str, Callable[[Any, str], Formula]] = {
+            "Endpoints": partial(self.selectors.peer, with_init=with_init),
+            "Entities": self._entity,
+            "CIDR": self._cidr,
+            "CIDRSet": self._cidr_rule,
+            "FQDNs": self._name,
+            "Groups": self._group,
+            "Nodes": self._nodes,
+        }
+        return any_of([each[what](value, f"{place}[{number}]") for number, value in enumerate(values)])
+
+    # --- entities and blocks ------------------------------------------------------------------------------------------
+
+    def _entity(self, name: str, place: str) -> Formula:
+        found = self.identities.entity(name)
+        if name in {"world-ipv4", "world-ipv6"}:
+            raise UnclearError(f"what {name} means depends on the version and the families of the cluster", place)
+        if found is None:
+            raise by_parser(f"{name!r} is no entity", place)
+        return found
+
+    def _cidr(self, text: str, place: str) -> Formula:
+        network = parse_cidr(text)
+        if network is None:
+            raise by_parser(f"{text!r} is no CIDR", place)
+        if "/" not in text:
+            raise by_schema(f"{text!r} is an address and no CIDR", place)
+        return self.block(frozenset({network}))
+
+    def block(self, networks: frozenset[Network], without: frozenset[Network] = frozenset()) -> Formula:
+        """Return the addresses of *networks* but those of *without*: no pod's, and a node's only where Cilium is set so."""
+        whose = Is(OUTSIDE.kinds | NODES.kinds) if self.identities.settings.cidrs_match_nodes else OUTSIDE
+        if not networks:
+            return NOBODY
+        inside = all_of((whose, Within(networks)))
+        return all_of((inside, Not(Within(without)))) if without else inside
+
+    def _cidr_rule(self, rule: CidrRule, place: str) -> Formula:
+        by_selector = rule.cidr_group_selector is not UNSET
+        if (bool(rule.cidr) + bool(rule.cidr_group_ref) + by_selector) != 1:
+            raise by_parser("exactly one of cidr, cidrGroupRef and cidrGroupSelector must be there", place)
+        holes = self._holes(rule, place)
+        if rule.cidr:
+            return self.block(frozenset({_prefix(rule.cidr, f"{place}.cidr")}), holes)
+        if rule.cidr_group_ref:
+            return self.block(self.groups.blocks.get(rule.cidr_group_ref, frozenset()), holes)
+        assert rule.cidr_group_selector is not UNSET  # noqa: S101 - one of the three is there
+        found = self._by_groups(rule.cidr_group_selector, f"{place}.cidrGroupSelector")
+        return all_of((found, Not(self.block(holes)))) if holes else found
+
+    def _holes(self, rule: CidrRule, place: str) -> frozenset[Network]:
+        texts = [] if rule.except_ is UNSET else rule.except_
+        holes = [_prefix(text, f"{place}.except[{at}]") for at, text in enumerate(texts)]
+        if rule.cidr:
+            whole = _prefix(rule.cidr, f"{place}.cidr")
+            for at, hole in enumerate(holes):
+                if hole.version != whole.version or hole.network_address not in whole:
+                    raise by_parser(f"{hole} is not within {rule.cidr}", f"{place}.except[{at}]")
+        return frozenset(holes)
+
+    def _by_groups(self, selector: Selector, place: str) -> Formula:
+        """Return whoever has such labels of groups. Who is in no group has none, and what is denied is true of it."""
+        parts: list[Formula] = []
+        for one in asked(selector, place):
+            names = [
+                name
+                for name, labels in self.groups.labels.items()
+                if one.key in labels and (one.values is None or labels[one.key] in one.values)
+            ]
+            has = self.block(self.groups.within(names))
+            parts.append(has if one.wanted else Not(has))
+        return all_of(parts)
+
+    # --- what is looked up --------------------------------------------------------------------------------------------
+
+    def _services(self, peers: Iterable[ServicePeer], place: str) -> Formula | None:
+        """Return the pods behind Services; None where there is no such Service: then the rule names nobody."""
+        found: list[Formula] = []
+        for number, peer in enumerate(peers):
+            found += (self._behind(service) for service in self._named(peer, f"{place}[{number}]"))
+        return any_of(found) if found else None
+
+    def _named(self, peer: ServicePeer, place: str) -> Iterator[Service]:
+        if peer.k8s_service is not UNSET:
+            name, namespace = peer.k8s_service.service_name, peer.k8s_service.namespace
+            yield from (s for s in self.world.services if s.name == name and namespace in {"", s.namespace})
+        if peer.k8s_service_selector is not UNSET:
+            wanted = asked(peer.k8s_service_selector.selector, f"{place}.k8sServiceSelector.selector")
+            for service in self.world.services:
+                if peer.k8s_service_selector.namespace in {"", service.namespace} and all(
+                    _holds(one.key, one.values, service.metadata.labels) is one.wanted for one in wanted
+                ):
+                    yield service
+
+    def _behind(self, service: Service) -> Formula:
+        if not service.spec.selector:
+            return all_of((OUTSIDE, Unknowable(f"the endpoints of Service {service.namespace}/{service.name}")))
+        labels = (
+            self.identities.has(KUBERNETES, key, frozenset({value}), "") for key, value in sorted(service.spec.selector.items())
+        )
+        return all_of((PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels))
+
+    def _name(self, name: Fqdn, place: str) -> Formula:
+        if bool(name.match_name) is bool(name.match_pattern):
+            raise UnclearError("one of matchName and matchPattern must be there", place)
+        return all_of((OUTSIDE, Unknowable(f"the addresses of {name.match_name or name.match_pattern}")))
+
+    def _group(self, group: Group, place: str) -> Formula:
+        if group.aws is UNSET:
+            raise UnclearError("a group without aws is not known", place)
+        aws = group.aws
+        named = [name for names in (aws.security_groups_ids, aws.security_groups_names) if names is not UNSET for name in names]
+        labels = {} if aws.labels is UNSET else aws.labels
+        words = ", ".join([*named, *(f"{k}={v}" for k, v in sorted(labels.items()))])
+        return all_of((OUTSIDE, Unknowable(f"the addresses with the security groups {words}")))
+
+    def _nodes(self, selector: Selector, place: str) -> Formula:
+        if not self.identities.settings.node_selectors:
+            raise by_parser("fromNodes and toNodes need enable-node-selector-labels", place)
+        asked(selector, place)
+        return all_of((REMOTE_NODES, Unknowable("which nodes have the labels that fromNodes and toNodes ask for")))
+
+
+def _lists(rule: Rule) -> Iterator[tuple[str, Any]]:
+    """Yield the lists of peers of a rule, by the name of the field."""
+    for attribute, name in zip(rule.__struct_fields__, rule.__struct_encode_fields__, strict=True):
+        if name.startswith(("from", "to")) and name not in {"toPorts", "fromRequires", "toRequires"}:
+            yield name, getattr(rule, attribute)
+
+
+def _holds(key: str, values: frozenset[str] | None, labels: Mapping[str, str]) -> bool:
+    return key in labels and (values is None or labels[key] in values)
+
+
+def _prefix(text: str, place: str) -> Network:
+    network = parse_cidr(text) if "/" in text else None
+    if network is None:
+        raise by_parser(f"{text!r} is no CIDR", place)
+    return network

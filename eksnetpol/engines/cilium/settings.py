@@ -1,0 +1,86 @@
+"""What the ConfigMap ``cilium-config`` sets of how policies are read and enforced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eksnetpol.model.findings import Subject
+
+CONFIG = Subject("ConfigMap", "cilium-config", "kube-system")
+"""Where the settings are."""
+
+LOCAL_CLUSTER = "default"
+"""The name of a cluster that is given none."""
+
+_LOCAL_BY_DEFAULT = (1, 19)
+"""Since this version, peers are of the own cluster where a policy does not say otherwise."""
+
+
+class Enforcement(StrEnum):
+    """``enable-policy``: pods are isolated where a policy selects them, always, or never."""
+
+    DEFAULT = "default"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings with Cilium's own defaults.
+
+    ``local_cluster_only`` None: it depends on a version that is not known. ``api_servers`` are the addresses of the Kubernetes
+    API, None where they are not known. ``label_filter`` is a filter of one's own for the labels that count, empty for none.
+    """
+
+    enforcement: Enforcement = Enforcement.DEFAULT
+    is_audit_only: bool = False
+    cidrs_match_nodes: bool = False
+    kubernetes_policies: bool = True
+    local_cluster_only: bool | None = True
+    cluster: str = LOCAL_CLUSTER
+    localhost_always: bool = True
+    node_selectors: bool = False
+    l7_proxy: bool = True
+    icmp_rules: bool = True
+    label_filter: str = ""
+    api_servers: frozenset[str] | None = None
+
+
+def settings_of(config: Mapping[str, str], version: str = "", api_servers: frozenset[str] | None = None) -> Settings:
+    """Return what *config*, the data of ``cilium-config``, sets. *version* is the agent's, as far as it is known.
+
+    An ``enable-policy`` that is none of Cilium's counts as its default: the agent does not start with it.
+    """
+    mode = config.get("enable-policy", "").lower()
+    local = config.get("policy-default-local-cluster", "")
+    return Settings(
+        enforcement=Enforcement(mode) if mode in set(Enforcement) else Enforcement.DEFAULT,
+        is_audit_only=_is_on(config, "policy-audit-mode", default=False),
+        cidrs_match_nodes="nodes" in re.split(r"[\s,]+", config.get("policy-cidr-match-mode", "")),
+        kubernetes_policies=_is_on(config, "enable-k8s-networkpolicy", default=True),
+        local_cluster_only=_is_true(local) if local else _local_by_default(version),
+        cluster=config.get("cluster-name") or LOCAL_CLUSTER,
+        localhost_always=config.get("allow-localhost", "") != "policy",
+        node_selectors=_is_on(config, "enable-node-selector-labels", default=False),
+        l7_proxy=_is_on(config, "enable-l7-proxy", default=True),
+        icmp_rules=_is_on(config, "enable-icmp-rules", default=True),
+        label_filter=config.get("labels", "").strip(),
+        api_servers=api_servers,
+    )
+
+
+def _is_on(config: Mapping[str, str], key: str, *, default: bool) -> bool:
+    text = config.get(key, "")
+    return _is_true(text) if text else default
+
+
+def _is_true(text: str) -> bool:
+    return text.strip().lower() in {"true", "1", "t"}
+
+
+def _local_by_default(version: str) -> bool | None:
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return None if found is None else (int(found[1]), int(found[2])) >= _LOCAL_BY_DEFAULT
