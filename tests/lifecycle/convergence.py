@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from eksnetpol.execution import backups
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.interfaces.acting import SilentWatcher
@@ -15,6 +17,7 @@ from eksnetpol.model.eks import AddonSchema
 from eksnetpol.model.fingerprints import digest_of_file
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
 from eksnetpol.model.plan import BackUp, Plan
+from eksnetpol.model.snapshot import Seen
 from eksnetpol.model.versions import Release
 from eksnetpol.operations.lifecycle import Options
 from eksnetpol.operations.runs import MemoryJournal, perform, present, way_back
@@ -109,10 +112,6 @@ def planned(world: SimulatedCluster, wanted: Options) -> Plan:
     seen = world.snapshot()
     addon = world.describe_addon("vpc-cni")
     if addon is not None and Release.parse(addon.addon_version) >= Release(1, 14, 0):
-        from msgspec.structs import replace
-
-        from eksnetpol.model.snapshot import Seen
-
         version = addon.addon_version
         seen = replace(seen, addon_schema=Seen(AddonSchema(version, schema(version)["configurationSchema"])))
     facts = Lookup(seen)
@@ -131,13 +130,13 @@ class Ran:
 
     plan: Plan
     journal: MemoryJournal
-    others: dict[str, MemoryJournal] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
 class Journal(MemoryJournal):
     """One that finds the files of other runs too, as runs in one folder do."""
 
-    __slots__ = ("others",)
+    others: dict[str, MemoryJournal] = field(default_factory=dict)
 
     def load(self, name: str, *, run: str = "") -> bytes | None:
         """Return a file of this or another run."""
@@ -164,8 +163,7 @@ class Cluster:
 
     def perform(self, plan: Plan) -> Ran:
         """Carry *plan* out as a new run."""
-        journal = Journal(f"run-{len(self.runs)}")
-        journal.others = self.runs
+        journal = Journal(f"run-{len(self.runs)}", others=self.runs)
         self.runs[journal.run] = journal
         perform(plan, self.world, journal, self.world, SilentWatcher())
         return Ran(plan, journal)

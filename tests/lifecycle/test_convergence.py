@@ -114,7 +114,7 @@ def test_planning_again_finds_nothing_and_the_way_back_leads_back(name: str) -> 
 
 def _never_configured(was: Any, now: Any) -> bool:
     """What says nothing is stored as the document that says nothing."""
-    return {**was, "configuration_values": "{}"} == now
+    return bool({**was, "configuration_values": "{}"} == now)
 
 
 def _settings_created(was: Any, now: Any) -> bool:
@@ -135,7 +135,7 @@ def _images_as_eks_names_them(was: Any, now: Any) -> bool:
         assert one is not ABSENT
         if one.partition("-eksbuild")[0] != other.partition("-eksbuild")[0] and container != "aws-eks-nodeagent":
             return False
-    return _without_images(was) == _without_images(now)
+    return bool(_without_images(was) == _without_images(now))
 
 
 def _without_images(daemonset: Any) -> Any:

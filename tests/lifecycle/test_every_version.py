@@ -7,6 +7,7 @@ out through the real hands, and goes back.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,8 @@ from tests.testbed.cluster import ADMIN, ControlPlane
 
 pytestmark = pytest.mark.testbed
 
+PICKED = frozenset(RELEASES if os.environ.get("EKSNETPOL_TEST_ALL") else (RELEASES[0], Release.parse("v1.20.5"), RELEASES[-1]))
+"""Releases of which every variant is tried; of the others one each, by turns."""
 NAMES = ("daemonset/aws-node", "configmap/amazon-vpc-cni", "clusterrole/aws-node")
 
 
@@ -135,8 +138,9 @@ def test_enabled_it_is_the_manifest_with_the_feature_on(
     hands = hands_of(connection)
     applied(plane, enabled(upstream(release)))
     wanted = as_stored(hands)
-    assert not planned(connection).steps
-    for variant in VARIANTS if release in PICKED else (VARIANTS[RELEASES.index(release) % len(VARIANTS)], whole):
+    # Newer manifests leave the definitions to the control plane of EKS, which this one is not.
+    assert all(step.id.startswith("definition-") for step in planned(connection).steps)
+    for variant in VARIANTS if release in PICKED else (VARIANTS[RELEASES.index(release) % len(VARIANTS)],):
         applied(plane, varied(release, variant))
         before = as_stored(hands)
         plan = planned(connection)
@@ -150,4 +154,3 @@ def test_enabled_it_is_the_manifest_with_the_feature_on(
         assert not differing(as_stored(hands), before), variant
 
 
-PICKED = frozenset({RELEASES[0], Release.parse("v1.20.5"), RELEASES[-1]})
