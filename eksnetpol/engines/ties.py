@@ -61,9 +61,8 @@ class Ties:
     def _in_any_order(self, policies: Sequence[StackPolicy]) -> Iterator[StackPolicy]:
         later: list[StackPolicy] = []
         for at, policy in enumerate(policies):
-            rivals = {
-                other: found for other in range(at + 1, len(policies)) if (found := self._conflicts(policy, policies[other]))
-            }
+            behind = [(other, self._conflicts(policy, other)) for other in policies[at + 1 :]]
+            rivals = [(other, directions) for other, directions in behind if directions]
             if not rivals:
                 yield policy
                 continue
