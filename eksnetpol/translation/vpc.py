@@ -80,7 +80,7 @@ def survey(world: World, vpc: Iterable[str], version: int) -> Addresses:
     if not blocks:
         around = {n.supernet(new_prefix=_AROUND[version]) for n in (*pods, *nodes)}
         live_in = CidrSet.of(*_PRIVATE[version]) | _numbers(around)
-    elif any(n not in live_in for n in texts if parse_cidr(n) in pods):
+    elif not _numbers(pods) <= live_in:
         # Custom networking, or a secondary block that was not told.
         live_in = live_in | _numbers({n.supernet(new_prefix=_AROUND[version]) for n in pods})
     return Addresses(version, live_in, bool(blocks), _numbers((*pods, *nodes)), _numbers(nodes))
