@@ -189,6 +189,7 @@ class Gathered:
         self._sections: dict[str, dict[tuple[str, str, str], Any]] = {}
         self._pods = Pods()
         self._origins: dict[str, Origin] = {}
+        self._less_exactly: dict[str, Origin] = {}
         self._foreign: dict[tuple[str, str, str], list[str]] = {}
         self._unread: Counter[str] = Counter()
         self._again: list[str] = []
@@ -234,8 +235,12 @@ class Gathered:
             else:
                 meta = thing.metadata
                 section = self._sections.setdefault(reading.section, {})
-                section[found.kind, meta.namespace, meta.name] = thing
-                self._came(found, Subject(_title(found), meta.name, meta.namespace))
+                if reading.section == "foreign_policies":
+                    section[f"{found.kind}.{found.group}", meta.namespace, meta.name] = thing
+                    self._came_from_another_engine(found, meta.name, meta.namespace)
+                else:
+                    section[found.kind, meta.namespace, meta.name] = thing
+                    self._came(found, Subject(_title(found), meta.name, meta.namespace))
         elif not plural and (found.group, found.kind) not in SUFFIXES:
             self._unread[found.kind] += 1
         if plural:
@@ -266,7 +271,8 @@ class Gathered:
             else Unread(f"{name.replace('_', ' ')}: not in the files given", Why.NOT_IN_FILES)
             for name in SECTIONS
         }
-        return ClusterSnapshot(taken_at=datetime.now(UTC), source=SourceKind.MANIFESTS, origins=self._origins, **sections)
+        origins = {**self._less_exactly, **self._origins}
+        return ClusterSnapshot(taken_at=datetime.now(UTC), source=SourceKind.MANIFESTS, origins=origins, **sections)
 
     def _came(self, found: Found, subject: Subject) -> None:
         origin = Origin(found.file, found.line)
@@ -274,6 +280,16 @@ class Gathered:
         if before is not None and before != origin:
             self._again.append(f"{subject} ({before.file}:{before.line} and {origin.file}:{origin.line})")
         self._origins[str(subject)] = origin
+
+
+    def _came_from_another_engine(self, found: Found, name: str, namespace: str) -> None:
+        """Take note of a policy by kind and group: engines have kinds of one name, and so has Kubernetes.
+
+        Readers call it by its kind, too, or by the group that Calico and Antrea give it in documents.
+        """
+        self._came(found, Subject(f"{found.kind}.{found.group}", name, namespace))
+        for title in (f"{found.kind}.{found.group.removeprefix('crd.')}", found.kind):
+            self._less_exactly.setdefault(str(Subject(title, name, namespace)), Origin(found.file, found.line))
 
 
 def _title(found: Found) -> str:

@@ -32,7 +32,7 @@ class RulePlaces:
     def of(self, subject: Subject | None, place: str = "") -> str:
         """Return where the rule at *place* of a policy stands, e.g. ``k8s/api.yaml:17``; empty where it came from no file.
 
-        *place* is as `Decider.place` has it: ``ingress[0].from[1]``.
+        *place* is as `Decider.place` has it: ``ingress[0].from[1]``, below ``spec`` or from there.
         """
         origin = None if subject is None else self._origins.get(str(subject))
         if subject is None or origin is None:
@@ -48,7 +48,7 @@ class RulePlaces:
         if _text_at(root, "metadata", "name") != subject.name:
             return None
         node, line = _at(root, "spec"), None
-        for key, number in _STEP.findall(place):
+        for key, number in _STEP.findall(place.removeprefix("spec.")):
             node = _at(node, key) if key else _item(node, int(number))
             if node is None:
                 break

@@ -13,6 +13,7 @@ from typing import Any
 
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
+from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
 from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, UnreadSection, Why
@@ -46,8 +47,8 @@ class World:
     policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     cluster_policy_endpoints: tuple[PolicyEndpoint, ...] = ()
     service_accounts: tuple[ServiceAccount, ...] = ()
-    foreign_policies: tuple[Any, ...] = ()
-    """Policies of other engines, each with its whole JSON in ``body``."""
+    foreign_policies: tuple[ForeignPolicy, ...] = ()
+    """Policies of other engines, and what they refer to."""
     source: SourceKind = SourceKind.LIVE
     origins: Mapping[str, Origin] = field(default_factory=dict)
     unread: tuple[UnreadSection, ...] = ()

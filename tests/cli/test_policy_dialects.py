@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eksnetpol.engines import dialects
+from eksnetpol.model.foreign import ForeignPolicy
+from eksnetpol.model.objects.metadata import ObjectMeta
 from eksnetpol.policy.world import World
 from tests.cli.conftest import Ended
 from tests.cli.shop_files import k8s
@@ -20,24 +21,17 @@ Cli = Callable[..., Ended]
 __all__ = ["k8s"]
 
 
-@dataclass(frozen=True)
-class Foreign:
-    """A policy of some engine."""
-
-    api_version: str
-    body: dict[str, Any]
-
-
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let ``calico`` be the dialect of tests, and every world hold objects of it and of somebody else's."""
     monkeypatch.setattr(dialects, "READERS", {"calico": "tests.policy.stacks.dialect.read"})
     found = World.of
-    more = (
-        Foreign("crd.odd.example/v1", {"name": "bad", "why": "no such operator"}),
-        Foreign("odd.example/v1", {"name": "new", "twist": "spec.twist"}),
-        Foreign("cilium.io/v2", {"name": "other", "why": "it is not ours"}),
-    )
+    bodies = {
+        "crd.odd.example/v1": {"name": "bad", "why": "no such operator"},
+        "odd.example/v1": {"name": "new", "twist": "spec.twist"},
+        "cilium.io/v2": {"name": "other", "why": "it is not ours"},
+    }
+    more = tuple(ForeignPolicy(ObjectMeta(), version, "NetworkPolicy", body) for version, body in bodies.items())
     monkeypatch.setattr(World, "of", lambda snapshot: replace(found(snapshot), foreign_policies=more))
 
 
@@ -91,3 +85,44 @@ def test_what_is_asked_about_the_vpc_cni_alone(cli: Cli, k8s: str, quiet_place: 
     assert (ended.code, ended.out) == (2, "")
     assert "this asks what the VPC CNI does, and nothing of another engine (--semantics cilium)" in ended.err
     assert "try: eksnetpol policy matrix --semantics cilium" in ended.err
+
+
+BOTH = """\
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  order: 10
+  selector: app == 'db'
+  ingress:
+  - action: Deny
+    protocol: TCP
+    source: {selector: app == 'api'}
+    destination: {ports: [5433]}
+  - {action: Pass, source: {namespaceSelector: "projectcalico.org/name == 'bank'"}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress:
+  - from: [{podSelector: {}}]
+"""
+
+
+def test_policies_of_one_name_are_told_apart_to_the_line(cli: Cli, k8s: str, quiet_place: Path) -> None:
+    (quiet_place / k8s / "both.yaml").write_text(BOTH)
+    for old in (quiet_place / k8s).glob("*.yaml"):
+        if "kind: NetworkPolicy" in old.read_text() and old.name != "both.yaml":
+            old.unlink()
+    asked = ("--semantics", "calico", "--manifests", k8s)
+    denied = cli("policy", "explain", "shop/api", "shop/db", "5433", *asked)
+    assert (denied.code, denied.err) == (1, "")
+    text = " ".join(denied.out.split())
+    assert "networkpolicy.projectcalico.org/shop/db spec.ingress[0] (default tier) denies it (k8s/both.yaml:8)" in text
+    allowed = cli("policy", "explain", "shop/api", "shop/db", "5432", *asked)
+    text = " ".join(allowed.out.split())
+    assert "networkpolicy/shop/db spec.ingress[0] (default tier) allows it (k8s/both.yaml:20)" in text
+    passed = " ".join(cli("policy", "explain", "bank/web", "shop/db", "5432", *asked).out.split())
+    assert "networkpolicy.projectcalico.org/shop/db spec.ingress[1] (default tier) leaves it to the next tier" in passed
