@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from eksnetpol.model.kubernetes import Namespace, Node, Pod, ServiceAccount
 from eksnetpol.policy.world import World
+from tests.policy.oracle.strategies import decoded
 
 Json = dict[str, Any]
 VERDICTS = Path(__file__).parent.parent / "data" / "verdicts"
@@ -36,10 +35,10 @@ def world(cluster: Mapping[str, Any], addresses: Mapping[str, str]) -> World:
         for name, address in addresses.items()
     ]
     return World(
-        pods=msgspec.convert(pods, tuple[Pod, ...]),
-        namespaces=msgspec.convert(spaces, tuple[Namespace, ...]),
-        service_accounts=msgspec.convert(accounts, tuple[ServiceAccount, ...]),
-        nodes=msgspec.convert(nodes, tuple[Node, ...]),
+        pods=decoded(pods, Pod),
+        namespaces=decoded(spaces, Namespace),
+        service_accounts=decoded(accounts, ServiceAccount),
+        nodes=decoded(nodes, Node),
         services=(),
         network_policies=(),
         application_policies=(),

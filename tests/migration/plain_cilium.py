@@ -117,9 +117,7 @@ class Cilium:
         is_host = direction == "ingress" and ("reserved", "host") in far.labels
         return is_host or allows or not isolated
 
-    def matches(
-        self, rule: Json, direction: str, space: str, far: End, destination: End, protocol: str, port: int
-    ) -> bool:
+    def matches(self, rule: Json, direction: str, space: str, far: End, destination: End, protocol: str, port: int) -> bool:
         """Say whether a rule means a connection. One without anything means none."""
         if "everything" in rule:
             return True

@@ -1,0 +1,131 @@
+"""A random cluster with another engine's policies: read, asked, translated, and laid beside the plain semantics of that engine.
+
+`readers` says where reader and engine over stacks answer otherwise than the plain source; `promise` says where the promise of a
+translation is broken: something flows afterwards that did not and no verdict says so, or does not that did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from eksnetpol.engines.calico.read import read as read_calico
+from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.policy.answers import Addresses, Engine, Party, Pods
+from eksnetpol.policy.profile import Profile, Semantics
+from eksnetpol.policy.stacks.engine import engine_for
+from eksnetpol.policy.stacks.rules import Stack
+from eksnetpol.policy.world import World
+from eksnetpol.translation import Options, Translation, Verdict, translate
+from eksnetpol.translation.comparing import after
+from tests.migration import plain_calico, random_calico
+from tests.migration.clusters import world
+from tests.policy.oracle.plain import Packet, Place
+from tests.policy.oracle.strategies import decoded
+from tests.policy.oracle.vpc_cni import VpcCni
+
+Json = dict[str, Any]
+PROFILE = Profile(family="ipv4")
+WORSE = {Verdict.STRICTER, Verdict.NONE, Verdict.LOOSER}
+Before = Callable[[str, str, str, int], bool]
+
+
+@dataclass
+class Cluster:
+    """One cluster with an engine's objects, and that engine's plain semantics: source, destination, protocol, number."""
+
+    cluster: Json
+    objects: list[Json]
+    nodes: dict[str, str]
+    outside: tuple[str, ...]
+    packets: tuple[tuple[str, int], ...]
+    before: Before
+    reader: Callable[[list[Json], World], Stack]
+
+    @cached_property
+    def world(self) -> World:
+        """The cluster as the product sees it, with its NetworkPolicies."""
+        standard = [o for o in self.objects if o["apiVersion"] == "networking.k8s.io/v1"]
+        return replace(world(self.cluster, self.nodes), network_policies=decoded(standard, NetworkPolicy))
+
+    @cached_property
+    def stack(self) -> Stack:
+        """What the reader makes of it."""
+        return self.reader([o for o in self.objects if o["apiVersion"] != "networking.k8s.io/v1"], self.world)
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Return all pairs of addresses to ask about."""
+        pods = [p["ip"] for p in self.cluster["pods"]]
+        for one, other in product([*pods, *self.outside], repeat=2):
+            if one != other and (one in pods or other in pods):
+                yield one, other
+
+    def party(self, engine: Engine, address: str) -> Party:
+        """Return who has an address, as an engine knows them."""
+        for pod in self.world.pods:
+            if pod.status.pod_ip == address:
+                index = engine.atlas.class_of[pod.namespace, pod.name]
+                return Pods(1 << index, f"{pod.namespace}/{pod.name}", (pod,))
+        return Addresses(f"{address}/32", address)
+
+    def readers(self) -> list[str]:
+        """Return where the product's reading of the source differs from the plain one."""
+        stack = self.stack
+        found = [f"{one.ref} is not taken: {one.place} {one.why}" for one in (*stack.refused, *stack.unread)]
+        engine = engine_for(self.world, replace(PROFILE, semantics=Semantics.KUBERNETES), stack)
+        for source, destination in self.pairs():
+            parties = [self.party(engine, a) for a in (source, destination)]
+            answer = engine.connections(parties[0], parties[1])
+            for protocol, number in self.packets:
+                mine = (answer.every.allows(protocol, number), answer.some.allows(protocol, number))
+                theirs = self.before(source, destination, protocol, number)
+                if mine != (theirs, theirs):
+                    found.append(f"{source} -> {destination} {protocol} {number}: read {mine}, plain {theirs}")
+        return found
+
+    def translated(self) -> Translation:
+        """Return what the translator makes of it."""
+        return translate(self.stack, self.world, Options(profile=PROFILE, vpc=("10.0.0.0/16",)))
+
+    def promise(self) -> list[str]:
+        """Return where the translation says nothing of a difference between before and after."""
+        made = self.translated()
+        verdicts = {j.verdict for j in made.judged}
+        later = VpcCni(after(self.world, made.outputs), PROFILE)
+        places = {place.address: place for place in later.cluster.pods()}
+        found: list[str] = []
+        for source, destination in self.pairs():
+            ends = [places.get(a) or Place(a) for a in (source, destination)]
+            for protocol, number in self.packets:
+                was = self.before(source, destination, protocol, number)
+                now = later.flows(ends[0], ends[1], Packet(protocol, number))
+                title = f"{source} -> {destination} {protocol} {number}"
+                if now is not was and now is None:
+                    found.append(f"{title}: by chance afterwards")
+                elif now and not was and Verdict.LOOSER not in verdicts:
+                    found.append(f"{title}: flows afterwards, and no verdict says LOOSER: {sorted(verdicts)}")
+                elif was and not now and not verdicts & WORSE:
+                    found.append(f"{title}: flows no longer, and no verdict says so: {sorted(verdicts)}")
+        return found
+
+
+def calico(number: int) -> Cluster:
+    """Return the cluster with Calico's policies that follows from *number*."""
+    maker = random_calico.Calico(number)
+    cluster, objects = maker.cluster(), maker.objects()
+    plain = plain_calico.Calico(cluster, objects)
+
+    def before(source: str, destination: str, protocol: str, number: int) -> bool:
+        icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
+        return False not in plain.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
+
+    def reader(own: list[Json], mine: World) -> Stack:
+        return read_calico(own, mine.network_policies, mine)
+
+    return Cluster(cluster, objects, random_calico.NODES, random_calico.OUTSIDE, random_calico.PACKETS, before, reader)
+
+
+MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico}
