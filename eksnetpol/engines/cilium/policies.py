@@ -78,22 +78,17 @@ _AUTHENTICATION = ("authentication",)
 
 
 def _rules(rule: Rule, direction: Direction, does: Does, place: str, peers: Peers, *, with_init: bool) -> Iterator[StackRule]:
-    """Yield what one rule means: nothing where it names neither peers nor ports, which still isolates."""
+    """Yield what one rule means. One that names neither peers nor ports means nobody, and isolates all the same."""
     whom = peers.of(rule, place, with_init=with_init)
     said = ports.spoken(rule, direction, peers.identities.settings, place)
     further = _authentication(rule, place)
-    if said is None:
-        if whom is None:
-            return
-        said = ports.ALL
-    peer = EVERYBODY if whom is None else whom
-    if peer == NOBODY:
-        return
-    for one in _together(said):
+    if whom is None and said is not None:
+        whom = EVERYBODY
+    for one in _together(ports.ALL if said is None else said or ports.NONE):
         yield StackRule(
             direction,
             does,
-            peer=peer,
+            peer=NOBODY if whom is None else whom,
             connections=one.connections,
             names=one.names,
             judged_further=(*one.judged_further, *further),

@@ -158,14 +158,14 @@ def _kinds(rules: L7Rules, direction: Direction, settings: Settings, place: str)
     if rules.dns is not UNSET and rules.dns and direction is Direction.INGRESS:
         raise by_parser("rules for DNS are not taken on ingress", f"{place}.dns")
     words = {"http": "HTTP requests", "kafka": "Kafka requests", "dns": "the names that are asked of DNS"}
-    kinds = [words.get(n, f"requests of {rules.l7proto}") for n in written if getattr(rules, n)]
+    kinds = [words.get(name, f"requests of {rules.l7proto}") for name in written if getattr(rules, name)]
     if kinds and not settings.l7_proxy:
         raise by_parser("the proxy for such rules is switched off (enable-l7-proxy)", place)
     return kinds
 
 
 def _check_beyond(rules: L7Rules | UnsetType, protocol: str, port: Port, low: int | None, place: str) -> None:
-    if rules is UNSET or not any(getattr(rules, name) for name in _KINDS):
+    if rules is UNSET or not (rules.http or rules.kafka or rules.dns or rules.l7):
         return
     if low == 0:
         raise by_parser("rules cannot be for port 0", place)
@@ -178,3 +178,6 @@ def _check_beyond(rules: L7Rules | UnsetType, protocol: str, port: Port, low: in
 
 ALL: tuple[Spoken, ...] = (Spoken(EVERYTHING),)
 """Any connection."""
+
+NONE: tuple[Spoken, ...] = (Spoken(NOTHING),)
+"""No connection."""

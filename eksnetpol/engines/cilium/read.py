@@ -140,7 +140,7 @@ class _Reading:
             for number, text in enumerate(texts):
                 network = parse_cidr(text)
                 if network is None:
-                    raise by_parser(f"{text!r} is no CIDR", f"spec.externalCIDRs[{number}]")
+                    raise UnclearError(f"{text!r} is no CIDR", f"spec.externalCIDRs[{number}]")
                 networks.add(network)
             blocks[ref.name] = frozenset(networks)
             labels[ref.name] = _labels(one)
@@ -217,9 +217,14 @@ _ALWAYS = StackPolicy(CONFIG, PODS, frozenset(Direction), ())
 def _ref(one: Json) -> Subject:
     metadata = one.get("metadata")
     named = metadata if isinstance(metadata, dict) else {}
-    return Subject(str(one.get("kind", "")), str(named.get("name", "")), str(named.get("namespace") or ""))
+    kind, namespace = str(one.get("kind", "")), str(named.get("namespace") or "")
+    if kind == POLICY:
+        namespace = namespace or "default"
+    elif kind in _VERSIONS:
+        namespace = ""
+    return Subject(kind, str(named.get("name", "")), namespace)
 
 
 def _labels(one: Json) -> dict[str, str]:
     labels = one["metadata"].get("labels")
-    return dict(labels) if isinstance(labels, dict) else {}
+    return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
