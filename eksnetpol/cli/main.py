@@ -23,6 +23,7 @@ COMMANDS = {
     "status": (f"{_HERE}.status", "Say what is on: the two switches, every node, every version."),
     "render": (f"{_HERE}.render", "Write a change for the owner of the VPC CNI, instead of making it."),
     "policy": (f"{_HERE}.policy", "Say what network policies let through, exactly."),
+    "migrate": (f"{_HERE}.migrate", "Leave another policy engine for the VPC CNI's own."),
     "snapshot": (f"{_HERE}.snapshot", "Save one look at a cluster, show it, or make it fit to share."),
     "checks": (f"{_HERE}.checks", "List the checks, or explain one."),
     "permissions": (f"{_HERE}.permissions", "Show or check the least permissions a command needs."),

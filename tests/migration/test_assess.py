@@ -10,14 +10,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from eksnetpol.gateways import snapshot_file
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.eks import Cluster, Toggle
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, Unread, Why
 from eksnetpol.reporting import assessments
 from eksnetpol.translation.assessment import Assessment, Outlook, assess
 from tests import builders
-from tests.cli.conftest import Ended
 from tests.engines.test_recognition import documents
 
 Golden = Callable[[str, str], None]
@@ -37,7 +35,7 @@ def looked(*manifests: str, **sections: Any) -> ClusterSnapshot:
     """A look at a cluster in which the objects of *manifests* are."""
     found: dict[str, list[Any]] = {"DaemonSet": [], "Deployment": [], "ConfigMap": [], "Installation": []}
     for document in documents(*manifests):
-        found[document["kind"]].append(document)
+        found.setdefault(document["kind"], []).append(document)
     own = {
         "daemonsets": Seen(tuple(replace(msgspec.convert(d, k8s.Workload), kind="DaemonSet") for d in found["DaemonSet"])),
         "deployments": Seen(tuple(replace(msgspec.convert(d, k8s.Workload), kind="Deployment") for d in found["Deployment"])),
@@ -132,7 +130,7 @@ def test_an_api_that_does_not_answer_makes_the_answer_unknown() -> None:
     broken = msgspec.convert(
         {
             "metadata": {"name": "v3.projectcalico.org"},
-            "spec": {"group": "projectcalico.org", "version": "v3", "service": {"name": "calico-api", "namespace": "calico-system"}},
+            "spec": {"group": "projectcalico.org", "version": "v3", "service": {"name": "api", "namespace": "calico-system"}},
             "status": {"conditions": [{"type": "Available", "status": "False", "message": "no endpoints"}]},
         },
         k8s.ApiService,
@@ -155,11 +153,3 @@ def test_what_people_and_programs_see(golden: Golden) -> None:
     golden("migration/assess.md", assessments.render(found, "markdown", 100))
     told = json.loads(assessments.render(found, "json", 100))
     assert (told["kind"], told["outlook"], told["exitCode"]) == ("MigrationAssessment", "needs waivers", 0)
-
-
-def test_the_command(cli: Callable[..., Ended], tmp_path: Any) -> None:
-    snapshot_file.save(looked("calico/calico-vxlan.yaml"), tmp_path / "shop.json")
-    ended = cli("migrate", "assess", "--snapshot", str(tmp_path / "shop.json"))
-    assert ended.code == 1
-    assert ended.out.startswith("REFUSED: shop is not to be moved as it is.")
-    assert cli("migrate", "assess", "--snapshot", "nothing.json").code == 2

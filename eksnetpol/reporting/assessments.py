@@ -1,0 +1,135 @@
+"""An assessment as people and programs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from eksnetpol.facts.engine_details import Details
+from eksnetpol.model.plan import FORMAT
+from eksnetpol.reporting.escape import markdown as md
+from eksnetpol.reporting.policy_words import dumped, lines
+from eksnetpol.reporting.view import plural
+from eksnetpol.reporting.yaml import dumped as dumped_yaml
+from eksnetpol.translation.assessment import Assessment, Outlook
+
+_SENTENCES = {
+    Outlook.MOVABLE: "can be moved to the VPC CNI's own network policy",
+    Outlook.WAIVERS: "can be moved once what goes with the engine is waived by name",
+    Outlook.REFUSED: "is not to be moved as it is",
+    Outlook.NOTHING: "has no other policy engine",
+    Outlook.UNKNOWN: "could not be assessed",
+}
+
+
+def render(found: Assessment, form: str, width: int, *, color: bool = False) -> str:
+    """Return *found* as text, markdown, json or yaml."""
+    match form:
+        case "json":
+            return dumped(document(found))
+        case "yaml":
+            return dumped_yaml(document(found))
+        case "markdown":
+            return _markdown(found)
+        case _:
+            return lines(_text(found), width, ascii_only=not color)
+
+
+def document(found: Assessment) -> dict[str, Any]:
+    """Return *found* as JSON has it."""
+    return {
+        "apiVersion": FORMAT,
+        "kind": "MigrationAssessment",
+        "target": msgspec.to_builtins(found.target),
+        "outlook": found.outlook.value,
+        "exitCode": found.exit_code,
+        "engines": [_engine(one) for one in found.engines],
+        "refusals": list(found.refusals),
+        "waivers": [{"name": name, "words": words} for name, words in found.waivers],
+        "nodesToReplace": [{"group": group, "nodes": nodes} for group, nodes in found.recycled],
+        "policies": [{"kind": kind, "count": count} for kind, count in found.policies],
+        "gaps": [{"section": gap.section, "reason": gap.reason} for gap in found.gaps],
+        "notes": list(found.notes),
+    }
+
+
+def _engine(one: Details) -> dict[str, Any]:
+    return {
+        "name": one.presence.name,
+        "title": one.presence.title,
+        "life": one.presence.life.value,
+        "mode": one.presence.mode.value,
+        "enforces": one.presence.enforces,
+        "dataPlane": one.data_plane,
+        "release": one.release,
+        "evidence": list(one.presence.evidence),
+        "features": [{"name": f.name, "words": f.words, "blocks": f.blocks} for f in one.features],
+        "kinds": [{"group": k.group, "plural": k.plural, "count": k.count} for k in one.kinds],
+        "definitions": one.definitions,
+        "namespaces": list(one.namespaces),
+        "webhooks": list(one.webhooks),
+        "apiServices": list(one.api_services),
+        "owners": list(one.owners),
+    }
+
+
+def headline(found: Assessment) -> str:
+    """Return the answer in one sentence."""
+    name = found.target.title if found.target.title != "manifests" else "the cluster of these files"
+    return f"{found.outlook.value.upper()}: {name} {_SENTENCES[found.outlook]}"
+
+
+def _engine_words(one: Details) -> Iterator[str]:
+    release = f" {one.release}" if one.release else ""
+    plane = f", {one.data_plane}" if one.data_plane else ""
+    yield f"{one.presence.title}{release}: {one.presence.life.value}, {one.presence.mode.value}{plane}"
+    yield from one.presence.evidence
+    owned = [plural(one.definitions, "definition")] if one.definitions else []
+    owned += [f"{k.count} {k.plural}.{k.group}" for k in one.kinds]
+    owned += [f"{what} {', '.join(names)}" for what, names in _owned(one) if names]
+    if owned:
+        yield f"its own: {'; '.join(owned)}"
+    if one.owners:
+        yield f"kept as it is by {', '.join(one.owners)}"
+
+
+def _owned(one: Details) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "namespaces", one.namespaces
+    yield "webhooks", one.webhooks
+    yield "APIServices", one.api_services
+
+
+def _lists(found: Assessment) -> Iterator[tuple[str, list[str]]]:
+    yield "Why not", list(found.refusals)
+    yield "What could not be read", [f"{gap.section}: {gap.reason}" for gap in found.gaps]
+    yield "What goes with the engine, to be waived by name", [f"{name}: {words}" for name, words in found.waivers]
+    yield "Policies", [f"{count} {kind}" for kind, count in found.policies if count]
+    yield "Nodes that keep the engine's rules until they are replaced", [f"{g}: {plural(n, 'node')}" for g, n in found.recycled]
+    yield "Notes", list(found.notes)
+
+
+def _text(found: Assessment) -> Iterator[tuple[int, str]]:
+    yield 0, f"{headline(found)}."
+    if found.engines:
+        yield from ((0, ""), (0, "Engines"))
+    for one in found.engines:
+        first, *rest = _engine_words(one)
+        yield 2, first
+        yield from ((4, line) for line in rest)
+    for title, words in _lists(found):
+        if words:
+            yield from ((0, ""), (0, title))
+            yield from ((2, line) for line in words)
+
+
+def _markdown(found: Assessment) -> str:
+    parts = [f"## {md(headline(found))}"]
+    for one in found.engines:
+        first, *rest = _engine_words(one)
+        parts += ["", f"### {md(first)}", "", *(f"- {md(line)}" for line in rest)]
+    for title, words in _lists(found):
+        if words:
+            parts += ["", f"### {md(title)}", "", *(f"- {md(line)}" for line in words)]
+    return "\n".join(parts) + "\n"

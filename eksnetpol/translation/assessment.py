@@ -1,0 +1,183 @@
+"""Can this cluster leave its policy engine for the VPC CNI, and what has to be seen to before? Looks, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from eksnetpol.engines.engine import Life, Mode
+from eksnetpol.facts.declare import Lookup, catalog
+from eksnetpol.facts.engine_details import Details
+from eksnetpol.facts.platform import NodeKinds
+from eksnetpol.model.eks import Cluster
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, Unread, Why
+
+NEEDED = ("daemonsets", "deployments", "crds", "foreign_kinds", "foreign_policies", "network_policies", "api_services", "nodes")
+"""Sections without which nothing found is no answer."""
+
+_REFUSED_ENGINES = {
+    "weave": "Weave Net connects the pods as well",
+    "others": "how it is left is not known here",
+}
+
+
+class Outlook(StrEnum):
+    """*movable*: this tool can move the cluster; *waivers*: it can where what goes is named; *refused*: it must not as it is;
+    *nothing*: no other engine is there; *unknown*: something decisive could not be read.
+    """
+
+    MOVABLE = "movable"
+    WAIVERS = "needs waivers"
+    REFUSED = "refused"
+    NOTHING = "nothing to migrate"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A section that could not be read, and why."""
+
+    section: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What was found. ``refusals`` are reasons not to move; ``waivers`` names of what goes, with words; ``nodes`` by group.
+
+    ``recycled`` are node groups whose nodes keep the engine's rules until they are replaced, with how many nodes.
+    """
+
+    target: Target
+    source: SourceKind
+    outlook: Outlook
+    engines: tuple[Details, ...]
+    refusals: tuple[str, ...]
+    waivers: tuple[tuple[str, str], ...]
+    recycled: tuple[tuple[str, int], ...]
+    policies: tuple[tuple[str, int], ...]
+    gaps: tuple[Gap, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 where it could not be determined, 1 where the cluster must not be moved as it is, else 0."""
+        return {Outlook.UNKNOWN: 3, Outlook.REFUSED: 1}.get(self.outlook, 0)
+
+
+def assess(snapshot: ClusterSnapshot) -> Assessment:
+    """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement."""
+    catalog()
+    facts = Lookup(snapshot)
+    gaps = tuple(_gaps(snapshot))
+    engines: tuple[Details, ...] = _value(facts.get("engine_details"), ())
+    live = [d for d in engines if d.presence.life is not Life.RESIDUE]
+    refusals = tuple(_refusals(live, _value(facts.get("cluster"), None), _value(facts.get("node_kinds"), None)))
+    waivers = tuple((f.name, f.words) for d in live for f in d.features if not f.blocks)
+    return Assessment(
+        target=snapshot.target,
+        source=snapshot.source,
+        outlook=_outlook(live, refusals, waivers, gaps, snapshot.source),
+        engines=engines,
+        refusals=refusals,
+        waivers=waivers,
+        recycled=tuple(_recycled(live, _value(facts.get("node_kinds"), None))),
+        policies=tuple(_policies(snapshot)),
+        gaps=gaps,
+        notes=tuple(_notes(engines, live)),
+    )
+
+
+def _value(section: Seen[Any] | Unread, otherwise: Any) -> Any:
+    return section.value if isinstance(section, Seen) else otherwise
+
+
+def _gaps(snapshot: ClusterSnapshot) -> Iterator[Gap]:
+    kinds = snapshot.foreign_kinds
+    for name in NEEDED:
+        section = getattr(snapshot, name)
+        if name == "foreign_policies" and isinstance(kinds, Seen) and not any(kind.count for kind in kinds.value):
+            continue
+        if isinstance(section, Unread) and section.why is not Why.NOT_IN_FILES:
+            yield Gap(name, section.reason)
+    services = snapshot.api_services
+    for api in services.value if isinstance(services, Seen) else ():
+        broken = next((c for c in api.status.conditions if c.type == "Available" and c.status == "False"), None)
+        if broken is not None and api.spec.group.endswith(("projectcalico.org", "antrea.io", "cilium.io")):
+            yield Gap(f"apiservice/{api.metadata.name}", f"it does not answer: {broken.message or broken.reason}")
+
+
+def _refusals(live: list[Details], cluster: Cluster | None, nodes: NodeKinds | None) -> Iterator[str]:
+    enforcing = [d for d in live if d.presence.enforces]
+    if len(enforcing) > 1:
+        titles = " and ".join(d.presence.title for d in enforcing)
+        yield f"{titles} enforce at once, and which rules hold is theirs to say: leave one first"
+    for one in live:
+        title = one.presence.title
+        if one.presence.mode is Mode.FULL_CNI or one.presence.name == "weave":
+            yield f"{title} connects the pods as well: leaving it means new nodes and pods, which is no change of policy engine"
+        elif one.presence.mode is Mode.UNKNOWN and one.presence.name in {"calico", "cilium", "antrea"}:
+            yield f"whether {title} connects the pods as well is not known: its settings were not found"
+        elif one.presence.name in _REFUSED_ENGINES:
+            yield f"{title}: {_REFUSED_ENGINES[one.presence.name]}"
+        yield from (f"{title}: {feature.words}" for feature in one.features if feature.blocks)
+    if live and nodes is not None and nodes.hybrid:
+        yield f"{_counted(len(nodes.hybrid), 'hybrid node')}: they need Cilium or Calico, so neither may leave the cluster"
+    if live and nodes is not None and nodes.windows:
+        yield f"{_counted(len(nodes.windows), 'Windows node')}: the VPC CNI polices no Windows pods, which would be open"
+    if live and cluster is not None and cluster.has_auto_mode and nodes is not None and not nodes.linux_ec2:
+        yield "all nodes are of EKS Auto Mode, which polices by itself and supports no other engine"
+
+
+def _outlook(
+    live: list[Details], refusals: tuple[str, ...], waivers: tuple[Any, ...], gaps: tuple[Gap, ...], source: SourceKind
+) -> Outlook:
+    if refusals:
+        return Outlook.REFUSED
+    if gaps:
+        return Outlook.UNKNOWN
+    if not live:
+        # Files hold what they hold: that an engine is not in them shows nothing about a cluster.
+        return Outlook.UNKNOWN if source is SourceKind.MANIFESTS else Outlook.NOTHING
+    return Outlook.WAIVERS if waivers else Outlook.MOVABLE
+
+
+def _recycled(live: list[Details], nodes: NodeKinds | None) -> Iterator[tuple[str, int]]:
+    """Yield groups of nodes that keep rules in their kernels after the engine is gone: those it ran on."""
+    if not live or nodes is None:
+        return
+    groups: dict[str, int] = {}
+    for node in nodes.linux_ec2:
+        labels = node.metadata.labels
+        name = labels.get("eks.amazonaws.com/nodegroup") or labels.get("karpenter.sh/nodepool") or "self-managed"
+        groups[name] = groups.get(name, 0) + 1
+    yield from sorted(groups.items())
+
+
+def _policies(snapshot: ClusterSnapshot) -> Iterator[tuple[str, int]]:
+    if isinstance(snapshot.network_policies, Seen):
+        yield "NetworkPolicy", len(snapshot.network_policies.value)
+    foreign = snapshot.foreign_policies
+    kinds: dict[str, int] = {}
+    for policy in foreign.value if isinstance(foreign, Seen) else ():
+        name = f"{policy.kind} ({policy.api_version.partition('/')[0]})"
+        kinds[name] = kinds.get(name, 0) + 1
+    yield from sorted(kinds.items())
+
+
+def _notes(engines: Iterable[Details], live: list[Details]) -> Iterator[str]:
+    for one in engines:
+        if one.presence.life is Life.RESIDUE:
+            yield f"{one.presence.title} is gone but for {', '.join(one.presence.evidence)}: nobody acts on them"
+        yield from (f"{one.presence.title}: its settings were not all read: {reason}" for reason in one.unread)
+    for one in live:
+        if not one.presence.enforces:
+            yield f"{one.presence.title} is there and enforces nothing today: what its policies say would begin to hold"
+        for owner in one.owners:
+            yield f"{owner} keeps {one.presence.title} as it is: it has to let go of it first"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
