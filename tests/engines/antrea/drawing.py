@@ -30,7 +30,12 @@ def drawn(number: int) -> Drawn:
     case = draw(number, upstream=False)
     chance = random.Random(number)  # noqa: S311 - nothing depends on nobody guessing it
     pods = [{**p, "spec": {**p["spec"], "serviceAccountName": chance.choice(("", "web"))}} for p in case.objects["pods"]]
-    case = replace(case, objects={**case.objects, "pods": pods, "network_policies": case.objects["network_policies"][:2]})
+    nodes = [
+        {**n, "status": {"addresses": [{"address": address}]}}
+        for n, address in zip(case.objects["nodes"], case.family.nodes, strict=True)
+    ]
+    few = case.objects["network_policies"][:2]
+    case = replace(case, objects={**case.objects, "pods": pods, "nodes": nodes, "network_policies": few})
     world = replace(case.world, application_policies=(), cluster_policies=())
     return Drawn(case, world, tuple(_Antrea(chance, case).objects()), (*case.packets, Packet("OTHER", 2)))
 
