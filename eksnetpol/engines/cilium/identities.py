@@ -11,9 +11,11 @@ from collections.abc import Mapping
 
 from eksnetpol.engines.cilium.faults import UnclearError
 from eksnetpol.engines.cilium.settings import Settings
-from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of
+from eksnetpol.engines.kubernetes_policies import PODS
 from eksnetpol.policy.addresses import parse_cidr
+from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import (
+    EVERYBODY,
     NOBODY,
     EndKind,
     Formula,
@@ -49,7 +51,7 @@ _UNCLEAR_SOURCES = {"cidr", "cidrgroup", "fqdn", "gen", "node", "unspec", "direc
 
 OUTSIDE = Is(frozenset({EndKind.OUTSIDE}))
 NODES = Is(frozenset({EndKind.NODE, EndKind.HOST_POD}))
-REMOTE_NODES: Formula = all_of((NODES, Not(OnNode())))
+REMOTE_NODES: Formula = conjunction(NODES, Not(OnNode()))
 _OWN: Mapping[str, EndKind] = {
     "init": EndKind.INIT,
     "health": EndKind.HEALTH,
@@ -85,11 +87,11 @@ class Identities:
         """Return whom an entity means; None for one that Cilium does not have."""
         match name:
             case "all":
-                return all_of(())
+                return EVERYBODY
             case "none":
                 return NOBODY
             case "cluster":
-                return any_of((IN_CLUSTER, self._api_server()))
+                return disjunction(IN_CLUSTER, self._api_server())
             case _:
                 return self._reserved(name)
 
@@ -106,7 +108,7 @@ class Identities:
             reserved = self._reserved(key)
             if reserved is not None and (values is None or "" in values):
                 found.append(reserved)
-        return any_of(f for f in found if f != NOBODY)
+        return disjunction(*found)
 
     def own_cluster(self) -> Formula | None:
         """Return what is asked of peers of policies that name no cluster; None for nothing."""
@@ -117,7 +119,7 @@ class Identities:
             case False:
                 return None
             case None:
-                return any_of((wanted, Unknowable("whether this version of Cilium keeps peers to the own cluster")))
+                return disjunction(wanted, Unknowable("whether this version of Cilium keeps peers to the own cluster"))
 
     def _reserved(self, name: str) -> Formula | None:
         match name:
@@ -134,14 +136,14 @@ class Identities:
 
     def _api_server(self) -> Formula:
         if self.settings.api_servers is None:
-            return all_of((OUTSIDE, Unknowable("the addresses of the API server")))
+            return conjunction(OUTSIDE, Unknowable("the addresses of the API server"))
         networks = (parse_cidr(text) for text in self.settings.api_servers)
         return Within(frozenset(n for n in networks if n is not None))
 
     def _of_pods(self, key: str, values: frozenset[str] | None) -> Formula:
         if key in {NAMESPACE_KEY, _ACCOUNT_KEY}:
             scope = Scope.NAMESPACE if key == NAMESPACE_KEY else Scope.ACCOUNT
-            return PODS if values is None else all_of((PODS, Named(scope, values)))
+            return PODS if values is None else conjunction(PODS, Named(scope, values))
         if key == CLUSTER_KEY:
             return PODS if values is None or self.settings.cluster in values else NOBODY
         scope = Scope.POD
@@ -150,4 +152,4 @@ class Identities:
         elif not counts(key):
             return NOBODY
         asked = Label(scope, key, Test.EXISTS) if values is None else Label(scope, key, Test.IN, values)
-        return all_of((PODS, asked))
+        return conjunction(PODS, asked)

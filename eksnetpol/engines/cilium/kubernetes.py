@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.engines.cilium.peers import Peers
-from eksnetpol.engines.kubernetes_policies import NETWORK_POLICY, all_of, any_of, in_namespace, ports_of
+from eksnetpol.engines.kubernetes_policies import NETWORK_POLICY, in_namespace, ports_of
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.policies import EgressRule, IngressRule, NetworkPolicy, PolicyPeer
 from eksnetpol.policy.addresses import parse_cidr
 from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import EVERYBODY, NOBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, PortName, StackPolicy, StackRule
 
@@ -33,9 +34,8 @@ def stack_policy(policy: NetworkPolicy, peers: Peers) -> StackPolicy:
         (Direction.EGRESS, policy.spec.egress),
     )
     rules = (rule for direction, some in written for rule in _rules(direction, some, peers))
-    subject = all_of(
-        (in_namespace(policy.namespace), *peers.selectors.of_kubernetes(policy.spec.pod_selector, "spec.podSelector"))
-    )
+    selected = peers.selectors.of_kubernetes(policy.spec.pod_selector, "spec.podSelector")
+    subject = conjunction(in_namespace(policy.namespace), *selected)
     ref = Subject(NETWORK_POLICY, policy.name, policy.namespace)
     return StackPolicy(ref, subject, frozenset(isolates), tuple(rules), policy.metadata.labels)
 
@@ -43,7 +43,7 @@ def stack_policy(policy: NetworkPolicy, peers: Peers) -> StackPolicy:
 def _rules(direction: Direction, written: Iterable[IngressRule | EgressRule], peers: Peers) -> Iterator[StackRule]:
     for number, rule in enumerate(written):
         place = f"spec.{direction.lower()}[{number}]"
-        peer = any_of([_peer(p, peers, place) for p in rule.peers]) if rule.peers else EVERYBODY
+        peer = disjunction(*(_peer(p, peers, place) for p in rule.peers)) if rule.peers else EVERYBODY
         connections, names = ports_of(rule.ports)
         names = tuple(PortName(name.name.lower(), name.protocol) for name in names)
         yield StackRule(direction, Does.ALLOW, peer=peer, connections=connections, names=names, place=place)

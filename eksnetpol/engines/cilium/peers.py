@@ -13,9 +13,10 @@ from eksnetpol.engines.cilium.faults import UnclearError, by_parser, by_schema
 from eksnetpol.engines.cilium.identities import KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, Identities
 from eksnetpol.engines.cilium.selectors import Selectors, asked
 from eksnetpol.engines.cilium.shapes import CidrRule, Fqdn, Group, Rule, Selector, ServicePeer
-from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of
+from eksnetpol.engines.kubernetes_policies import PODS
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.policy.addresses import Network, parse_cidr
+from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Is, Named, Not, Scope, Unknowable, Within
 from eksnetpol.policy.world import World
 
@@ -74,7 +75,7 @@ class Peers:
             "Groups": self._group,
             "Nodes": self._nodes,
         }
-        return any_of([each[what](value, f"{place}[{number}]") for number, value in enumerate(values)])
+        return disjunction(*(each[what](value, f"{place}[{number}]") for number, value in enumerate(values)))
 
     # --- entities and blocks ------------------------------------------------------------------------------------------
 
@@ -99,8 +100,8 @@ class Peers:
         whose = Is(OUTSIDE.kinds | NODES.kinds) if self.identities.settings.cidrs_match_nodes else OUTSIDE
         if not networks:
             return NOBODY
-        inside = all_of((whose, Within(networks)))
-        return all_of((inside, Not(Within(without)))) if without else inside
+        inside = conjunction(whose, Within(networks))
+        return conjunction(inside, Not(Within(without))) if without else inside
 
     def _cidr_rule(self, rule: CidrRule, place: str) -> Formula:
         by_selector = rule.cidr_group_selector is not UNSET
@@ -113,7 +114,7 @@ class Peers:
             return self.block(self.groups.blocks.get(rule.cidr_group_ref, frozenset()), holes)
         assert rule.cidr_group_selector is not UNSET  # noqa: S101 - one of the three is there
         found = self._by_groups(rule.cidr_group_selector, f"{place}.cidrGroupSelector")
-        return all_of((found, Not(self.block(holes)))) if holes else found
+        return conjunction(found, Not(self.block(holes))) if holes else found
 
     def _holes(self, rule: CidrRule, place: str) -> frozenset[Network]:
         texts = [] if rule.except_ is UNSET else rule.except_
@@ -136,7 +137,7 @@ class Peers:
             ]
             has = self.block(self.groups.within(names))
             parts.append(has if one.wanted else Not(has))
-        return all_of(parts)
+        return conjunction(*parts)
 
     # --- what is looked up --------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class Peers:
         found: list[Formula] = []
         for number, peer in enumerate(peers):
             found += (self._behind(service) for service in self._named(peer, f"{place}[{number}]"))
-        return any_of(found) if found else None
+        return disjunction(*found) if found else None
 
     def _named(self, peer: ServicePeer, place: str) -> Iterator[Service]:
         if peer.k8s_service is not UNSET:
@@ -161,16 +162,16 @@ class Peers:
 
     def _behind(self, service: Service) -> Formula:
         if not service.spec.selector:
-            return all_of((OUTSIDE, Unknowable(f"the endpoints of Service {service.namespace}/{service.name}")))
+            return conjunction(OUTSIDE, Unknowable(f"the endpoints of Service {service.namespace}/{service.name}"))
         labels = (
             self.identities.has(KUBERNETES, key, frozenset({value}), "") for key, value in sorted(service.spec.selector.items())
         )
-        return all_of((PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels))
+        return conjunction(PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels)
 
     def _name(self, name: Fqdn, place: str) -> Formula:
         if bool(name.match_name) is bool(name.match_pattern):
             raise UnclearError("one of matchName and matchPattern must be there", place)
-        return all_of((OUTSIDE, Unknowable(f"the addresses of {name.match_name or name.match_pattern}")))
+        return conjunction(OUTSIDE, Unknowable(f"the addresses of {name.match_name or name.match_pattern}"))
 
     def _group(self, group: Group, place: str) -> Formula:
         if group.aws is UNSET:
@@ -179,13 +180,13 @@ class Peers:
         named = [name for names in (aws.security_groups_ids, aws.security_groups_names) if names is not UNSET for name in names]
         labels = {} if aws.labels is UNSET else aws.labels
         words = ", ".join([*named, *(f"{k}={v}" for k, v in sorted(labels.items()))])
-        return all_of((OUTSIDE, Unknowable(f"the addresses with the security groups {words}")))
+        return conjunction(OUTSIDE, Unknowable(f"the addresses with the security groups {words}"))
 
     def _nodes(self, selector: Selector, place: str) -> Formula:
         if not self.identities.settings.node_selectors:
             raise by_parser("fromNodes and toNodes need enable-node-selector-labels", place)
         asked(selector, place)
-        return all_of((REMOTE_NODES, Unknowable("which nodes have the labels that fromNodes and toNodes ask for")))
+        return conjunction(REMOTE_NODES, Unknowable("which nodes have the labels that fromNodes and toNodes ask for"))
 
 
 def _lists(rule: Rule) -> Iterator[tuple[str, Any]]:

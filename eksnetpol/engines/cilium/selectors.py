@@ -19,8 +19,9 @@ from eksnetpol.engines.cilium.identities import (
     split,
 )
 from eksnetpol.engines.cilium.shapes import Selector
-from eksnetpol.engines.kubernetes_policies import PODS, all_of
+from eksnetpol.engines.kubernetes_policies import PODS
 from eksnetpol.model.selectors import LabelSelector, Operator
+from eksnetpol.policy.stacks.algebra import conjunction
 from eksnetpol.policy.stacks.formulas import Formula, Not, Scope
 from eksnetpol.policy.stacks.formulas import Named as NamedAs
 from eksnetpol.policy.validation_words import label_key_fault, label_value_fault
@@ -100,7 +101,7 @@ class Selectors:
         with_init = any(a.source == RESERVED and a.key == _INIT for a in wanted)
         if self.namespace:
             wanted = tuple(a for a in wanted if not (a.is_match and (a.source, a.key) == (KUBERNETES, NAMESPACE_KEY)))
-        return all_of((PODS, *self._own_namespace(), *map(self._formula, wanted))), with_init
+        return conjunction(PODS, *self._own_namespace(), *map(self._formula, wanted)), with_init
 
     def peer(self, selector: Selector, place: str, *, with_init: bool) -> Formula:
         """Return whom *selector* means as a peer: of the own namespace and cluster, where it names no other.
@@ -110,7 +111,7 @@ class Selectors:
         wanted = asked(selector, place)
         parts = list(map(self._formula, wanted))
         if any(a.source == RESERVED for a in wanted):
-            return all_of(parts)
+            return conjunction(*parts)
         if not any(a.is_about(NAMESPACE_KEY) for a in wanted):
             by_label = any(a.source in {ANY, KUBERNETES} and a.key.startswith(NAMESPACE_LABELS) for a in wanted)
             if self.namespace and not by_label:
@@ -119,7 +120,7 @@ class Selectors:
                 parts.append(PODS)
         if not any(a.is_about(CLUSTER_KEY) for a in wanted):
             parts += self.own_cluster()
-        return all_of(dict.fromkeys(parts))
+        return conjunction(*parts)
 
     def kubernetes(self, namespaces: LabelSelector | None, pods: LabelSelector | None, place: str) -> Formula:
         """Return whom selectors of a NetworkPolicy's peer mean: without any for namespaces, pods of the own one."""
@@ -132,7 +133,7 @@ class Selectors:
             parts += self.of_kubernetes(namespaces, place, prefix=NAMESPACE_LABELS)
         parts += self.of_kubernetes(pods or LabelSelector(), place)
         parts += self.own_cluster()
-        return all_of(dict.fromkeys(parts))
+        return conjunction(*parts)
 
     def of_kubernetes(self, selector: LabelSelector, place: str, prefix: str = "") -> Iterator[Formula]:
         """Yield what a selector of a NetworkPolicy asks: labels of Kubernetes, as far as they are part of an identity."""
