@@ -42,9 +42,9 @@ def reach(engine: Engine, source: str, destination: str, port: str | int | None 
 def suggestions(engine: Engine, reply: Reply) -> tuple[Suggestion, ...]:
     """Return the smallest policies that would allow what *reply* denies; none where it allows it, or asks for no single port.
 
-    None either under the semantics of an engine whose own policies may deny what a NetworkPolicy allows.
+    None either under the semantics of an engine with policies of its own (`policy.suggest`).
     """
-    if reply.asked is None or (reply.allowed and not reply.partial) or engine.profile.semantics.is_foreign:
+    if reply.asked is None or (reply.allowed and not reply.partial):
         return ()
     found: list[Suggestion] = []
     for party, ports in reply.asked.parts:

@@ -80,7 +80,8 @@ def allowing(engine: Engine, source: Party, destination: Party, protocol: str, p
     """Return what to add so that *source* may reach *port* of *destination*; nothing where it may already.
 
     *port* is that of the pods, or of the Service for a `ServiceAddress`; for ICMP and other protocols its number, as in
-    `connections`. Egress comes before ingress.
+    `connections`. Egress comes before ingress. Under the semantics of an engine with policies of its own there is nothing to
+    add: these may deny what a NetworkPolicy allows.
     """
     return Suggesting(engine).allowing(source, destination, protocol, port)
 
@@ -95,6 +96,8 @@ class Suggesting:
 
     def allowing(self, source: Party, destination: Party, protocol: str, port: int) -> tuple[Suggestion, ...]:
         """Return what to add, as `allowing` does."""
+        if self.engine.profile.semantics.is_foreign:
+            return ()
         if isinstance(destination, ServiceAddress):
             return self._to_service(source, destination, protocol, port)
         needs = list(self._needs(source, destination, protocol, port))

@@ -14,11 +14,11 @@ from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.model.objects.metadata import ObjectMeta
 from eksnetpol.policy.world import World
 from tests.cli.conftest import Ended
-from tests.cli.shop_files import k8s
+from tests.cli.shop_files import k8s, saved_shop
 
 Cli = Callable[..., Ended]
 
-__all__ = ["k8s"]
+__all__ = ["k8s", "saved_shop"]
 
 
 @pytest.fixture
@@ -76,6 +76,21 @@ def test_expectations_and_differences(cli: Cli, k8s: str, quiet_place: Path) -> 
     ended = cli("policy", "diff", k8s, k8s, "--semantics", "calico")
     assert ended.code == 0
     assert ended.err == SAID * 2
+
+
+LOG = """\
+version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status
+2 123456789012 eni-1 10.0.1.1 10.0.3.1 40000 5432 6 10 840 1780000000 1780000060 ACCEPT OK
+"""
+
+
+@pytest.mark.usefixtures("odd")
+def test_flows_are_replayed_and_nothing_is_suggested(cli: Cli, saved_shop: str, quiet_place: Path) -> None:
+    (quiet_place / "vpc.log").write_text(LOG)
+    ended = cli("policy", "flows", "vpc.log", "--snapshot", saved_shop, "--semantics", "calico")
+    assert ended.code == 1
+    assert "shop/Deployment/web -> shop/StatefulSet/db TCP 5432: 1 flow" in ended.out
+    assert "kind: NetworkPolicy" not in ended.out
 
 
 @pytest.mark.parametrize("command", ["simulate", "predict"])
