@@ -198,7 +198,8 @@ def differences(number: int) -> list[str]:
         sent = PACKETS[number % len(PACKETS)]
         if not by_port:
             both = all(oracle.allows(d, Packet(source, destination, *sent)) for d in ("egress", "ingress"))
-            if engine.decide(*(party(engine, e) for e in ends), *sent[:2]).allowed != both:
+            here, there = (party(engine, end) for end in ends)
+            if engine.decide(here, there, *sent[:2]).allowed != both:
                 wrong.append(f"cluster {number}: {ends} {sent}: the engine differs from the agent, which says {both}")
     return wrong
 

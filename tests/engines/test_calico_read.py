@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
@@ -235,7 +236,7 @@ def test_tiers_that_are_always_there() -> None:
 
 
 def test_tiers_by_order_then_name_and_without_order_last() -> None:
-    orders = {"b": 10, "a": 10, "z": 999_999.5, "aaa": 1_000_000, "zzz": 1_000_000, "none": None}
+    orders: dict[str, Any] = {"b": 10, "a": 10, "z": 999_999.5, "aaa": 1_000_000, "zzz": 1_000_000, "none": None}
     objects = [made("Tier", name=name, **({} if order is None else {"order": order})) for name, order in orders.items()]
     stack = read(objects, (), WORLD)
     names = [t.name for t in stack.tiers]
@@ -501,3 +502,44 @@ def test_labels_of_a_pod_win_over_copied_ones() -> None:
     subject_of = one_policy(wanted, world).subject
     assert holds(subject_of, end_of_pod(world, own)) is False
     assert holds(subject_of, end_of_pod(world, world.pods[0])) is True
+
+
+def broken(value: Any, chance: random.Random) -> Any:
+    """Return JSON with one thing in it that is something else."""
+    odd = chance.choice((None, 1, -1.5, True, "", "x", "\u00e9 '", [], [{}], [None], {}, {"a": {}}, [[]], "0.0.0.0/0"))
+    if not value or not isinstance(value, dict | list) or chance.random() < 0.15:
+        return odd
+    if isinstance(value, list):
+        at = chance.randrange(len(value))
+        return [broken(one, chance) if i == at else one for i, one in enumerate(value)]
+    key = chance.choice(list(value))
+    return {**value, key: broken(value[key], chance)}
+
+
+def test_whatever_stands_in_a_field_is_read_refused_or_left_out() -> None:
+    chance = random.Random(6)  # noqa: S311 - nothing depends on nobody guessing it
+    whole = [body for body, _ in (*REFUSED.values(), *UNREAD.values())]
+    accounts: Json = {"nets": ["10.0.0.0/8"], "serviceAccounts": {"names": ["a"]}}
+    whole += [
+        to_service(),
+        made("HostEndpoint", node="n", expectedIPs=["192.0.2.1"], profiles=["a"]),
+        made("NetworkSet", nets=["10.0.0.1"]),
+        ingress(protocol="TCP", source=accounts, destination={"ports": [80]}),
+    ]
+    outcomes = {"read": 0, "refused": 0, "left out": 0}
+    for _ in range(1_500):
+        body = broken(chance.choice(whole), chance)
+        if not isinstance(body, dict):
+            continue
+        stack = read([body], (), WORLD)
+        outcomes["refused"] += len(stack.refused)
+        outcomes["left out"] += len(stack.unread)
+        outcomes["read"] += len(policies(stack))
+    assert min(outcomes.values()) > 10, outcomes
+
+
+def test_the_same_document_twice_is_one_and_another_of_its_name_is_unclear() -> None:
+    body = made(ingress=RULE)
+    assert policies(read([body, body], (), WORLD)) == [one_policy(body)]
+    assert one_policy(body).isolates == INTO
+    assert read([body, made(egress=RULE)], (), WORLD).unread

@@ -129,10 +129,13 @@ def _object(body: Json, raw: frozenset[Subject], found: Sorted) -> Object | None
     if version.partition("/")[0] not in _GROUPS or kind in _NO_POLICIES:
         return None
     body = without_nulls(body)
-    meta = body.get("metadata") or {}
+    meta = body.get("metadata")
+    meta = meta if isinstance(meta, dict) else {}
     name, namespace = str(meta.get("name", "")), str(meta.get("namespace", ""))
     ref = subject(kind, name, namespace)
-    if version not in {API, STORAGE}:
+    if not isinstance(meta.get("labels", {}), dict) or not isinstance(body.get("spec", {}), dict):
+        found.unread.append(Refused(ref, "metadata, labels and spec have to be objects"))
+    elif version not in {API, STORAGE}:
         found.unread.append(Refused(ref, f"{version} is no version of the API that is known here", "apiVersion"))
     elif kind in _STAGED:
         found.notes.append(f"{ref} is staged: it is in force nowhere")
@@ -144,7 +147,7 @@ def _object(body: Json, raw: frozenset[Subject], found: Sorted) -> Object | None
         stored = version == STORAGE or ref in raw or bool({"uid", "resourceVersion"} & set(meta))
         if version == STORAGE and kind in POLICIES:
             name = name.removeprefix(_PREFIX)
-        return Object(kind, namespace, name, body, stored)
+        return Object(kind, namespace, name, {**body, "metadata": meta}, stored)
     return None
 
 
@@ -155,12 +158,13 @@ def _profile(ref: Subject, body: Json, found: Sorted) -> None:
 
 
 def _one_of(first: Object, second: Object, found: Sorted) -> Object:
-    """Return one of two objects of one name, which are seen through two APIs; note it where they differ."""
+    """Return one of two objects of one name, which may be seen through two APIs; note it where they differ."""
     seen, stored = (second, first) if first.body["apiVersion"] == STORAGE else (first, second)
     if seen.spec != stored.spec:
         why = "it was read twice, and says something else each time"
         found.unread.append(Refused(seen.ref, why, "spec"))
-    return Object(seen.kind, seen.namespace, seen.name, seen.body, is_stored=True)
+    is_stored = first.is_stored or second.is_stored
+    return Object(seen.kind, seen.namespace, seen.name, seen.body, is_stored)
 
 
 def _check(one: Object) -> None:

@@ -259,13 +259,14 @@ def _labelled(found: Sorted, world: World) -> Iterator[Labelled]:
         try:
             texts = values.listed(one.spec.get(key, []), f"spec.{key}")
             networks = frozenset(values.block(text, f"spec.{key}[{at}]") for at, text in enumerate(texts))
+            profiles = [str(name) for name in values.listed(one.spec.get("profiles", []), "spec.profiles") if name != _NO_DOUBT]
         except (RefusedError, UnclearError) as error:
             found.leave_out(one, error)
             if one.is_stored or isinstance(error, UnclearError):
                 yield Labelled({}, _EVERY_ADDRESS, f"what is in {one}")
             continue
         if one.kind == "HostEndpoint":
-            yield _host(one, networks, found)
+            yield _host(one, networks, profiles, found)
         else:
             yield Labelled(_labels(one, world), networks)
 
@@ -277,9 +278,8 @@ def _labels(one: Object, world: World) -> dict[str, str]:
     return {**{OF_NAMESPACE + key: value for key, value in copied.items()}, **one.labels, NAMESPACE: one.namespace}
 
 
-def _host(one: Object, networks: frozenset[Network], found: Sorted) -> Labelled:
+def _host(one: Object, networks: frozenset[Network], profiles: list[str], found: Sorted) -> Labelled:
     node = one.spec.get("node", "")
     found.notes.append(f"{one} puts the node {node} itself under policies: no answer here is about that protection")
-    profiles = [name for name in one.spec.get("profiles", []) if name != _NO_DOUBT]
     doubt = f"which labels {one} has from its profiles" if profiles else ""
     return Labelled(one.labels, networks, doubt)

@@ -109,7 +109,12 @@ _NAMES = {
 }
 _LONGEST_TIER = 63
 _NAMESPACE_LABEL = "projectcalico.org/namespace"
+# Tuples where what is looked for comes from a document: it may be nothing that a set can hold.
 _ACTIONS = ("Allow", "Deny", "Log", "Pass")
+_DEFAULT_ACTIONS = ("Deny", "Pass")
+_TYPES = ("Ingress", "Egress")
+_VERSIONS = (4, 6)
+_SPOKEN_BY_HTTP = (None, "TCP", 6)
 _BOOLEANS = ("doNotTrack", "preDNAT", "applyOnForward")
 
 
@@ -170,7 +175,7 @@ def tier(name: str, spec: Json) -> None:
     """Raise `RefusedError` for a tier that Calico does not take."""
     order = number(spec.get("order"), "spec.order")
     action = spec.get("defaultAction", "Deny")
-    if action not in {"Deny", "Pass"}:
+    if action not in _DEFAULT_ACTIONS:
         raise RefusedError("spec.defaultAction", f"{action!r} is none of Deny and Pass")
     known = _WELL_KNOWN.get(name)
     if known is not None and (order, action) != known:
@@ -186,7 +191,7 @@ def policy(kind: str, spec: Json) -> None:
         selector(spec.get(key), f"spec.{key}", may_be_global=False)
     types = list(values.listed(spec.get("types", []), "spec.types"))
     for at, one in enumerate(types):
-        if one not in {"Ingress", "Egress"} or one in types[:at]:
+        if one not in _TYPES or one in types[:at]:
             raise RefusedError(f"spec.types[{at}]", f"{one!r} is none of Ingress and Egress, or is there twice")
     if kind == "GlobalNetworkPolicy":
         _for_hosts(spec, types)
@@ -214,7 +219,7 @@ def rule(written: Json, place: str, *, is_ingress: bool, is_namespaced: bool) ->
     if http is not None:
         _http(written, http, place, is_ingress=is_ingress)
     version = written.get("ipVersion")
-    if version is not None and (isinstance(version, bool) or version not in {4, 6}):
+    if version is not None and (isinstance(version, bool) or version not in _VERSIONS):
         raise RefusedError(f"{place}.ipVersion", f"{version!r} is none of 4 and 6")
     for key in ("protocol", "notProtocol"):
         name = values.protocol(written.get(key), f"{place}.{key}")
@@ -227,7 +232,7 @@ def rule(written: Json, place: str, *, is_ingress: bool, is_namespaced: bool) ->
 def _http(written: Json, http: Json, place: str, *, is_ingress: bool) -> None:
     if written["action"] != "Allow" or not is_ingress:
         raise RefusedError(f"{place}.http", "HTTP is matched in ingress rules that allow, and nowhere else")
-    if written.get("protocol") not in {None, "TCP", 6}:
+    if written.get("protocol") not in _SPOKEN_BY_HTTP:
         raise RefusedError(f"{place}.http", "HTTP is matched over TCP alone")
     methods = list(values.listed(http.get("methods", []), f"{place}.http.methods"))
     if len(set(map(str, methods))) != len(methods):

@@ -119,8 +119,10 @@ def icmp(value: Any, place: str) -> PortSet | None:
 
 def blocks(value: Any, place: str) -> frozenset[Network]:
     """Return the blocks of a rule. Raises `RefusedError`: also for single addresses and for bits beyond the length."""
+    if not value:
+        return frozenset()
     found: set[Network] = set()
-    for at, text in enumerate(listed(value or [], place)):
+    for at, text in enumerate(listed(value, place)):
         here = f"{place}[{at}]"
         network = block(text, here)
         if "/" not in text:
