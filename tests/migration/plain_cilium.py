@@ -184,7 +184,7 @@ def _value(labels: Mapping[tuple[str, str], str], written: str) -> str | None:
 
 def meets(selector: Json, labels: Mapping[str, str]) -> bool:
     """Say whether a selector of Kubernetes matches labels without sources."""
-    return asks(selector)({("any", k): v for k, v in labels.items()})
+    return bool(asks(selector)({("any", k): v for k, v in labels.items()}))
 
 
 def asks(selector: Json) -> Any:

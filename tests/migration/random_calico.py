@@ -15,7 +15,7 @@ OUTSIDE = ("192.0.2.10", "203.0.113.5", "10.0.9.9")
 """Addresses that are no pod's; the last is among those of pods."""
 NETS = ("192.0.2.0/24", "203.0.113.0/24", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.11/32")
 PACKETS = (("TCP", 80), ("TCP", 8080), ("UDP", 80), ("SCTP", 80), ("ICMP", 0x0800), ("TCP", 443))
-PORTS = (
+PORTS: tuple[list[Json], ...] = (
     [],
     [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
     [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],

@@ -57,5 +57,7 @@ def test_cilium_answers_as_its_own_code(case: dict[str, Any]) -> None:
     plain = Cilium(case, [one for one, result in taken if result["applied"]])
     assert case["queries"]
     for query, verdict in zip(case["queries"], case["verdicts"], strict=True):
-        ends = [cilium_end(plain, case, query[a], query[b]) for a, b in (("from", "to"), ("to", "from"))]
-        assert plain.allowed(*ends, query["protocol"], query["port"]) == (verdict["egress"], verdict["ingress"]), query
+        source, destination = (cilium_end(plain, case, query[a], query[b]) for a, b in (("from", "to"), ("to", "from")))
+        assert plain.allowed(source, destination, query["protocol"], query["port"]) == (verdict["egress"], verdict["ingress"]), (
+            query
+        )

@@ -50,10 +50,24 @@ class Sides(NamedTuple):
 
 
 def allowed(
-    stack: Stack, world: World, source: End, destination: End, protocol: str, port: int, source_port: int | None = None
+    stack: Stack,
+    world: World,
+    source: End,
+    destination: End,
+    protocol: str,
+    port: int,
+    source_port: int | None = None,
+    *,
+    names: Mapping[tuple[str, str], int] | None = None,
 ) -> Sides:
-    """Say what both sides of a connection answer. Without a *source_port* what asks for one cannot be known."""
-    ports = {(name, proto): number for proto, name, number in _declared(world, destination) if name}
+    """Say what both sides of a connection answer. Without a *source_port* what asks for one cannot be known.
+
+    *names* are the ports of the destination by protocol and name, where it is no pod of *world*.
+    """
+    if names is None:
+        ports = {(name, proto): number for proto, name, number in _declared(world, destination) if name}
+    else:
+        ports = {(name, proto): number for (proto, name), number in names.items()}
     wire = _Wire(protocol, port, source_port, ports)
     return Sides(
         _side(stack, Direction.EGRESS, source, destination, wire), _side(stack, Direction.INGRESS, destination, source, wire)

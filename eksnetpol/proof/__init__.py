@@ -1,0 +1,7 @@
+"""Proofs over all pods that could ever exist: the policies of another engine against the NetworkPolicies that come after them."""
+
+from __future__ import annotations
+
+from eksnetpol.proof.symbolic import Counterexample, NoSolverError, Outcome, Proved, prove
+
+__all__ = ["Counterexample", "NoSolverError", "Outcome", "Proved", "prove"]
