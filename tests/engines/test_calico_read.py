@@ -60,6 +60,10 @@ def ingress(**rule: Any) -> Json:
     return made(ingress=[{"action": "Allow", **rule}])
 
 
+def to_service(name: Any = "api") -> Json:
+    return made(egress=[{"action": "Allow", "destination": {"services": {"name": name}}}])
+
+
 def policies(stack: Stack) -> list[StackPolicy]:
     return [policy for tier in stack.tiers for policy in tier.policies]
 
@@ -150,6 +154,7 @@ REFUSED: dict[str, tuple[Json, str]] = {
         made("GlobalNetworkPolicy", egress=[{"action": "Allow", "destination": {"services": {"name": "x"}}}]),
         "spec.egress[0].destination.services",
     ),
+    "a Service whose name is no text": (to_service({}), "spec.egress[0].destination.services.name"),
     "preDNAT for egress": (made("GlobalNetworkPolicy", preDNAT=True, applyOnForward=True, types=["Egress"]), "spec.egress"),
     "doNotTrack not on forward": (made("GlobalNetworkPolicy", doNotTrack=True), "spec.applyOnForward"),
     "a list that is none": (made(ingress={}), "spec.ingress"),
@@ -430,10 +435,6 @@ def test_what_a_name_means_to_pods_without_addresses_is_not_known() -> None:
 
 def services(*bodies: Json) -> World:
     return msgspec_replace(WORLD, services=msgspec.convert(list(bodies), tuple[Service, ...]))
-
-
-def to_service(name: str = "api") -> Json:
-    return made(egress=[{"action": "Allow", "destination": {"services": {"name": name}}}])
 
 
 def test_services_are_their_endpoints() -> None:

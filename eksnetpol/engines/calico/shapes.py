@@ -264,6 +264,9 @@ def entity(written: Json, place: str, *, allows_services: bool, is_namespaced: b
 def _services(written: Json, services: Json, place: str, *, allows_services: bool, is_namespaced: bool) -> None:
     if not allows_services:
         raise RefusedError(f"{place}.services", "Services are matched in ingress sources and egress destinations, nowhere else")
+    for key in ("name", "namespace"):
+        if not isinstance(services.get(key, ""), str):
+            raise RefusedError(f"{place}.services.{key}", f"{services[key]!r} is no text")
     if not services.get("name"):
         raise RefusedError(f"{place}.services", "it names no Service")
     if not services.get("namespace") and not is_namespaced:
