@@ -49,6 +49,10 @@ class World:
     service_accounts: tuple[ServiceAccount, ...] = ()
     foreign_policies: tuple[ForeignPolicy, ...] = ()
     """Policies of other engines, and what they refer to."""
+    configmaps: Mapping[str, Mapping[str, str]] | None = None
+    """What ConfigMaps of ``kube-system`` set, by their names; None where they were not read."""
+    api_servers: frozenset[str] | None = None
+    """Addresses of the Kubernetes API; None where they were not read."""
     source: SourceKind = SourceKind.LIVE
     origins: Mapping[str, Origin] = field(default_factory=dict)
     unread: tuple[UnreadSection, ...] = ()
@@ -70,6 +74,8 @@ class World:
                 unread.append(UnreadSection(name, section))
         return cls(
             **found,
+            configmaps=_configmaps(snapshot),
+            api_servers=_api_servers(snapshot),
             source=snapshot.source,
             origins=snapshot.origins,
             unread=tuple(unread),
@@ -105,6 +111,19 @@ class World:
     def origin(self, subject: Subject) -> Origin | None:
         """Return the file and line that *subject* was read from, where it came from a file."""
         return self.origins.get(str(subject))
+
+
+def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | None:
+    if not isinstance(snapshot.configmaps, Seen):
+        return None
+    return {c.metadata.name: c.data for c in snapshot.configmaps.value if c.metadata.namespace == "kube-system"}
+
+
+def _api_servers(snapshot: ClusterSnapshot) -> frozenset[str] | None:
+    if not isinstance(snapshot.api_server_endpoints, Seen):
+        return None
+    slices = snapshot.api_server_endpoints.value
+    return frozenset(address for one in slices for endpoint in one.endpoints for address in endpoint.addresses) or None
 
 
 def _plain(text: str) -> str:

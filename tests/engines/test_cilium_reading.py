@@ -14,9 +14,9 @@ from eksnetpol.engines.cilium.read import read
 from eksnetpol.engines.cilium.settings import Enforcement, Settings, settings_of
 from eksnetpol.engines.dialects import stack_of
 from eksnetpol.model.foreign import foreign_policy
-from eksnetpol.model.kubernetes import Namespace, Pod, Service
+from eksnetpol.model.kubernetes import ConfigMap, EndpointSlice, Namespace, Pod, Service
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import SourceKind
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind
 from eksnetpol.policy.answers import Addresses, Party
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.stacks.ends import End, end_at, end_of_pod
@@ -423,6 +423,39 @@ def test_networkpolicies_that_are_switched_off_come_into_force_without_cilium() 
     assert into(stack, "db") is True
     assert "1 of them come into force when Cilium goes" in stack.notes[0]
     assert into(read_all(kubernetes=(off,)), "db") is False
+
+
+def test_kinds_that_are_switched_off_are_not_in_force() -> None:
+    objects = (cnp({"ingress": [{}]}), ccnp({"egress": [{}]}))
+    own = read_all(*objects, settings=settings_of({"enable-cilium-network-policy": "false"}))
+    assert (into(own, "db"), out_to(own, "db")) == (True, False)
+    assert "switches its kind off" in own.notes[0]
+    wide = read_all(*objects, settings=settings_of({"enable-cilium-clusterwide-network-policy": "false"}))
+    assert (into(wide, "db"), out_to(wide, "db")) == (False, True)
+
+
+def test_settings_come_from_the_world_where_they_were_read() -> None:
+    policies = (cnp({"ingress": [{}]}), cnp({"egress": [{"toEntities": ["kube-apiserver"]}]}, "q"))
+    plain = World(pods=PODS, namespaces=WORLD.namespaces)
+    assert out_to(read(policies, (), plain), API) is None
+    known = World(pods=PODS, namespaces=WORLD.namespaces, api_servers=frozenset({API}))
+    assert out_to(read(policies, (), known), API) is True
+    never = World(pods=PODS, configmaps={"cilium-config": {"enable-policy": "never"}})
+    assert read(policies, (), never).tiers == ()
+    assert read(policies, (), plain, settings={"policy-audit-mode": "true"}).tiers == ()
+
+
+def test_a_world_has_the_settings_and_the_api_servers_of_its_snapshot() -> None:
+    of_kube_system = {"metadata": {"name": "cilium-config", "namespace": "kube-system"}, "data": {"enable-policy": "never"}}
+    elsewhere = {"metadata": {"name": "cilium-config", "namespace": "a"}, "data": {"enable-policy": "always"}}
+    maps = tuple(msgspec.json.decode(msgspec.json.encode(m), type=ConfigMap) for m in (of_kube_system, elsewhere))
+    slices = ({"metadata": {"name": "kubernetes", "namespace": "default"}, "endpoints": [{"addresses": [API]}]},)
+    endpoints = tuple(msgspec.json.decode(msgspec.json.encode(s), type=EndpointSlice) for s in slices)
+    snapshot = ClusterSnapshot(source=SourceKind.LIVE, configmaps=Seen(maps), api_server_endpoints=Seen(endpoints))
+    world = World.of(snapshot)
+    assert (world.configmaps, world.api_servers) == ({"cilium-config": {"enable-policy": "never"}}, frozenset({API}))
+    empty = World.of(ClusterSnapshot(source=SourceKind.LIVE))
+    assert (empty.configmaps, empty.api_servers) == (None, None)
 
 
 def test_blocks_match_nodes_only_where_they_are_set_to() -> None:

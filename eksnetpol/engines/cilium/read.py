@@ -16,7 +16,7 @@ from eksnetpol.engines.cilium.faults import SCHEMA, FaultError, RefusedError, Un
 from eksnetpol.engines.cilium.identities import Identities
 from eksnetpol.engines.cilium.peers import CidrGroups, Peers
 from eksnetpol.engines.cilium.policies import Halves, halves
-from eksnetpol.engines.cilium.settings import CONFIG, Enforcement, Settings
+from eksnetpol.engines.cilium.settings import CONFIG, Enforcement, Settings, settings_of
 from eksnetpol.engines.cilium.shapes import CidrGroup, Json, Policy, shaped
 from eksnetpol.engines.kubernetes_policies import NETWORK_POLICY, PODS
 from eksnetpol.model.findings import Subject
@@ -55,13 +55,20 @@ def read(
     kubernetes: Iterable[NetworkPolicy],
     world: World,
     *,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, str] | None = None,
 ) -> Stack:
-    """Return what *objects* of Cilium's kinds and NetworkPolicies mean in *world* under *settings*, Cilium's own without any.
+    """Return what *objects* of Cilium's kinds and NetworkPolicies mean in *world* under *settings*.
 
+    These may be the data of ``cilium-config``. Without any, those of *world* hold, and Cilium's defaults where it has none.
     Objects that Cilium refuses are among ``refused``; those that are not understood here, among ``unread``.
     """
-    return _Reading(world, settings or Settings()).read(objects, kubernetes)
+    if settings is None:
+        settings = (world.configmaps or {}).get(CONFIG.name)
+    if settings is None:
+        settings = Settings(api_servers=world.api_servers)
+    elif not isinstance(settings, Settings):
+        settings = settings_of(settings, api_servers=world.api_servers)
+    return _Reading(world, settings).read(objects, kubernetes)
 
 
 class _Reading:
@@ -80,9 +87,13 @@ class _Reading:
     def read(self, objects: Iterable[Json], network_policies: Iterable[NetworkPolicy]) -> Stack:
         policies: list[tuple[Subject, Json]] = []
         groups: list[tuple[Subject, Json]] = []
+        switches = {POLICY: self.settings.own_policies, CLUSTER_WIDE: self.settings.cluster_wide_policies}
+        switched_off = {kind for kind, is_on in switches.items() if not is_on}
         for one in objects:
             kind, ref = str(one.get("kind", "")), _ref(one)
-            if one.get("apiVersion") in _VERSIONS.get(kind, ()):
+            if kind in switched_off:
+                self.notes[f"{ref} is not in force: {CONFIG} switches its kind off"] = None
+            elif one.get("apiVersion") in _VERSIONS.get(kind, ()):
                 (groups if kind == CIDR_GROUP else policies).append((ref, one))
             elif kind in _VERSIONS or kind.endswith("NetworkPolicy"):
                 self.unread.append(Refused(ref, f"{one.get('apiVersion')} {kind} is not known here"))

@@ -39,6 +39,8 @@ class Settings:
     is_audit_only: bool = False
     cidrs_match_nodes: bool = False
     kubernetes_policies: bool = True
+    own_policies: bool = True
+    cluster_wide_policies: bool = True
     local_cluster_only: bool | None = True
     cluster: str = LOCAL_CLUSTER
     localhost_always: bool = True
@@ -61,6 +63,8 @@ def settings_of(config: Mapping[str, str], version: str = "", api_servers: froze
         is_audit_only=_is_on(config, "policy-audit-mode", default=False),
         cidrs_match_nodes="nodes" in re.split(r"[\s,]+", config.get("policy-cidr-match-mode", "")),
         kubernetes_policies=_is_on(config, "enable-k8s-networkpolicy", default=True),
+        own_policies=_is_on(config, "enable-cilium-network-policy", default=True),
+        cluster_wide_policies=_is_on(config, "enable-cilium-clusterwide-network-policy", default=True),
         local_cluster_only=_is_true(local) if local else _local_by_default(version),
         cluster=config.get("cluster-name") or LOCAL_CLUSTER,
         localhost_always=config.get("allow-localhost", "") != "policy",
