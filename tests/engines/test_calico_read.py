@@ -507,7 +507,7 @@ def test_labels_of_a_pod_win_over_copied_ones() -> None:
 
 def broken(value: Any, chance: random.Random) -> Any:
     """Return JSON with one thing in it that is something else."""
-    odd = chance.choice((None, 1, -1.5, True, "", "x", "\u00e9 '", [], [{}], [None], {}, {"a": {}}, [[]], "0.0.0.0/0"))
+    odd: Any = chance.choice((None, 1, -1.5, True, "", "x", "\u00e9 '", [], [{}], [None], {}, {"a": {}}, [[]], "0.0.0.0/0"))
     if not value or not isinstance(value, dict | list) or chance.random() < 0.15:
         return odd
     if isinstance(value, list):

@@ -146,6 +146,10 @@ def test_every_query_is_answered_alike_in_sets(number: int) -> None:
             assert verdict["allowed"] or not decision.allowed, query
         else:
             assert decision.allowed == verdict["allowed"], (query, verdict, decision)
+            for side in decision.sides:
+                wanted = said(verdict.get(f"{side.direction.lower()}_by"))
+                if wanted is not None and wanted.policy is not None and side.deciders:
+                    assert wanted.policy in {d.subject for d in side.deciders}, (query, verdict, side)
 
 
 def speaks_of_source_ports(found: Stack) -> bool:

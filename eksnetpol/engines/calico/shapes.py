@@ -264,9 +264,7 @@ def entity(written: Json, place: str, *, allows_services: bool, is_namespaced: b
 def _services(written: Json, services: Json, place: str, *, allows_services: bool, is_namespaced: bool) -> None:
     if not allows_services:
         raise RefusedError(f"{place}.services", "Services are matched in ingress sources and egress destinations, nowhere else")
-    for key in ("name", "namespace"):
-        if not isinstance(services.get(key, ""), str):
-            raise RefusedError(f"{place}.services.{key}", f"{services[key]!r} is no text")
+    _texts(services, f"{place}.services")
     if not services.get("name"):
         raise RefusedError(f"{place}.services", "it names no Service")
     if not services.get("namespace") and not is_namespaced:
@@ -278,6 +276,12 @@ def _services(written: Json, services: Json, place: str, *, allows_services: boo
         for key in ("ports", "notPorts"):
             if written.get(key):
                 raise RefusedError(f"{place}.{key}", "the ports of services are those of their endpoints")
+
+
+def _texts(written: Json, place: str) -> None:
+    for key, value in written.items():
+        if not isinstance(value, str):
+            raise RefusedError(f"{place}.{key}", f"{value!r} is no text")
 
 
 def selector(text: Any, place: str, *, may_be_global: bool = True, is_alone: bool = False) -> None:
