@@ -6,18 +6,22 @@ without one: what both speak of may then go either way, and all else is as certa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import combinations, count, product
 
 from eksnetpol.engines.kubernetes_policies import all_of
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import meets
-from eksnetpol.policy.stacks.formulas import Formula, Unknowable
+from eksnetpol.policy.stacks.formulas import And, Formula, Label, Named, Test, Unknowable
 from eksnetpol.policy.stacks.rules import StackPolicy, StackRule
 
-_QUESTIONS = 50_000
+_QUESTIONS = 20_000
 """So many pairs of rules of equal priority are looked at; beyond, all that do different things count as ones that meet."""
+
+_FEW = 8
+"""So few policies are not told apart any further before they are looked at in pairs."""
 
 
 class Ties:
@@ -46,28 +50,37 @@ class Ties:
     def _entangled(self, policies: Sequence[Sequence[StackPolicy]]) -> list[list[Sequence[StackPolicy]]]:
         """Return *policies* in groups, so that none is in the way of one of another group."""
         wholes = [joined(steps) for steps in policies]
-        groups: list[list[int]] = []
-        for at, whole in enumerate(wholes):
-            mine = [at]
-            rest = []
-            for group in groups:
-                if any(self._conflicts(whole, wholes[other]) for other in group):
-                    mine += group
-                else:
-                    rest.append(group)
-            groups = [*rest, sorted(mine)]
-        return [[policies[at] for at in group] for group in sorted(groups)]
+        leads = list(range(len(wholes)))
+
+        def lead(at: int) -> int:
+            while leads[at] != at:
+                leads[at] = at = leads[leads[at]]
+            return at
+
+        for one, other in _near(wholes):
+            first, second = sorted((lead(one), lead(other)))
+            if first != second and self._conflicts(wholes[one], wholes[other]):
+                leads[second] = first
+        groups: dict[int, list[Sequence[StackPolicy]]] = {}
+        for at, steps in enumerate(policies):
+            groups.setdefault(lead(at), []).append(steps)
+        return list(groups.values())
 
     def _in_any_order(self, policies: Sequence[StackPolicy]) -> Iterator[StackPolicy]:
+        behind: dict[int, dict[int, frozenset[Direction]]] = {}
+        for pair in _near(policies):
+            one, other = sorted(pair)
+            directions = self._conflicts(policies[one], policies[other])
+            if directions:
+                behind.setdefault(one, {})[other] = directions
         later: list[StackPolicy] = []
         for at, policy in enumerate(policies):
-            behind = [(other, self._conflicts(policy, other)) for other in policies[at + 1 :]]
-            rivals = [(other, directions) for other, directions in behind if directions]
+            rivals = behind.get(at, {})
             if not rivals:
                 yield policy
                 continue
-            either = frozenset[Direction]().union(*(directions for _, directions in rivals))
-            others = ", ".join(dict.fromkeys(str(other.ref) for other, _ in rivals))
+            either = frozenset[Direction]().union(*rivals.values())
+            others = ", ".join(dict.fromkeys(str(policies[other].ref) for other in sorted(rivals)))
             unsure = Unknowable(f"whether {policy.ref} or {others}, of equal priority, is asked first")
             rules = (replace(r, peer=all_of((r.peer, unsure))) if r.direction in either else r for r in policy.rules)
             yield replace(policy, rules=tuple(rules))
@@ -99,6 +112,46 @@ class Ties:
         if known is None:
             known = self._known[one, other] = meets(one, other)
         return known
+
+
+_Facts = dict[object, frozenset[str]]
+"""By label or name: the values of which a pod must have one to be meant."""
+
+
+def _near(policies: Sequence[StackPolicy]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of policies that may hold for one pod, as far as labels tell that all of their subject must have.
+
+    Policies are told apart by the label that most of them ask for, then by the next one: few pairs of many are looked at.
+    """
+    facts = [_facts(policy.subject) for policy in policies]
+    waiting: list[tuple[list[int], frozenset[object]]] = [(list(range(len(policies))), frozenset())]
+    while waiting:
+        together, told = waiting.pop()
+        counted = Counter(about for at in together for about in facts[at] if about not in told)
+        if len(together) < _FEW or not counted:
+            yield from combinations(together, 2)
+            continue
+        about = max(counted, key=lambda one: (counted[one], str(one)))
+        by_value: dict[str, list[int]] = {}
+        for at in together:
+            for value in facts[at].get(about, ()):
+                by_value.setdefault(value, []).append(at)
+        # Those that do not ask for it may meet all.
+        rest = [at for at in together if about not in facts[at]]
+        waiting += [(some, told | {about}) for some in by_value.values()]
+        waiting.append((rest, told | {about}))
+        yield from product(rest, (at for at in together if about in facts[at]))
+
+
+def _facts(subject: Formula) -> _Facts:
+    found: _Facts = {}
+    for part in subject.parts if isinstance(subject, And) else (subject,):
+        match part:
+            case Label(scope, key, Test.IN, values):
+                found[scope, key] = found.get((scope, key), values) & values
+            case Named(scope, names):
+                found[scope] = found.get(scope, names) & names
+    return found
 
 
 def joined(steps: Sequence[StackPolicy]) -> StackPolicy:

@@ -5,6 +5,7 @@ Both policy kinds share these shapes; which keys one of them does not know is sa
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -179,5 +180,9 @@ class GroupSpec(_Closed, frozen=True):
 
 def written(shape: msgspec.Struct) -> set[str]:
     """Return the names of the fields of *shape* that are written: that are not what they are without being written."""
-    fields = {f.name: f.default for f in msgspec.structs.fields(shape)}
-    return {name for name, default in fields.items() if getattr(shape, name) != default}
+    return {name for name, default in _defaults(type(shape)) if getattr(shape, name) != default}
+
+
+@cache
+def _defaults(shape: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    return tuple((field.name, field.default) for field in msgspec.structs.fields(shape))
