@@ -13,6 +13,8 @@ from itertools import product
 from typing import Any
 
 from eksnetpol.engines.calico.read import read as read_calico
+from eksnetpol.engines.cilium.read import read as read_cilium
+from eksnetpol.engines.cilium.settings import Settings
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Engine, Party, Pods
 from eksnetpol.policy.profile import Profile, Semantics
@@ -21,7 +23,7 @@ from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation import Options, Translation, Verdict, translate
 from eksnetpol.translation.comparing import after
-from tests.migration import plain_calico, random_calico
+from tests.migration import plain_calico, plain_cilium, random_calico, random_cilium
 from tests.migration.clusters import world
 from tests.policy.oracle.plain import Packet, Place
 from tests.policy.oracle.strategies import decoded
@@ -44,6 +46,11 @@ class Cluster:
     packets: tuple[tuple[str, int], ...]
     before: Before
     reader: Callable[[list[Json], World], Stack]
+    plain: Callable[[list[Json]], Before]
+
+    def with_objects(self, objects: list[Json]) -> Cluster:
+        """Return the same cluster with other objects."""
+        return replace(self, objects=objects, before=self.plain(objects))
 
     @cached_property
     def world(self) -> World:
@@ -116,16 +123,46 @@ def calico(number: int) -> Cluster:
     """Return the cluster with Calico's policies that follows from *number*."""
     maker = random_calico.Calico(number)
     cluster, objects = maker.cluster(), maker.objects()
-    plain = plain_calico.Calico(cluster, objects)
 
-    def before(source: str, destination: str, protocol: str, number: int) -> bool:
-        icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
-        return False not in plain.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
+    def plain(own: list[Json]) -> Before:
+        asked = plain_calico.Calico(cluster, own)
+
+        def before(source: str, destination: str, protocol: str, number: int) -> bool:
+            icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
+            return False not in asked.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
+
+        return before
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_calico(own, mine.network_policies, mine)
 
-    return Cluster(cluster, objects, random_calico.NODES, random_calico.OUTSIDE, random_calico.PACKETS, before, reader)
+    return Cluster(
+        cluster, objects, random_calico.NODES, random_calico.OUTSIDE, random_calico.PACKETS, plain(objects), reader, plain
+    )
 
 
-MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico}
+def cilium(number: int) -> Cluster:
+    """Return the cluster with Cilium's policies that follows from *number*."""
+    maker = random_cilium.Cilium(number)
+    cluster, objects = maker.cluster(random_calico.NODES), maker.objects()
+    pods = {p["ip"]: p for p in cluster["pods"]}
+
+    def plain(own: list[Json]) -> Before:
+        asked = plain_cilium.Cilium(cluster, own)
+
+        def before(source: str, destination: str, protocol: str, number: int) -> bool:
+            ends = [asked.pod(pods[a]) if a in pods else asked.at(a) for a in (source, destination)]
+            kind = number // 256 if protocol == "ICMP" else number
+            return False not in asked.allowed(ends[0], ends[1], protocol, kind)
+
+        return before
+
+    def reader(own: list[Json], mine: World) -> Stack:
+        return read_cilium(own, mine.network_policies, mine, settings=Settings(api_servers=frozenset()))
+
+    return Cluster(
+        cluster, objects, random_calico.NODES, random_cilium.OUTSIDE, random_calico.PACKETS, plain(objects), reader, plain
+    )
+
+
+MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico, "cilium": cilium}

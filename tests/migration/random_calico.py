@@ -76,7 +76,7 @@ class Calico:
             found.append(one)
         found += [self._policy(f"p{number}", self._one(*tiers)) for number in range(self._one(1, 1, 2, 3))]
         if self._maybe(0.3):
-            found.append(self._standard())
+            found.append(self.standard())
         return found
 
     def _of(self, kind: str, name: str, spec: Json, space: str = "") -> Json:
@@ -159,7 +159,8 @@ class Calico:
             found += ["projectcalico.org/namespace == 'beta'", f"pcns.{key} == '{value}'"]
         return self._one(*found)
 
-    def _standard(self) -> Json:
+    def standard(self) -> Json:
+        """Return a NetworkPolicy."""
         rule: Json = {"from": [self._one({"podSelector": {"matchLabels": {"app": "a"}}}, {"ipBlock": {"cidr": "192.0.2.0/24"}})]}
         if self._maybe(0.5):
             rule["ports"] = [{"protocol": "TCP", "port": self._one(80, "http")}]
