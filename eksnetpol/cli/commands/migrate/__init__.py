@@ -10,6 +10,8 @@ _HERE = "eksnetpol.cli.commands.migrate"
 
 COMMANDS = {
     "assess": (f"{_HERE}.assess", "Say which policy engines are there, and whether the cluster can leave them."),
+    "translate": (f"{_HERE}.translate", "Write another engine's policies as NetworkPolicies, with a verdict on every rule."),
+    "prove": (f"{_HERE}.prove", "Prove that nothing would flow that does not flow today."),
 }
 """Module and line in --help of each command."""
 
@@ -21,7 +23,8 @@ COMMANDS = {
     short_help="Leave another policy engine for the VPC CNI's own.",
     examples=(
         ("what stands in the way", "eksnetpol migrate assess --cluster shop --region eu-west-1"),
-        ("on a snapshot", "eksnetpol migrate assess --snapshot shop.json.gz"),
+        ("policies as files for review", "eksnetpol migrate translate --context shop --out policies/"),
+        ("that nothing would flow that does not", "eksnetpol migrate prove --snapshot shop.json.gz"),
     ),
 )
 def command() -> None:

@@ -1,0 +1,84 @@
+"""``eksnetpol migrate prove``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from eksnetpol.cli.base import Command
+from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, waiving
+from eksnetpol.cli.config import configuration, merge
+from eksnetpol.cli.options import general, option, sources, target
+from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
+
+
+@click.command(
+    "prove",
+    cls=Command,
+    greedy=("--manifests",),
+    short_help="Prove that nothing would flow that does not flow today.",
+    exits=(0, 1, 2, 3, 6, 70, 130),
+    exit_words={
+        0: "nothing flows afterwards that did not",
+        1: "something does, or could not be understood",
+        3: "not settled: a part could not be read, the solver is missing or gave up",
+    },
+    examples=(
+        ("over today's pods, and one for each combination of labels", "eksnetpol migrate prove --context shop"),
+        ("over all pods that could ever exist", "eksnetpol migrate prove --snapshot shop.json.gz --symbolic"),
+    ),
+    environment=(("AWS_*, KUBECONFIG", "as the AWS CLI and kubectl read them"),),
+)
+@sources
+@target
+@leaving
+@option(
+    "--symbolic",
+    group="Question",
+    is_flag=True,
+    help="Over all pods, labels and addresses that there could be (needs eksnetpol[prove]).",
+)
+@waiving
+@output_option(*FORMATS)
+@configuration
+@general
+@click.pass_context
+def command(ctx: click.Context, /, **_flags: Any) -> int:
+    """Lay the other engine's meaning of all its policies beside the VPC CNI's meaning of what they become.
+
+    Asked over today's pods, addresses outside, and one pod for each combination of labels that the policies can tell apart; with
+    --symbolic over all that could ever exist, with a counterexample or a proof. NetworkPolicies that stay are part of it.
+    """
+    config = merge(ctx)
+    terminal = config.terminal()
+    if ctx.params["show_config"]:
+        write(config.text())
+        return 0
+    outputs = settle(ctx.params["output"])
+
+    from eksnetpol.operations.migration import proved, translated, widenings
+    from eksnetpol.reporting import translations
+
+    left, waivers = source(ctx, config, terminal)
+    done = translated(left, waivers)
+    code = widenings(done)
+    words = ""
+    if ctx.params["symbolic"]:
+        from eksnetpol.proof import Counterexample, Proved
+
+        outcome = proved(left, done)
+        words = translations.proof_words(outcome)
+        if isinstance(outcome, Counterexample):
+            code = 1
+        elif not isinstance(outcome, Proved):
+            code = code or 3
+    for output in sorted(outputs, key=lambda o: o.file == STDOUT):
+        verbose = terminal.verbose > 0
+        page = translations.render(done, left.stack, output.format, terminal.width, exit_code=code, verbose=verbose)
+        write(page, output.file)
+    said = "nothing flows afterwards that did not, over today's pods and one for each combination of labels"
+    terminal.say(said if not widenings(done) else "something would flow afterwards that does not today, or was not understood")
+    if words:
+        terminal.say(words)
+    return code

@@ -1,0 +1,106 @@
+"""``eksnetpol migrate translate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eksnetpol.cli.base import Command
+from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, waiving
+from eksnetpol.cli.config import configuration, merge
+from eksnetpol.cli.options import general, option, sources, target
+from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
+from eksnetpol.errors import UsageError
+
+if TYPE_CHECKING:
+    from eksnetpol.translation import Translation
+
+
+@click.command(
+    "translate",
+    cls=Command,
+    greedy=("--manifests",),
+    short_help="Write another engine's policies as NetworkPolicies, with a verdict on every rule.",
+    exits=(0, 1, 2, 3, 6, 70, 130),
+    exit_words={
+        0: "every rule has its place; what is stricter or holds for today alone is named",
+        1: "something would be let through that is not, or cannot be said at all",
+        6: "refused: two engines at once, a waiver that has expired",
+    },
+    examples=(
+        ("files, into a folder for review in Git", "eksnetpol migrate translate --manifests calico/ --out policies/"),
+        ("a live cluster, rule by rule", "eksnetpol migrate translate --context shop -v"),
+        ("source and target side by side", "eksnetpol migrate translate --snapshot shop.json.gz --explain -o markdown"),
+    ),
+    environment=(("AWS_*, KUBECONFIG", "as the AWS CLI and kubectl read them"),),
+)
+@sources
+@target
+@leaving
+@option("--out", group="Output", metavar="DIR", help="Write the policies into this folder: one per file, and a kustomization.")
+@option("--explain", group="Output", is_flag=True, help="Print every policy with what it becomes, side by side, as Markdown.")
+@waiving
+@output_option(*FORMATS)
+@configuration
+@general
+@click.pass_context
+def command(ctx: click.Context, /, **_flags: Any) -> int:
+    """Write policies of Calico, Cilium, Antrea or policy.networking.k8s.io as NetworkPolicies for the VPC CNI.
+
+    Every rule gets a verdict: exact (for all pods and namespaces there could be), exact-now (for those of today), stricter, none
+    (it cannot be said), looser; with the reason, and a connection that shows the difference. Nothing looser is written unless it
+    was waived by name. A field that nobody here understands refuses its policy, and is never dropped. NetworkPolicies that are
+    there stay, and are judged too: they change their meaning with the engine under them.
+    """
+    config = merge(ctx)
+    terminal = config.terminal()
+    if ctx.params["show_config"]:
+        write(config.text())
+        return 0
+    outputs = settle(ctx.params["output"])
+
+    from eksnetpol.operations.migration import exit_code, translated
+    from eksnetpol.reporting import translations
+
+    left, waivers = source(ctx, config, terminal)
+    done = translated(left, waivers)
+    code = exit_code(done, left.stack)
+    for output in sorted(outputs, key=lambda o: o.file == STDOUT):
+        if ctx.params["explain"] and output.format == "markdown":
+            bodies = {_name(p.body): p.body for p in left.world.foreign_policies}
+            write(translations.side_by_side(done, bodies), output.file)
+            continue
+        verbose = terminal.verbose > 0
+        page = translations.render(done, left.stack, output.format, terminal.width, exit_code=code, verbose=verbose)
+        write(page, output.file)
+    for one in waivers:
+        terminal.say(f"waived: {one.waiver.what}, by {one.owner} until {one.until}: {one.reason}")
+    folder = ctx.params["out"]
+    if folder and done.refused:
+        terminal.say(f"nothing was written into {folder}: what stands in the way has to be waived or changed first")
+    elif folder:
+        terminal.say(f"{_written(done, Path(folder))} files are in {folder}; look at them, then kubectl apply -k {folder}")
+    return code
+
+
+def _name(body: dict[str, Any]) -> str:
+    meta = body["metadata"]
+    return "/".join(filter(None, (body["kind"].lower(), meta.get("namespace", ""), meta["name"])))
+
+
+def _written(done: Translation, folder: Path) -> int:
+    from eksnetpol.translation.emit import files
+
+    found = files(done)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: is no empty folder; nothing was written, so that nothing is overwritten or mixed")
+    for name, text in found.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{path.parent}: cannot be made: {error.strerror}") from error
+        write(text, str(path))
+    return len(found)
