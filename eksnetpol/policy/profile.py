@@ -23,7 +23,11 @@ class Semantics(StrEnum):
     @property
     def is_foreign(self) -> bool:
         """True for an engine with policies of its own kinds: it is asked over a stack (`policy.stacks`)."""
-        return self not in {Semantics.KUBERNETES, Semantics.VPC_CNI}
+        return self not in STANDARD
+
+
+STANDARD = (Semantics.KUBERNETES, Semantics.VPC_CNI)
+"""The semantics of the standard kinds, which `policy.engine` thinks under."""
 
 
 class Mode(StrEnum):

@@ -11,7 +11,7 @@ from eksnetpol.policy.answers import Answer, Engine, Pods, Workload
 from eksnetpol.policy.cells import NONE, table
 from eksnetpol.policy.connections import NOTHING
 from eksnetpol.policy.engine import build_engine
-from eksnetpol.policy.profile import Mode, Profile, Semantics
+from eksnetpol.policy.profile import STANDARD, Mode, Profile
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.world import World
 from tests.policy import shop
@@ -19,7 +19,7 @@ from tests.policy.worlds import clusters, policies
 
 Cluster = tuple[list[Pod], list[Namespace]]
 RANDOM = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-profiles = st.builds(Profile, st.sampled_from(list(Semantics)), mode=st.sampled_from(list(Mode)))
+profiles = st.builds(Profile, st.sampled_from(list(STANDARD)), mode=st.sampled_from(list(Mode)))
 given_policies = st.lists(policies(), max_size=4, unique_by=lambda p: (p.namespace, p.name))
 
 

@@ -10,7 +10,7 @@ from eksnetpol.model.kubernetes import Namespace, Pod
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.dormant import Row, dormancy
 from eksnetpol.policy.engine import build_engine
-from eksnetpol.policy.profile import Mode, Profile, Semantics
+from eksnetpol.policy.profile import STANDARD, Mode, Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.world import World
 from tests.policy import worlds
@@ -117,7 +117,7 @@ def test_pods_that_share_a_name_with_selected_ones_are_isolated_with_them() -> N
     assert rows(found) == [("db", 1, 1, ("main",)), ("db-backup", 1, 0, ())]
 
 
-@given(worlds.clusters(), st.lists(worlds.policies(), max_size=4), st.sampled_from(list(Semantics)))
+@given(worlds.clusters(), st.lists(worlds.policies(), max_size=4), st.sampled_from(list(STANDARD)))
 def test_pod_by_pod_the_same_are_isolated_and_open(
     small: tuple[list[Pod], list[Namespace]], policies: list[NetworkPolicy], semantics: Semantics
 ) -> None:

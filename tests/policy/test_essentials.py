@@ -15,7 +15,7 @@ from eksnetpol.model.versions import Release
 from eksnetpol.operations.policy_simulation import AS_EKS_INSTALLS_IT, simulate
 from eksnetpol.policy.needs import Kind, Verdict
 from eksnetpol.policy.outlook import FailOn, Simulation
-from eksnetpol.policy.profile import Mode, Profile, Semantics
+from eksnetpol.policy.profile import STANDARD, Mode, Profile, Semantics
 from eksnetpol.policy.remedies import Remedy
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.world import World
@@ -510,7 +510,7 @@ SECTIONS = (
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=100)
-@given(troubled(), st.sets(st.sampled_from(SECTIONS), min_size=1), st.sampled_from(list(Semantics)))
+@given(troubled(), st.sets(st.sampled_from(SECTIONS), min_size=1), st.sampled_from(list(STANDARD)))
 def test_what_was_not_read_makes_nothing_better(snapshot: ClusterSnapshot, unread: set[str], semantics: Semantics) -> None:
     missing = Unread("forbidden", Why.DENIED)
     blind = with_(snapshot, **dict.fromkeys(unread, missing))
@@ -527,7 +527,7 @@ def test_what_was_not_read_makes_nothing_better(snapshot: ClusterSnapshot, unrea
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
-@given(troubled(), st.sampled_from(list(Semantics)), st.sampled_from(list(Mode)))
+@given(troubled(), st.sampled_from(list(STANDARD)), st.sampled_from(list(Mode)))
 def test_adding_the_policies_makes_every_flow_keep_and_isolates_nobody(
     snapshot: ClusterSnapshot, semantics: Semantics, mode: Mode
 ) -> None:

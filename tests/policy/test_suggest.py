@@ -17,13 +17,13 @@ from eksnetpol.policy.answers import Addresses, Engine, Pods, ServiceAddress, Wo
 from eksnetpol.policy.connections import Connections
 from eksnetpol.policy.engine import SetEngine, build_engine
 from eksnetpol.policy.ports import PortSet
-from eksnetpol.policy.profile import Profile, Semantics
+from eksnetpol.policy.profile import STANDARD, Profile, Semantics
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.suggest import Suggestion, allowing
 from eksnetpol.policy.world import World
 from tests.policy import worlds
 
-SEMANTICS = st.sampled_from(list(Semantics))
+SEMANTICS = st.sampled_from(list(STANDARD))
 
 
 def added(engine: Engine, suggestions: tuple[Suggestion, ...]) -> SetEngine:
@@ -159,7 +159,7 @@ def test_a_peer_in_another_namespace_is_meant_by_the_name_of_its_namespace() -> 
     assert peer["namespaceSelector"] == {"matchLabels": {"kubernetes.io/metadata.name": "bank"}}
 
 
-@pytest.mark.parametrize("semantics", list(Semantics))
+@pytest.mark.parametrize("semantics", list(STANDARD))
 def test_through_a_service_the_rule_has_the_port_of_the_pods_and_what_the_service_selects_by(semantics: Semantics) -> None:
     engine = engine_of(WEB, API, services=[SERVICE], semantics=semantics)
     there = ServiceAddress(engine.world.services[0], "svc:shop/api")
