@@ -7,14 +7,14 @@ from itertools import product
 import pytest
 
 from eksnetpol.policy.stacks.ends import end_at
-from tests.policy.stacks.pairwise import flows, stacked
+from tests.policy.stacks.pairwise import Place, flows, stacked
 from tests.policy.stacks.plain import allowed
 
 
 @pytest.mark.parametrize("number", range(20))
 def test_both_slow_ways_agree(number: int) -> None:
     made = stacked(number)
-    places = [*(k for k, e in made.ends.items() if e.address), *made.case.addresses]
+    places: list[Place] = [*(k for k, e in made.ends.items() if e.address), *made.case.addresses]
     asked = 0
     for source, destination in product(places, places):
         if source == destination or (isinstance(source, str) and isinstance(destination, str)):
