@@ -141,7 +141,7 @@ class _Reader:
         if one.get("apiVersion") != VERSION:
             raise NotRead("apiVersion", f"{one.get('apiVersion')} is not known here, {VERSION} alone is")
         for key in sorted(set(one) - _KEYS):
-            raise NotRead(key, "unknown field")
+            raise NotRead(key, f"unknown field {key}")
         if kind in {CLUSTER_POLICY, POLICY}:
             return (self._policy(kind, one, ref),)
         self._tier(one, ref) if kind == "Tier" else self._group(kind, one, ref)
@@ -208,4 +208,4 @@ def _spec(one: Mapping[str, Any], shape: type[Spec]) -> Spec:
         where, why = ("", text) if found is None else (found[1], text[: found.start()])
         unknown = _UNKNOWN.match(why)
         place = f"spec{where}" + (f".{unknown[1]}" if unknown else "")
-        raise NotRead(place, "unknown field" if unknown else why[:1].lower() + why[1:]) from None
+        raise NotRead(place, f"unknown field {unknown[1]}" if unknown else why[:1].lower() + why[1:]) from None
