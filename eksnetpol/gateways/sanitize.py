@@ -195,6 +195,7 @@ CONFIGMAPS: Mapping[str, Mapping[str, str]] = {
         "allow-localhost": "whether the own node always may",
         "enable-node-selector-labels": "whether policies select nodes by labels",
         "enable-icmp-rules": "whether rules for ICMP work",
+        "enable-extended-ip-protocols": "whether policies name protocols without ports",
         "labels": "which labels count in policies",
     },
     "kube-proxy-config": {"config": "mode of kube-proxy"},

@@ -531,6 +531,12 @@ def test_what_is_switched_off_refuses_the_policy(setting: Settings, spec: Json) 
     assert not read_all(cnp(spec)).refused
 
 
+def test_protocols_without_ports_are_unclear_where_they_are_switched_on() -> None:
+    policy = cnp({"ingress": [{"toPorts": [{"ports": [{"protocol": "GRE"}]}]}]})
+    assert [r.ref.name for r in read_all(policy).refused] == ["p"]
+    assert [r.ref.name for r in read_all(policy, settings=settings_of({"enable-extended-ip-protocols": "true"})).unread] == ["p"]
+
+
 # --- what no cluster tells, and what the API does ---------------------------------------------------------------------
 
 

@@ -70,6 +70,8 @@ def _ports(one: PortRule | DenyPortRule, direction: Direction, settings: Setting
     connections, names = NOTHING, []
     for number, port in enumerate(ports):
         here = f"{place}.ports[{number}]"
+        if settings.extended_protocols and port.protocol in _NO_PORTS:
+            raise UnclearError(f"what a rule for {port.protocol} does is not known", f"{here}.protocol")
         low = _number(port, here)
         for protocol in _protocols(port, here):
             _check_beyond(rules, protocol, port, low, here)

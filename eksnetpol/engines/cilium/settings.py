@@ -47,6 +47,7 @@ class Settings:
     node_selectors: bool = False
     l7_proxy: bool = True
     icmp_rules: bool = True
+    extended_protocols: bool = False
     label_filter: str = ""
     api_servers: frozenset[str] | None = None
 
@@ -71,6 +72,7 @@ def settings_of(config: Mapping[str, str], version: str = "", api_servers: froze
         node_selectors=_is_on(config, "enable-node-selector-labels", default=False),
         l7_proxy=_is_on(config, "enable-l7-proxy", default=True),
         icmp_rules=_is_on(config, "enable-icmp-rules", default=True),
+        extended_protocols=_is_on(config, "enable-extended-ip-protocols", default=False),
         label_filter=config.get("labels", "").strip(),
         api_servers=api_servers,
     )
