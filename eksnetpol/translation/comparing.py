@@ -24,6 +24,7 @@ from eksnetpol.policy.universe import build
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Ref
 from eksnetpol.translation.values import Options, Output, Witness
+from eksnetpol.translation.vpc import survey
 from eksnetpol.translation.witnesses import planned_pods
 
 _PAIRS = 200
@@ -56,7 +57,8 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     What a pod and its own node have is left out: the agent lets it through whatever is written.
     """
     outputs = tuple(outputs)
-    wide = replace(world, pods=(*world.pods, *planned_pods(stack, world)))
+    addresses = survey(world, options.vpc, 6 if options.profile.family == "ipv6" else 4)
+    wide = replace(world, pods=(*world.pods, *planned_pods(stack, world, addresses)))
     base = build(wide.pods, wide.namespaces)
     before = engine_for(wide, options.profile, stack, base)
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)

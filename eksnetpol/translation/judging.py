@@ -59,7 +59,8 @@ def _policy(
     rules = [_rule(policy.ref, rule, ledgers, found, kept=kept) for rule in policy.rules]
     own = _of(policy.ref, "", ledgers[policy.ref, ""], found, kept=kept)
     worst = max((own, *rules), key=lambda j: _weight(j.verdict).rank)
-    yield Judged(policy.ref, "", _weight(worst.verdict), own.reasons, own.witness or worst.witness, kept)
+    reasons = own.reasons if worst is own else (f"{worst.place}: {worst.reason}", *own.reasons)
+    yield Judged(policy.ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept)
     yield from rules
 
 
@@ -79,6 +80,8 @@ def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *
 
 def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: bool) -> Judged:
     more, fewer = found.gained.get((ref, place)), found.lost.get((ref, place))
+    for cutting in ledger.masked_by:
+        more = more or found.gained.get(cutting)
     if ledger.looser or more is not None:
         reasons = tuple(ledger.looser) or ("connections that it denied flow afterwards",)
         return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost), more, kept)

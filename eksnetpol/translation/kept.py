@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.engines.kubernetes_policies import stack_policy
 from eksnetpol.model.findings import Subject
+from eksnetpol.policy.stacks.algebra import meets
 from eksnetpol.policy.stacks.rules import Does, Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box, Folding, Ref, Region, TierOf
@@ -32,23 +33,24 @@ def kept_policies(stack: Stack, world: World, options: Options) -> frozenset[int
     return frozenset(found)
 
 
-def widened(tiers: Sequence[TierOf], boxes: Iterable[Box], kept: frozenset[Subject]) -> Iterator[tuple[Ref, str]]:
-    """Yield the rules of kept policies that let more through without the source engine, and what cut them there."""
+def widened(
+    tiers: Sequence[TierOf], boxes: Iterable[Box], kept: frozenset[Subject]
+) -> Iterator[tuple[Ref, str, tuple[Ref, ...]]]:
+    """Yield the rules of kept policies that let more through without the source engine, and what stood in their way there."""
     boxes = list(boxes)
-    for tier in tiers:
-        for region in tier.regions:
-            if region.ref[0] not in kept or region.does is not Does.ALLOW:
-                continue
-            own = [Box(region.subject, region.peer, region.connections, origin=region.ref)]
-            if any(b.origin == region.ref and not b.cut_by for b in boxes) and not region.names:
-                continue
-            cutting = sorted({f"{ref} {place}".strip() for b in boxes if b.origin == region.ref for ref, place in b.cut_by})
-            if region.names:
-                if cutting:
-                    yield region.ref, _words(cutting)
-                continue
-            if _left(own, boxes):
-                yield region.ref, _words(cutting)
+    before: list[Region] = []
+    for region in (region for tier in tiers for region in tier.regions):
+        if region.ref[0] not in kept or region.does is not Does.ALLOW:
+            before += [region] if region.does is not Does.ALLOW else []
+            continue
+        own = [box for box in boxes if box.origin == region.ref]
+        is_whole = all(any(box.name == name and not box.cut_by for box in own) for name in region.names)
+        if region.connections and not any(box.name is None and not box.cut_by for box in own):
+            is_whole &= not _left([Box(region.subject, region.peer, region.connections, origin=region.ref)], boxes)
+        if not is_whole:
+            near = (one for one in before if meets(one.subject, region.subject) and meets(one.peer, region.peer))
+            masks = tuple(dict.fromkeys(one.ref for one in near))
+            yield region.ref, _words(masks), masks
 
 
 def _left(region: list[Box], boxes: Iterable[Box]) -> bool:
@@ -64,6 +66,7 @@ def _left(region: list[Box], boxes: Iterable[Box]) -> bool:
     return True
 
 
-def _words(cutting: Sequence[str]) -> str:
-    by = f": {', '.join(cutting)} comes before it" if cutting else ""
-    return f"this NetworkPolicy stays as it is, and lets more through than the source engine did{by}"
+def _words(masks: Iterable[Ref]) -> str:
+    by = ", ".join(f"{ref} {place}".strip() for ref, place in masks)
+    first = by or "another tier"
+    return f"this NetworkPolicy stays as it is, and lets more through than the source engine did: {first} comes before it"

@@ -40,6 +40,7 @@ class Names:
             if holds(subject, end_of_pod(self.inventory.world, pod)):
                 groups[_meaning(pod, name)].append(pod.labels)
         if len(groups) <= 1:
+            ledger.now[f"the port named {name.name} has one number on all the pods of today"] = None
             yield subject
             return
         for meaning, pods in groups.items():

@@ -22,13 +22,14 @@ from eksnetpol.translation.values import Options
 class Ledger:
     """What is found out about one rule while it is translated.
 
-    ``now`` and ``lost`` are reasons for less than *exact*; ``looser`` reasons that somebody waived; ``reached`` and ``written``
-    say whether it lets anything through before, and after.
+    ``now`` and ``lost`` are reasons for less than *exact*, ``looser`` are reasons for more, and ``masked_by`` the rules that
+    stood in its way; ``reached`` and ``written`` say whether it lets anything through before, and after.
     """
 
     now: dict[str, None] = field(default_factory=dict)
     lost: dict[str, None] = field(default_factory=dict)
     looser: dict[str, None] = field(default_factory=dict)
+    masked_by: tuple[Ref, ...] = ()
     reached: bool = False
     written: bool = False
 

@@ -72,8 +72,9 @@ class _Translator:
                 self._write_down(folding, boxes)
                 isolations = drafting.isolations(held, direction, otherwise)
                 drafting.write(boxes, isolations, direction, self.kept_refs)
-                for ref, words in widened(tiers, boxes, self.kept_refs):
+                for ref, words, masks in widened(tiers, boxes, self.kept_refs):
                     self.ledgers[ref].looser[words] = None
+                    self.ledgers[ref].masked_by += masks
             found = list(drafting.specs(self.options.clauses))
         except (TooMany, TooManyBoxes) as error:
             for one in chain.from_iterable(held):

@@ -3,26 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from itertools import islice
 
+import msgspec
+
 from eksnetpol.model.kubernetes import Pod
-from eksnetpol.policy.parties import planned
+from eksnetpol.policy.connections import WITH_PORTS
+from eksnetpol.policy.parties import Planned, planned
 from eksnetpol.policy.stacks.algebra import Clause, TooMany, atoms, clauses, conjunction, negation
 from eksnetpol.policy.stacks.clauses import met_by
-from eksnetpol.policy.stacks.formulas import EndKind, Formula, Is, Label, Named, Scope, Test
+from eksnetpol.policy.stacks.formulas import Atom, EndKind, Formula, Is, Label, Named, Scope, Test, Within
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
+from eksnetpol.translation.vpc import Addresses, of
 
 _MOST = 160
 _PER_FORMULA = 6
+_NARROW = 17
 _OTHER = "other"
 
 
-def planned_pods(stack: Stack, world: World, most: int = _MOST) -> tuple[Pod, ...]:
-    """Return pods that meet, and ones that just fail to meet, what subjects and peers of *stack* ask of labels."""
+def planned_pods(stack: Stack, world: World, addresses: Addresses, most: int = _MOST) -> tuple[Pod, ...]:
+    """Return pods that meet, and ones that just fail to meet, what subjects and peers of *stack* ask of labels.
+
+    Their addresses are some that pods can get and none has, outside of the narrow blocks that policies name.
+    """
     namespaces = dict(world.namespace_labels) or {p.namespace: {} for p in world.pods}
     wanted = islice(dict.fromkeys(_wanted(stack, namespaces)), most)
-    return tuple(p.pod for p in planned(((ns, dict(labels)) for ns, labels in wanted), world))
+    ports = _Ports.of(stack, world)
+    free = _free(stack, addresses)
+    return tuple(ports.given(p, next(free, "")) for p in planned(((ns, dict(labels)) for ns, labels in wanted), world))
+
+
+def _free(stack: Stack, addresses: Addresses) -> Iterator[str]:
+    rules = [(policy, rule) for tier in stack.tiers for policy in tier.policies for rule in policy.rules]
+    asked = frozenset[Atom]().union(*(atoms(rule.peer) for _, rule in rules))
+    named = {n for atom in asked if isinstance(atom, Within) for n in atom.networks if n.prefixlen >= _NARROW}
+    left = addresses.own(addresses.pods_live_in) - addresses.taken - of(tuple(sorted(named, key=str)))
+    for low, high in (left.v4 if addresses.version == 4 else left.v6).intervals:  # noqa: PLR2004 - the family
+        for number in islice(range(low + 1, high), _MOST):
+            yield str(ip_address(number)) if addresses.version == 4 else str(IPv6Address(number))  # noqa: PLR2004
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """Ports by name, for pods that do not exist: those that rules name, with the numbers that pods of today give them."""
+
+    numbers: Mapping[tuple[str, str, str], int]
+    """By namespace, protocol and name; under an empty namespace for all others."""
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, stack: Stack, world: World) -> _Ports:
+        names = frozenset(n.name for t in stack.tiers for p in t.policies for rule in p.rules for n in rule.names)
+        numbers: dict[tuple[str, str, str], int] = {}
+        for pod in world.pods if names else ():
+            for port in (port for container in pod.containers for port in container.ports if port.name in names):
+                numbers.setdefault((pod.namespace, port.protocol, port.name), port.container_port)
+                numbers.setdefault(("", port.protocol, port.name), port.container_port)
+        return cls(numbers, names)
+
+    def given(self, pod: Planned, address: str) -> Pod:
+        """Return *pod* with its ports, at *address*."""
+        declared = [
+            {"name": name, "protocol": protocol, "containerPort": number}
+            for name in sorted(self.names)
+            for protocol in WITH_PORTS
+            if (number := self.numbers.get((pod.namespace, protocol, name), self.numbers.get(("", protocol, name)))) is not None
+        ]
+        whole = {
+            "metadata": {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)},
+            "spec": {"containers": [{"name": "planned", "ports": declared}]},
+            "status": {"phase": "Running", "podIP": address},
+        }
+        return msgspec.json.decode(msgspec.json.encode(whole), type=Pod)
 
 
 def _wanted(stack: Stack, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
