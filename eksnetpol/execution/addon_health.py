@@ -184,13 +184,13 @@ class AddonWatch:
 
     def _progress(self) -> str:
         state = self._roll.state
-        return f"; {state.updated} of {state.desired} nodes updated, {state.available} available" if state else ""
+        return f"; {state.updated} of {state.desired} nodes updated, {state.available} available{self._roll.lags}" if state else ""
 
     def _awaited(self) -> Awaited:
         """Return the DaemonSet as what to watch meanwhile: nothing it does ends the wait, but everybody sees how far it is."""
         live = self._hands.get(AWS_NODE)
         if live is not None:
-            self._roll.told(live)
+            self._roll.beside(live)
         return Awaited(AWS_NODE, lambda _: False, version_of(live), self._roll.told, paced=True)
 
 

@@ -171,7 +171,10 @@ class _Run:
             self._write("stopped", step, f"accepted, not waited for; {self._way_on} goes on and proves it")
             self._watcher.note(f"{step.id} was accepted and is not waited for; {self._way_on} goes on and proves it")
             return False
-        last = waiter.until(lambda: self._look(waiter, observer, step), tell=self._watcher.note)
+        try:
+            last = waiter.until(lambda: self._look(waiter, observer, step), tell=self._watcher.note)
+        except OutOfPatience as over:
+            raise OutOfPatience(f"{over.seen}{observer.roll.at_the_end()}") from over
         if last.state is State.HOPELESS:
             raise StepFailed(last.seen, step=step.id)
         return self._succeeded(step, last.seen, began)

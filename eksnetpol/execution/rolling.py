@@ -7,17 +7,18 @@ Pods and nodes are asked for only while the counters stand still: they say what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from eksnetpol.errors import Denied
+from eksnetpol.errors import Denied, EksNetpolError
 from eksnetpol.execution.gathering import named
 from eksnetpol.execution.seeing import Awaited, Observation, holds, hopeless, pending, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, RolloutState
-from eksnetpol.model.kinds import CONTROLLER_REVISION, NODE, POD, Json, ObjectRef
+from eksnetpol.model.kinds import CONTROLLER_REVISION, DAEMONSET, NODE, POD, Json, ObjectRef
 
 STANDSTILL = 10.0
 """Seconds without progress after which the pods are looked at."""
@@ -79,16 +80,45 @@ class RolloutWatch:
         self._began = began
         self.state: RolloutState | None = None
         self._looked: float | None = None
-        self._words = ""
+        self._last: Json | None = None
+        self.lags = ""
+        """In words, which nodes lag and why: empty while the roll-out moves."""
         self.moved = clock.monotonic()
 
     def told(self, daemonset: Json) -> None:
         """Take note of the DaemonSet as it is now."""
+        self._last = daemonset
         state = state_of(daemonset)
         if state != self.state:
             self.state = state
             self.moved = self._clock.monotonic()
+            self.lags = ""
             self._tell(state)
+
+    def beside(self, daemonset: Json) -> None:
+        """Take note of the DaemonSet while something else decides, and of which nodes lag where it stands still."""
+        self.told(daemonset)
+        if not is_complete(daemonset) and self._stands_still():
+            self._ask_why(daemonset)
+
+    def at_the_end(self) -> str:
+        """Return in words which nodes lag when time is up, empty where that was said already or is not the matter."""
+        if self.lags or self._last is None or is_complete(self._last):
+            return ""
+        with suppress(EksNetpolError):
+            # What was seen before is said in any case.
+            self._ask_why(self._last)
+        return self.lags
+
+    def _ask_why(self, daemonset: Json) -> None:
+        meta = daemonset["metadata"]
+        ref = ObjectRef.to(DAEMONSET, meta["name"], meta.get("namespace", ""))
+        verdict = self._lagging(daemonset, ref, "its roll-out stands still")
+        if verdict is not None:
+            self.lags = f"; {verdict.seen}"
+
+    def _stands_still(self) -> bool:
+        return self._clock.monotonic() - self.moved >= STANDSTILL and self._may_look()
 
     def look(self, ref: ObjectRef) -> Observation:
         """Return how far the roll-out is; see `model.plan.RolledOut`."""
@@ -103,11 +133,11 @@ class RolloutWatch:
         if is_complete(live):
             return holds(f"{ref}: {state.desired} of {state.desired} nodes have the present template and are available")
         seen = f"{ref}: {state.updated} of {state.desired} nodes updated, {state.available} available"
-        if self._clock.monotonic() - self.moved >= STANDSTILL and self._may_look():
+        if self._stands_still():
             verdict = self._lagging(live, ref, seen)
             if verdict is not None:
                 return verdict
-        return pending(f"{seen}{self._words}", awaited)
+        return pending(f"{seen}{self.lags}", awaited)
 
     def _may_look(self) -> bool:
         now = self._clock.monotonic()
@@ -123,7 +153,7 @@ class RolloutWatch:
             nodes = self._hands.objects(NODE)
             template = _newest(self._hands.objects(CONTROLLER_REVISION, namespace=ref.namespace, selector=_selector(live)), live)
         except Denied as error:
-            self._words = f"; why cannot be told: {error}"
+            self.lags = f"; why cannot be told: {error}"
             return None
         on_it = [pod for pod in pods if _is_of(pod, live)]
         broken = next((why for pod in on_it if _has(pod, template, live) and (why := _breakage(pod))), None)
@@ -137,11 +167,11 @@ class RolloutWatch:
             return holds(f"{seen}; the rest cannot run: {named(down)}")
         by_hand = (live.get("spec") or {}).get("updateStrategy", {}).get("type") == "OnDelete"
         if by_hand:
-            self._words = (
+            self.lags = (
                 f"; its update strategy is OnDelete, so nothing rolls by itself: delete the pods of {named(lags)} one by one"
             )
         else:
-            self._words = f"; waiting for {named(lags)}" if lags else ""
+            self.lags = f"; waiting for {named(lags)}" if lags else ""
         return None
 
 
