@@ -66,7 +66,8 @@ DENYING = calico(
 
 
 def spec(found: Translation, number: int = 0) -> Json:
-    return dict(found.outputs[number].manifest)["spec"]
+    said: Json = found.outputs[number].manifest["spec"]
+    return said
 
 
 def test_a_namespace_and_a_label_stay_one_peer() -> None:
@@ -93,7 +94,7 @@ def test_every_block_is_written_and_none_has_an_except() -> None:
 
 def test_a_policy_of_all_namespaces_is_one_in_each_of_today() -> None:
     found = translated(CLOSED)
-    assert [(o.ref.namespace, dict(o.manifest)["spec"]) for o in found.outputs] == [
+    assert [(o.ref.namespace, o.manifest["spec"]) for o in found.outputs] == [
         (namespace, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}) for namespace in ("bank", "shop")
     ]
     assert found.worst is Verdict.EXACT_NOW

@@ -31,7 +31,7 @@ def test_nothing_more_flows_than_under_calico_and_what_does_not_is_named(number:
     mine = calico.world(case)
 
     def ends(target: Engine, query: Json) -> tuple[Party | None, Party | None]:
-        return calico.party(target, query["from"]), calico.party(target, query["to"])
+        return said_party(target, query["from"]), said_party(target, query["to"])
 
     hold(case, calico.stack(case, mine), mine, ends, calico.packet, let_through)
 
@@ -84,6 +84,14 @@ def let_through(verdict: Json) -> set[Subject]:
 
 def is_own_node(end: End, other: End) -> bool:
     return end.kind is EndKind.NODE and end.node == other.node
+
+
+def said_party(engine: Engine, who: Mapping[str, str]) -> Party:
+    if "ip" in who:
+        return Addresses(f"{who['ip']}/32", who["ip"])
+    namespace, _, name = who["pod"].partition("/")
+    index = engine.atlas.class_of[namespace, name]
+    return Pods(1 << index, who["pod"], tuple(p for p in engine.atlas.universe.classes[index].pods if p.name == name))
 
 
 def party(engine: Engine, end: End) -> Party | None:
