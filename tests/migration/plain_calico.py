@@ -236,6 +236,9 @@ class Calico:
         """Return what one side of a rule asks of its end."""
         asked = self.selected(side, space)
         nots = question(side["notSelector"]) if side.get("notSelector") else None
+        if asked is not None and nots is not None:
+            # Both together ask for one member that is the one and not the other.
+            asked, nots = _but_not(asked, nots), None
         nets, outside = side.get("nets") or (), side.get("notNets") or ()
         ports, closed = side.get("ports") or (), side.get("notPorts") or ()
 
@@ -379,6 +382,10 @@ def selects(selector: Json, labels: Mapping[str, str]) -> bool:
         if not met[asked["operator"]]:
             return False
     return True
+
+
+def _but_not(asked: Any, nots: Any) -> Any:
+    return lambda labels: asked(labels) and not nots(labels)
 
 
 def _protocol(written: str | int) -> str:
