@@ -184,7 +184,9 @@ class AddonWatch:
 
     def _progress(self) -> str:
         state = self._roll.state
-        return f"; {state.updated} of {state.desired} nodes updated, {state.available} available{self._roll.lags}" if state else ""
+        if state is None:
+            return ""
+        return f"; {state.updated} of {state.desired} nodes updated, {state.available} available{self._roll.lags}"
 
     def _awaited(self) -> Awaited:
         """Return the DaemonSet as what to watch meanwhile: nothing it does ends the wait, but everybody sees how far it is."""

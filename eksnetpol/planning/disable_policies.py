@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.tracking import trackers
@@ -64,11 +64,13 @@ class Policy:
 
     kind: Kind
     meta: ObjectMeta
+    id: ObjectId = field(init=False)
+    """Which object it is, and no later one of its name."""
 
-    @property
-    def id(self) -> ObjectId:
-        """Which object it is, and no later one of its name."""
-        return ObjectId(ObjectRef.to(self.kind, self.meta.name, self.meta.namespace), self.meta.uid)
+    def __post_init__(self) -> None:
+        # Asked for many times, for each of many.
+        one = ObjectId(ObjectRef.to(self.kind, self.meta.name, self.meta.namespace), self.meta.uid)
+        object.__setattr__(self, "id", one)
 
     @property
     def is_held(self) -> bool:

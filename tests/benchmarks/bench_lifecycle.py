@@ -1,7 +1,7 @@
 """What planning a change takes on top of the preflight on the same snapshot, and how long a rehearsal of it takes.
 
-A command: ``python -m tests.benchmarks.bench_lifecycle [--rounds N]``. Preflight alone, and preflight with the plan, are timed by
-turns in one process; the rehearsal is a whole process, from its start to its exit, beside decoding the same bytes.
+A command: ``python -m tests.benchmarks.bench_lifecycle [--rounds N]``. All are whole processes, from their start to their exit:
+``enable --plan`` does the preflight, so beside ``preflight --intent enable`` it shows what planning adds.
 """
 
 from __future__ import annotations
@@ -10,21 +10,14 @@ import argparse
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from eksnetpol.facts.declare import catalog
 from eksnetpol.gateways import snapshot_file
 from eksnetpol.gateways.collector_pause import collector_paused
-from eksnetpol.model.findings import Intent
-from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
-from eksnetpol.operations.lifecycle import Options, prepare
-from eksnetpol.operations.preflight import preflight
-from eksnetpol.planning.options import DisableOptions, EnableOptions, UpgradeOptions
 from tests.benchmarks.bench_preflight import LEAST, commands
 from tests.benchmarks.generate import Size, generate
 from tests.benchmarks.turns import Bound, head, ratios, say, say_runs, take_turns
@@ -34,6 +27,14 @@ MOST = Bound(1.10)
 
 LONGEST = 10.0
 """Seconds that a rehearsal on so large a cluster may take, as a whole process."""
+
+PLANS: Mapping[str, tuple[str, ...]] = {
+    "enable": ("enable", "off"),
+    "upgrade": ("upgrade", "on", "--to", "latest"),
+    "disable": ("disable", "on"),
+    "disable --keep-policies": ("disable", "on", "--keep-policies"),
+}
+"""The verb, on which of the two snapshots, and what is said beside it."""
 
 REHEARSAL = "enable --simulate"
 FLAG, KEY = "--enable-network-policy=", "enable-network-policy-controller"
@@ -65,53 +66,34 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=getattr(Size(), name))
     asked = parser.parse_args()
     size = Size(asked.nodes, asked.pods, asked.services, asked.policies)
-    catalog()
     with collector_paused():
         on = generate(size)
         off = switched_off(on)
-    head(f"a plan beside preflight: {size}, {asked.rounds} rounds in turn")
-    for name, snapshot, wanted in (
-        ("enable", off, EnableOptions()),
-        ("upgrade --to latest", on, UpgradeOptions(to="latest")),
-        ("disable", on, DisableOptions()),
-        ("disable --keep-policies", on, DisableOptions(keep_policies=True)),
-    ):
-        _beside(name, snapshot, wanted, asked.rounds)
-    _rehearsed(off, asked.rounds)
-
-
-def _beside(name: str, snapshot: ClusterSnapshot, wanted: Options, rounds: int) -> None:
-    intent = Intent(name.partition(" ")[0])
-    alone: list[float] = []
-    planned: list[float] = []
-    for number in range(rounds + 1):
-        with collector_paused():
-            first = _seconds(lambda: preflight(snapshot, Settings(), intent))
-            second = _seconds(lambda: prepare(snapshot, wanted))
-        if number:
-            alone.append(first)
-            planned.append(second)
-    say(f"preflight and plan / preflight, {name}", ratios(planned, alone), MOST)
-
-
-def _seconds(do: Callable[[], object]) -> float:
-    began = time.process_time()
-    do()
-    return time.process_time() - began
-
-
-def _rehearsed(snapshot: ClusterSnapshot, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        file = str(Path(folder) / "off.json")
-        snapshot_file.save(snapshot, file)
-        ours = [sys.executable, "-m", "eksnetpol", "enable", "--snapshot", file, "--simulate"]
-        taken = take_turns({LEAST: commands(file)[LEAST], REHEARSAL: ours}, rounds)
-    head("a rehearsal, as a whole process")
+        files = {"on": str(Path(folder) / "on.json"), "off": str(Path(folder) / "off.json")}
+        snapshot_file.save(on, files["on"])
+        snapshot_file.save(off, files["off"])
+        del on, off
+        taken = take_turns(_commands(files), asked.rounds)
+    head(f"plans beside preflight: {size}, {asked.rounds} rounds in turn")
+    for name, words in PLANS.items():
+        mine, base = taken[f"{name} --plan"], taken[f"preflight --intent {words[0]}"]
+        say(f"{name} --plan / preflight, cpu", ratios([r.cpu for r in mine], [r.cpu for r in base]), MOST)
     say(f"{REHEARSAL} / {LEAST}, cpu", ratios([r.cpu for r in taken[REHEARSAL]], [r.cpu for r in taken[LEAST]]))
     seconds = statistics.median(r.wall for r in taken[REHEARSAL])
     verdict = "within" if seconds <= LONGEST else "MISSED"
     sys.stdout.write(f"{REHEARSAL}: {seconds:.1f} s, <= {LONGEST:.0f} s  {verdict}\n")
     say_runs(taken)
+
+
+def _commands(files: Mapping[str, str]) -> dict[str, list[str]]:
+    tool, made = [sys.executable, "-m", "eksnetpol"], {LEAST: commands(files["off"])[LEAST]}
+    for name, (verb, state, *more) in PLANS.items():
+        file = files[state]
+        made[f"preflight --intent {verb}"] = [*tool, "preflight", "--intent", verb, "--snapshot", file]
+        made[f"{name} --plan"] = [*tool, verb, *more, "--plan", "--snapshot", file]
+    made[REHEARSAL] = [*tool, "enable", "--snapshot", files["off"], "--simulate"]
+    return made
 
 
 if __name__ == "__main__":

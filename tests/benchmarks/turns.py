@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-SETTLED = (0, 1, 3)
-"""Exit codes of a run that came to its end, whatever it found."""
+SETTLED = (0, 1, 3, 6)
+"""Exit codes of a run that came to its end, whatever it found or refused."""
 
 
 @dataclass(frozen=True, slots=True)
