@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from eksnetpol.proof.symbolic import Counterexample, NoSolverError, Outcome, Proved, prove
+from eksnetpol.proof.symbolic import Counterexample, NoSolverError, Outcome, Proved, Unsettled, prove
 
-__all__ = ["Counterexample", "NoSolverError", "Outcome", "Proved", "prove"]
+__all__ = ["Counterexample", "NoSolverError", "Outcome", "Proved", "Unsettled", "prove"]
