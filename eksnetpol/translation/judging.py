@@ -30,9 +30,8 @@ def judge(
     """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find."""
     found = compare(stack, world, options, outputs) if options.compare else Differences()
     judged: list[Judged] = []
-    for tier in stack.tiers:
-        for policy in tier.policies:
-            judged += _policy(policy, ledgers, failed, found, kept=id(policy) in kept)
+    for ref, policies in _by_ref(stack).items():
+        judged += _policy(ref, policies, ledgers, failed, found, kept=all(id(policy) in kept for policy in policies))
     for one in stack.unread:
         judged.append(Judged(one.ref, one.place, Verdict.NONE, (f"it is not understood: {one.why}",)))
     refused = [j for j in judged if j.verdict is Verdict.LOOSER and not options.waives(j.ref, j.place)]
@@ -43,25 +42,43 @@ def judge(
     return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(notes)))
 
 
+def _by_ref(stack: Stack) -> Mapping[Subject, list[StackPolicy]]:
+    """Return the policies of *stack* by what they are called: one object may have a policy in each of several tiers."""
+    found: dict[Subject, list[StackPolicy]] = {}
+    for tier in stack.tiers:
+        for policy in tier.policies:
+            found.setdefault(policy.ref, []).append(policy)
+    return found
+
+
 def _policy(
-    policy: StackPolicy,
+    ref: Subject,
+    policies: list[StackPolicy],
     ledgers: Ledgers,
     failed: Mapping[Subject, Iterable[str]],
     found: Differences,
     *,
     kept: bool,
 ) -> Iterator[Judged]:
-    if policy.ref in failed:
-        yield Judged(policy.ref, "", Verdict.NONE, tuple(failed[policy.ref]), kept=kept)
-        for rule in policy.rules:
-            yield Judged(policy.ref, rule.place, Verdict.NONE, tuple(failed[policy.ref]), kept=kept)
+    written = [rule for policy in policies for rule in policy.rules]
+    if ref in failed:
+        for place in ("", *(rule.place for rule in written)):
+            yield Judged(ref, place, Verdict.NONE, tuple(failed[ref]), kept=kept)
         return
-    rules = [_rule(policy.ref, rule, ledgers, found, kept=kept) for rule in policy.rules]
-    own = _of(policy.ref, "", ledgers[policy.ref, ""], found, kept=kept)
+    judged: dict[str, Judged] = {}
+    for one in (_rule(ref, rule, ledgers, found, kept=kept) for rule in written):
+        if one.place not in judged or judged[one.place].verdict.rank < one.verdict.rank:
+            judged[one.place] = one
+    rules = tuple(judged.values())
+    own = _of(ref, "", ledgers[ref, ""], found, kept=kept)
     worst = max((own, *rules), key=lambda j: _weight(j.verdict).rank)
-    reasons = own.reasons if worst is own else (f"{worst.place}: {worst.reason}", *own.reasons)
-    yield Judged(policy.ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept)
+    reasons = own.reasons if worst is own else (*_at(worst), *own.reasons)
+    yield Judged(ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept)
     yield from rules
+
+
+def _at(judged: Judged) -> tuple[str, ...]:
+    return (f"{judged.place}: {judged.reason}".removeprefix(": "),) if judged.reasons else ()
 
 
 def _weight(verdict: Verdict) -> Verdict:

@@ -113,7 +113,7 @@ class Regions:
         subject, peer = ground.subject(own, upper=not allows), ground.peer(rule.peer, upper=not allows)
         if is_nobody(ground.subject(own, upper=True).formula):
             return None
-        ledger.now |= dict.fromkeys((*subject.now, *peer.now))
+        ledger.now |= dict.fromkeys((*subject.now, *peer.now, *rule.today))
         further = _further(rule)
         if allows:
             ledger.reached |= not is_nobody(ground.peer(rule.peer, upper=True).formula) and _matches(rule)

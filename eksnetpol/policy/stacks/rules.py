@@ -40,7 +40,8 @@ class StackRule:
 
     ``connections`` and ``names`` are alternatives. ``source_ports`` are of TCP, UDP and SCTP. ``judged_further`` says what is
     looked at beyond addresses and ports (HTTP, a DNS name, authentication), empty for nothing: what the rule matches here may
-    still be refused there. ``place`` is where it is written: ``spec.ingress[2]``.
+    still be refused there. ``place`` is where it is written: ``spec.ingress[2]``. ``today`` says what of it was looked up in the
+    cluster and may be otherwise tomorrow: addresses of network sets, pods behind Services.
     """
 
     direction: Direction
@@ -52,6 +53,7 @@ class StackRule:
     source_ports: PortSet = EVERY_PORT
     judged_further: tuple[str, ...] = ()
     place: str = ""
+    today: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
