@@ -1,7 +1,7 @@
 """What planning a change takes on top of the preflight on the same snapshot, and how long a rehearsal of it takes.
 
 A command: ``python -m tests.benchmarks.bench_lifecycle [--rounds N]``. All are whole processes, from their start to their exit:
-``enable --plan`` does the preflight, so beside ``preflight --intent enable`` it shows what planning adds.
+``enable --plan`` does the preflight, so beside ``preflight --for enable`` it shows what planning adds.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
         taken = take_turns(_commands(files), asked.rounds)
     head(f"plans beside preflight: {size}, {asked.rounds} rounds in turn")
     for name, words in PLANS.items():
-        mine, base = taken[f"{name} --plan"], taken[f"preflight --intent {words[0]}"]
+        mine, base = taken[f"{name} --plan"], taken[f"preflight --for {words[0]}"]
         say(f"{name} --plan / preflight, cpu", ratios([r.cpu for r in mine], [r.cpu for r in base]), MOST)
     say(f"{REHEARSAL} / {LEAST}, cpu", ratios([r.cpu for r in taken[REHEARSAL]], [r.cpu for r in taken[LEAST]]))
     seconds = statistics.median(r.wall for r in taken[REHEARSAL])
@@ -90,7 +90,7 @@ def _commands(files: Mapping[str, str]) -> dict[str, list[str]]:
     tool, made = [sys.executable, "-m", "eksnetpol"], {LEAST: commands(files["off"])[LEAST]}
     for name, (verb, state, *more) in PLANS.items():
         file = files[state]
-        made[f"preflight --intent {verb}"] = [*tool, "preflight", "--intent", verb, "--snapshot", file]
+        made[f"preflight --for {verb}"] = [*tool, "preflight", "--for", verb, "--snapshot", file]
         made[f"{name} --plan"] = [*tool, verb, *more, "--plan", "--snapshot", file]
     made[REHEARSAL] = [*tool, "enable", "--snapshot", files["off"], "--simulate"]
     return made

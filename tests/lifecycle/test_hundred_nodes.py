@@ -99,7 +99,7 @@ def test_a_node_that_never_gets_there_is_named_and_the_run_goes_on_later(many: M
     rolled = [int(found) for found in re.findall(r"(\d+)/100 nodes rolled", done.stderr)]
     grown = rolled[rolled.index(min(rolled)) :]
     assert "still has the former template" in last or "still ending" in last
-    assert len(set(grown)) >= 5, rolled
+    assert len(set(grown)) >= 3, rolled
     assert grown == sorted(grown)
     assert NODES // 2 < max(grown) < NODES
     # Waiting costs at most one call of EKS in five seconds, and the DaemonSet is watched.
@@ -116,7 +116,7 @@ def test_a_node_that_never_gets_there_is_named_and_the_run_goes_on_later(many: M
     many.world.plane.did("patch", "pod", pod, "-n", "kube-system", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
     resumed = many.run("resume")
     assert resumed.returncode == 0, resumed.stderr
-    updates = [call for call in many.asked.calls if call.method == "POST"]
+    updates = [call for call in many.asked.calls if call.path.endswith("/update")]
     assert updates == [], "the update was sent before"
     after = many.status()
     assert (after["verdict"], after["drift"], after["rollout"]["finished"]) == ("on", [], True)
