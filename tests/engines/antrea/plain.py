@@ -225,7 +225,7 @@ class Antrea:
             pod = None if destination.is_host else destination.pod
             fits = pod is not None and named(pod, packet.protocol, wanted, with_sidecars=True) == packet.number
         else:
-            fits = wanted is None or wanted <= packet.number <= port.get("endPort", wanted)
+            fits = wanted is None or wanted <= packet.number <= (port.get("endPort") or wanted)
         return (None if "sourcePort" in port else True) if fits else False
 
 
@@ -236,7 +236,7 @@ def is_protocol(protocol: Json, packet: Packet) -> Match:
     if packet.protocol not in {"ICMP", "ICMPv6"}:
         return False
     kind, code = divmod(packet.number, 256)
-    return icmp.get("icmpType", kind) == kind and icmp.get("icmpCode", code) == code
+    return bool(icmp.get("icmpType", kind) == kind and icmp.get("icmpCode", code) == code)
 
 
 def some(matches: Iterable[Match]) -> Match:

@@ -60,7 +60,7 @@ WORLD = World(
     nodes=made(NODES, Node),
     family="ipv4",
 )
-ALL = {"podSelector": {}}
+ALL: Json = {"podSelector": {}}
 
 
 def app(name: str) -> Json:

@@ -78,7 +78,7 @@ def at(schema: Json, path: Path_, value: Any) -> Any:
 
 
 def spec_of(kind: str, schema: Json, path: Path_, value: Any) -> Json:
-    found = at(schema, path, value)
+    found: Json = at(schema, path, value)
     if kind.endswith("NetworkPolicy"):
         found["priority"] = found["priority"] if path[:1] == ("priority",) else 1
         rules = [*found.get("ingress", []), *found.get("egress", [])]
@@ -107,7 +107,7 @@ def test_every_field_is_known_and_no_other(kind: str) -> None:
             assert found[0].ref.name == "x"
 
 
-SHAPES = {
+SHAPES: dict[tuple[str, str], Json] = {
     ("ClusterNetworkPolicy", "from"): {"externalEntitySelector": {}, "fqdn": "example.org"},
     ("ClusterNetworkPolicy", "to"): {"externalEntitySelector": {}},
     ("ClusterNetworkPolicy", "appliedTo"): {"externalEntitySelector": {}},
