@@ -168,5 +168,10 @@ def _policed_nodes(facts: Lookup, there: Stock) -> Sequence[Node] | None:
         # Policies of the whole cluster may police any pod.
         return kinds.linux_ec2
     classes = isolation.universe.members(isolation.either & isolation.policed)
-    names = {pod.spec.node_name for one in classes for pod in one.pods}
-    return [node for node in kinds.linux_ec2 if node.name in names]
+    spared = {node.name for node in kinds.linux_ec2}
+    for one in classes:
+        spared.difference_update([pod.spec.node_name for pod in one.pods])
+        if not spared:
+            # Pods are many times the nodes.
+            return kinds.linux_ec2
+    return [node for node in kinds.linux_ec2 if node.name not in spared]
