@@ -51,7 +51,7 @@ def established(plane: ControlPlane) -> None:
     """Wait until every definition is served: right after it is applied it has no condition that kubectl could wait for."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        conditions = [c.get("status", {}).get("conditions", ()) for c in plane.get("crd")["items"]]
+        conditions = [c.get("status", {}).get("conditions") or () for c in plane.get("crd")["items"]]
         if all(any(c["type"] == "Established" and c["status"] == "True" for c in found) for found in conditions):
             return
         time.sleep(0.1)
