@@ -238,7 +238,7 @@ EDITS = st.lists(
     ),
     max_size=4,
 )
-EXAMPLES = 200 if os.environ.get("EKSNETPOL_TEST_ALL") else 12
+EXAMPLES = 200 if os.environ.get("EKSNETPOL_TEST_ALL") else 6
 QUICK = settings(
     max_examples=EXAMPLES,
     deadline=None,
