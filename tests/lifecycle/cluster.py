@@ -245,11 +245,11 @@ class Place:
             beside.done(kill=True)
             thread.join()
 
-    def start(self, verb: str, *args: str, runs: Path, **how: Any) -> subprocess.Popen[str]:
-        """Start the tool as people do, beside whatever else runs; the caller waits for it."""
+    def start(self, verb: str, *args: str, runs: Path) -> subprocess.Popen[str]:
+        """Start the tool as people do, with nothing changed; the caller waits for it."""
         command = [sys.executable, "-m", "eksnetpol", *self.command(verb, *args, runs=runs)]
-        ways = {"cwd": ROOT, "env": self.environment(), "stdin": subprocess.DEVNULL} | how
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **ways)
+        nothing, kept, env = subprocess.DEVNULL, subprocess.PIPE, self.environment()
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdin=nothing, stdout=nothing, stderr=kept, text=True)
 
     def slowed(self, seconds: float) -> None:
         """Let changes of the add-on take this long, until the cluster is put back."""
@@ -294,7 +294,7 @@ class Place:
                 if ref not in first.objects:
                     _remove(server, obj)
             for ref, obj in first.objects.items():
-                _write(server, ref, obj)
+                _write(server, ref, _owned(server, obj))
             self.endpoint.eks = first.eks
             self.endpoint.calls.clear()
             self._rolled(server)
@@ -347,9 +347,20 @@ def _remove(server: Server, obj: Json) -> None:
     server.ask("PATCH", path, {"metadata": {"finalizers": None}}, content=merge)
 
 
+def _owned(server: Server, wanted: Json) -> Json:
+    """Return an object with the owners of today: one whose owner has another uid by now is garbage to the collector."""
+    owners = []
+    for owner in wanted["metadata"].get("ownerReferences", ()):
+        ref = ObjectRef(owner["apiVersion"], owner["kind"], owner["name"], wanted["metadata"].get("namespace", ""))
+        live = server.get(ref)
+        owners.append({**owner, "uid": live["metadata"]["uid"] if live else owner["uid"]})
+    return {**wanted, "metadata": {**wanted["metadata"], "ownerReferences": owners}} if owners else wanted
+
+
 def _write(server: Server, ref: ObjectRef, wanted: Json) -> None:
     """Make an object what *wanted* says, down to who owns which field."""
-    for _ in range(20):
+    for attempt in range(20):
+        time.sleep(attempt * 0.02)
         live = server.get(ref)
         if live is not None and _plain(live) == _plain(wanted):
             return
@@ -367,7 +378,8 @@ def _write(server: Server, ref: ObjectRef, wanted: Json) -> None:
             meta["annotations"] = meta["annotations"] | {_GENERATION: live["metadata"]["annotations"][_GENERATION]}
         # The first time it is changed, which is written into the books; the second time the books are.
         server.replace({**wanted, "metadata": meta, "status": live.get("status", {})}, "reset")
-    raise AssertionError(f"{ref} cannot be put back: {differing(_plain(live or {}), _plain(wanted))}")
+    seen = "it is not there" if live is None else differing(_plain(live), _plain(wanted))
+    raise AssertionError(f"{ref} cannot be put back: {seen}")
 
 
 _GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "deletionTimestamp")

@@ -155,6 +155,27 @@ def outlives(place: Place, case: Case, went: Went, position: Position) -> bool:
     return True
 
 
+def test_the_tool_as_people_start_it_is_killed_in_the_middle_and_goes_on(place: Place) -> None:
+    begun(place, "addon")
+    runs = place.runs()
+    process = place.start("enable", "--yes", runs=runs)
+    deadline = time.monotonic() + 60
+    while not any(line.get("event") == "acted" for line in journal(runs)):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert process.returncode == KILLED
+    assert journal(runs)[-1]["event"] == "acted"
+    again = place.start("resume", runs=runs)
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    place.settle()
+    assert place.state()["updates"] == 1
+    assert journal(runs)[-1]["event"] == "closed"
+
+
 # --- faults -----------------------------------------------------------------------------------------------------------------
 
 FAULTS: dict[str, Any] = {

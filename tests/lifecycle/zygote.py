@@ -32,8 +32,8 @@ def main() -> None:
     from eksnetpol.execution import waiting
 
     # Before others take it from there.
-    waiting.PACE = waiting._FIRST = PACE  # type: ignore[misc]  # noqa: SLF001 - how soon it looks again
-    waiting.SIGNING_IN = SIGNING_IN  # type: ignore[misc]
+    waiting.PACE = waiting._FIRST = PACE  # noqa: SLF001 - how soon it looks again
+    waiting.SIGNING_IN = SIGNING_IN
     for module in pkgutil.walk_packages(eksnetpol.__path__, "eksnetpol."):
         if module.name.startswith(("eksnetpol.gateways", "eksnetpol.cli", "eksnetpol.operations", "eksnetpol.execution")):
             importlib.import_module(module.name)
@@ -81,7 +81,7 @@ def _be_the_tool(request: Any) -> None:
     from eksnetpol.execution import lease
 
     if request["lease"]:
-        lease.DURATION = request["lease"]  # type: ignore[misc]
+        lease.DURATION = request["lease"]
         lease._TURN = 0.5  # noqa: SLF001 - no longer than a part of it
     sys.argv = ["eksnetpol", *request["args"]]
     from eksnetpol.cli.entry import main as enter
@@ -103,7 +103,7 @@ def _die_at_write(number: int, how: str) -> None:
             if counted == number and how == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
             if counted == number and how == "torn":
-                run_folder._write_all = half  # type: ignore[assignment]  # noqa: SLF001 - there the bytes go out
+                run_folder._write_all = half  # noqa: SLF001 - there the bytes go out
             done = do(*args, **named)
             if counted == number:
                 os.kill(os.getpid(), signal.SIGKILL)
