@@ -92,7 +92,7 @@ def test_nothing_left_to_do_writes_nothing(cli: Cli, quiet_place: Path) -> None:
 def test_the_only_language_that_fits_need_not_be_said(cli: Cli) -> None:
     ended = cli("render", "enable", "--snapshot", RETAIL)
     assert ended.code == 0, ended.err
-    assert "kubectl apply --server-side --field-manager=eksnetpol" in ended.out
+    assert "kubectl patch daemonsets.apps aws-node -n kube-system --type=strategic --field-manager=eksnetpol" in ended.out
     assert "note: eksnetpol itself would stop here: preflight: " in ended.err
     assert {d["kind"] for d in yaml.safe_load_all(ended.out) if d} == {"ConfigMap", "DaemonSet"}
 

@@ -42,7 +42,7 @@ class Many:
         self.script.begin()
         self.asked.begin()
         target = ("--cluster", self.world.scenario.cluster, "--region", "us-west-2")
-        more = {"XDG_STATE_HOME": str(self.runs), "AWS_ENDPOINT_URL_EKS": self.eks_door}
+        more: dict[str, Any] = {"XDG_STATE_HOME": str(self.runs), "AWS_ENDPOINT_URL_EKS": self.eks_door}
         return self.world.run(*args, *target, keys=None, CI="1", COLUMNS="120", **more)
 
     def status(self) -> Any:

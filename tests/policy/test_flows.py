@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,6 @@ from eksnetpol.policy.flow_verdicts import Verdict
 from eksnetpol.policy.flows import Ledger, take
 from eksnetpol.policy.profile import STANDARD, Profile, Semantics
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.world import World
 from tests.policy.test_suggest import API, DB, SERVICE, WEB, engine_of, pod
 
 HEAD = "srcaddr dstaddr srcport dstport protocol bytes start end action log-status pkt-srcaddr pkt-dstaddr tcp-flags"
@@ -230,16 +230,12 @@ def test_with_all_that_is_suggested_nothing_observed_is_denied() -> None:
     found, _, _ = replay(engine, lines)
     assert len(found.breaking) == 4
     more = msgspec.convert([s.policy for s in found.policies], tuple[NetworkPolicy, ...])
-    world = World(**{**vars_of(engine.world), "network_policies": (*engine.world.network_policies, *more)})
+    world = replace(engine.world, network_policies=(*engine.world.network_policies, *more))
     after, _, _ = replay(build_engine(world, engine.profile), lines)
     assert after.breaking == ()
     assert len({(p.namespace, p.name) for p in world.network_policies}) == len(world.network_policies)
     peers = [p for s in found.policies for r in s.policy["spec"].get("egress", []) for p in r["to"]]
     assert [p["ipBlock"]["cidr"] for p in peers if "ipBlock" in p] == ["198.51.100.0/25"]
-
-
-def vars_of(world: World) -> dict[str, Any]:
-    return {name: getattr(world, name) for name in World.__dataclass_fields__}
 
 
 # --- the sum, and its bounds ------------------------------------------------------------------------------------------
@@ -325,7 +321,7 @@ def test_what_was_added_before_is_not_overwritten_by_what_is_added_next() -> Non
     names = [s.policy["metadata"]["name"] for s in first.policies]
     assert "web-to-observed" in names
     more = msgspec.convert([s.policy for s in first.policies], tuple[NetworkPolicy, ...])
-    world = World(**{**vars_of(engine.world), "network_policies": (*engine.world.network_policies, *more)})
+    world = replace(engine.world, network_policies=(*engine.world.network_policies, *more))
     outside = [record("10.0.0.1", "198.51.100.1", (40000, port)) for port in (80, 443)]
     second, _, _ = replay(build_engine(world, engine.profile), outside)
     assert [s.policy["metadata"]["name"] for s in second.policies] == ["web-to-observed-2"]
@@ -333,6 +329,6 @@ def test_what_was_added_before_is_not_overwritten_by_what_is_added_next() -> Non
 
 def test_outside_without_an_address_is_of_the_clusters_family() -> None:
     world = engine_of(pod("web-0", "2001:db8::1", {"app": "web"})).world
-    six = build_engine(World(**{**vars_of(world), "family": "ipv6"}), Profile(family="ipv6"))
+    six = build_engine(replace(world, family="ipv6"), Profile(family="ipv6"))
     (row,) = report(take(Ledger(six), [flow(End("", "shop", "web-0"), End(), 443)]), ()).rows
     assert row.group.verdict is Verdict.DENIED
