@@ -40,7 +40,7 @@ def gateway(aws_environment: None) -> Aws:  # noqa: ARG001 - sets the scene
     return Aws(AwsDoor(client_maker(make_session("", testbed.REGION), "", "", 5.0)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def acting(programs: Components, moto: testbed.Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """A cluster to act upon, with the shipped roles of readers and of managers bound to groups of their names."""
     with live_cluster(tmp_path_factory.mktemp("acting"), programs, moto) as live:
@@ -73,7 +73,7 @@ def namespace(acting: Live) -> Iterator[str]:
     acting.ask("DELETE", f"/api/v1/namespaces/{name}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(acting: Live) -> RealHands:
     """The hands of the cluster's administrator."""
     return hands_of(connect(acting.as_admin()))

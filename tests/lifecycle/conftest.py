@@ -11,7 +11,7 @@ from tests.testbed.aws import Aws
 from tests.testbed.build import Components
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(moto: Aws, full_programs: Components, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     moto.reset()
     with built(tmp_path_factory.mktemp("lifecycle"), moto, full_programs) as made:
