@@ -20,8 +20,7 @@ from eksnetpol.execution.seeing import version_of
 from eksnetpol.execution.waiting import PACE, OutOfPatience, Waiter
 from eksnetpol.fields.keeping import kept
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, Watcher
-from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     Apply,
     BackUp,
     Create,
@@ -31,10 +30,11 @@ from eksnetpol.model.plan import (
     Look,
     ObjectId,
     Restore,
-    Step,
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.kinds import Json
+from eksnetpol.model.plan import Step
 
 T = TypeVar("T")
 

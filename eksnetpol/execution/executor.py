@@ -22,7 +22,8 @@ from eksnetpol.execution.progress import Past, StepPast, past_of
 from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
-from eksnetpol.model.plan import Apply, Create, Look, Plan, Step
+from eksnetpol.model.actions import Apply, Create, Look
+from eksnetpol.model.plan import Plan, Step
 
 LEASE_PATIENCE = 120.0
 """Seconds that taking the Lease may take while the API server does not answer."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from eksnetpol.errors import Bug
 from eksnetpol.interfaces.acting import Hands
+from eksnetpol.model.actions import Delete, ObjectId, StripFinalizer
 from eksnetpol.model.kinds import KINDS, Json, Kind, ObjectRef
-from eksnetpol.model.plan import Delete, ObjectId, StripFinalizer
 
 _FEW = 4
 """Objects of a kind up to which each is read by itself; rights to single objects of a kind do not cover its list."""

@@ -14,9 +14,7 @@ from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, State, holds, hopeless, pending, version_of
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, RolloutState
-from eksnetpol.model.fingerprints import digest_of_file
-from eksnetpol.model.kinds import DEFINITION, Json, ObjectRef
-from eksnetpol.model.plan import (
+from eksnetpol.model.conditions import (
     Absent,
     AddonGone,
     AddonIs,
@@ -31,6 +29,8 @@ from eksnetpol.model.plan import (
     RolledOut,
     Unfinalized,
 )
+from eksnetpol.model.fingerprints import digest_of_file
+from eksnetpol.model.kinds import DEFINITION, Json, ObjectRef
 from eksnetpol.planning.patching import flag_in, tells
 
 T = TypeVar("T")

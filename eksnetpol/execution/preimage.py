@@ -10,8 +10,7 @@ import msgspec
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.gathering import found_of, meant_by
 from eksnetpol.interfaces.acting import Hands, Journal
-from eksnetpol.model.kinds import CONFIGMAP, ObjectRef
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     ADDON,
     Action,
     Apply,
@@ -25,6 +24,7 @@ from eksnetpol.model.plan import (
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.kinds import CONFIGMAP, ObjectRef
 
 SWITCH = ObjectRef.to(CONFIGMAP, "amazon-vpc-cni", "kube-system")
 

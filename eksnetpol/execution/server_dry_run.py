@@ -19,7 +19,7 @@ from eksnetpol.execution.gathering import gathered, meant_by, named
 from eksnetpol.execution.waiting import PASSING
 from eksnetpol.fields.keeping import kept
 from eksnetpol.interfaces.acting import Hands, Watcher
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     Action,
     Apply,
     BackUp,
@@ -29,11 +29,11 @@ from eksnetpol.model.plan import (
     DeleteAddon,
     Look,
     ObjectId,
-    Plan,
     Restore,
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.plan import Plan
 
 
 class Answer(StrEnum):

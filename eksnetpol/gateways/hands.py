@@ -14,8 +14,9 @@ from eksnetpol.gateways.objects import ObjectCalls
 from eksnetpol.gateways.session import Connection
 from eksnetpol.gateways.watching import WatchCalls
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, DeleteAddon, Plan, UpdateAddon
+from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import Seen, Unread, Why
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 
 MANAGER = "eksnetpol"
 """Our field manager."""

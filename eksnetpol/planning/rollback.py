@@ -7,39 +7,36 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from eksnetpol.model.plan import (
-    Absent,
+from eksnetpol.model.actions import (
     Action,
-    AddonGone,
-    AddonIs,
-    All,
     Apply,
-    BackedUp,
     BackUp,
-    Condition,
     Create,
     CreateAddon,
     Delete,
     DeleteAddon,
+    Look,
+    ObjectId,
+    Restore,
+    StripFinalizer,
+    UpdateAddon,
+)
+from eksnetpol.model.conditions import (
+    Absent,
+    AddonGone,
+    AddonIs,
+    All,
+    BackedUp,
+    Condition,
     Established,
-    FieldChange,
     FlagIs,
     Holds,
-    Look,
     NoneLeft,
-    ObjectId,
-    Plan,
-    Refusal,
-    Restore,
     Restored,
     RolledOut,
-    Step,
-    StripFinalizer,
-    Undo,
     Unfinalized,
-    UpdateAddon,
-    Verb,
 )
+from eksnetpol.model.plan import FieldChange, Plan, Refusal, Step, Undo, Verb
 from eksnetpol.planning.disable_policies import leavings
 from eksnetpol.planning.places import AWS_NODE, CONTROLLER_PATH, SETTINGS
 

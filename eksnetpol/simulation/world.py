@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import Rejected
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import LEASE, POD, Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind
 from eksnetpol.model.versions import KubernetesVersion
 from eksnetpol.planning.rollout import SECONDS_A_TURN

@@ -17,6 +17,7 @@ import msgspec
 
 from eksnetpol.errors import Busy, Exists, NotFound
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import (
     CONFIGMAP,
     DAEMONSET,
@@ -28,7 +29,6 @@ from eksnetpol.model.kinds import (
     Kind,
     ObjectRef,
 )
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from eksnetpol.simulation.api_server import ApiObjects, Change
 
 START = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)

@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from eksnetpol.errors import Bug
+from eksnetpol.model.actions import Action
+from eksnetpol.model.conditions import All, Condition
 from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import KINDS, Kind, ObjectRef
-from eksnetpol.model.plan import Action, All, Condition, Plan, Step
+from eksnetpol.model.plan import Plan, Step
 from tests.execution import plans
 
 

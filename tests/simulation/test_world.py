@@ -13,6 +13,7 @@ from eksnetpol.errors import Busy, EksNetpolError, Exists, Rejected
 from eksnetpol.gateways import snapshot_file
 from eksnetpol.interfaces.acting import Clock, Hands
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import (
     CLUSTER_POLICY_ENDPOINT,
     CONFIGMAP,
@@ -25,7 +26,6 @@ from eksnetpol.model.kinds import (
     Json,
     ObjectRef,
 )
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
 from eksnetpol.simulation.eks import Fate
 from eksnetpol.simulation.world import SimulatedCluster
