@@ -45,8 +45,8 @@ class NodeState:
 class Scene:
     """A whole cluster at one moment. ``changed`` are the nodes that are not as they were in the scene before.
 
-    ``policies`` and ``sources`` are numbers that grow whenever a policy of the target, or one of the old engine, comes, changes or
-    goes. ``parts`` says of each workload of the old engine, by name (``daemonset/kube-system/calico-node``), whether it is there.
+    ``policies`` and ``sources`` are numbers that grow whenever a policy of the target, or one of the old engine, comes, changes
+    or goes. ``parts`` says of each workload of the old engine (``daemonset/kube-system/calico-node``) whether it is there.
     ``agents`` counts pods of the old agent.
     """
 
