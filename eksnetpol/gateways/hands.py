@@ -8,6 +8,7 @@ from typing import NoReturn
 from eksnetpol.errors import Denied, EksNetpolError, Refused, Unreachable, UsageError
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.eks_changes import EksChanges
+from eksnetpol.gateways.evicting import EvictCalls
 from eksnetpol.gateways.kubernetes import KubernetesApi
 from eksnetpol.gateways.kubernetes_http import ApiServer
 from eksnetpol.gateways.objects import ObjectCalls
@@ -60,7 +61,7 @@ def hands_of(connection: Connection, *, run: str = "") -> RealHands:
     return RealHands(connection, run)
 
 
-class _Objects(ObjectCalls, WatchCalls):
+class _Objects(ObjectCalls, EvictCalls, WatchCalls):
     """One API server, acted upon."""
 
     def __init__(self, api: ApiServer) -> None:
@@ -122,6 +123,10 @@ class RealHands:
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error."""
         self._objects.delete(ref, uid=uid, dry_run=dry_run)
+
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        """Evict a pod, only the one with *uid* where it is given. One that is gone, or another by then, is no error."""
+        self._objects.evict(ref, uid=uid)
 
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds*; None when it goes. *since* is a resourceVersion."""

@@ -48,6 +48,12 @@ class Hands(Protocol):
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error."""
 
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        """Evict a pod, only the one with *uid* where it is given. One that is gone, or another by then, is no error.
+
+        Raises `errors.Busy`, which names the budget, where a disruption budget allows nothing now.
+        """
+
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds*; None when it goes. *since* is a resourceVersion."""
 
