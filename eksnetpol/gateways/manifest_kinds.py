@@ -147,6 +147,7 @@ STANDARD: Mapping[Key, Reading] = {
     ("apps", "ControllerRevision"): Reading("controller_revisions", WireRevision, _agent_revision),
     ("batch", "Job"): _workload("jobs", "Job"),
     ("batch", "CronJob"): Reading("cronjobs", WireCronJob, _cron_job),
+    ("policy", "PodDisruptionBudget"): Reading("disruption_budgets", k8s.DisruptionBudget, sanitize.plain),
     ("discovery.k8s.io", "EndpointSlice"): Reading("api_server_endpoints", k8s.EndpointSlice, _api_server_slice),
     ("networking.k8s.io", "NetworkPolicy"): Reading("network_policies", pol.NetworkPolicy, sanitize.plain),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Reading("crds", WireCrd, crd_of, namespaced=False),

@@ -56,6 +56,7 @@ from eksnetpol.model.objects.nodes import (
     NodeInfo,
     NodeSpec,
     NodeStatus,
+    Taint,
 )
 from eksnetpol.model.objects.pods import (
     AgentPod,
@@ -88,7 +89,10 @@ from eksnetpol.model.objects.services import (
     ServiceSpec,
 )
 from eksnetpol.model.objects.workloads import (
+    BudgetSpec,
+    BudgetStatus,
     ControllerRevision,
+    DisruptionBudget,
     HostPath,
     RollingUpdate,
     Template,
@@ -113,6 +117,8 @@ __all__ = [
     "ApiService",
     "ApiServiceSpec",
     "ApiServiceStatus",
+    "BudgetSpec",
+    "BudgetStatus",
     "ClusterRole",
     "ClusterRoleBinding",
     "Condition",
@@ -129,6 +135,7 @@ __all__ = [
     "CrdVersion",
     "CustomObject",
     "CustomResourceDefinition",
+    "DisruptionBudget",
     "Endpoint",
     "EndpointSlice",
     "EnvVar",
@@ -163,6 +170,7 @@ __all__ = [
     "ServiceAccount",
     "ServicePort",
     "ServiceSpec",
+    "Taint",
     "Template",
     "TemplateSpec",
     "UpdateStrategy",
