@@ -1,4 +1,4 @@
-"""Evictions: how a pod is asked to go, so that disruption budgets have their say (policy/v1, subresource ``eviction``)."""
+"""The pods of a node, and how they are asked to go so that disruption budgets have their say (policy/v1, ``eviction``)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from typing import Any
 
 from eksnetpol.errors import Conflict, NotFound
 from eksnetpol.gateways.kubernetes_http import ApiServer
-from eksnetpol.gateways.kubernetes_lists import Resource
+from eksnetpol.gateways.kubernetes_lists import Resource, list_all
 from eksnetpol.gateways.permits import MIGRATING, RbacPermission, needs, rbac
-from eksnetpol.model.kinds import POD, ObjectRef
+from eksnetpol.model.kinds import POD, Json, ObjectRef
 
 SUBRESOURCE = "pods/eviction"
 _OTHER_UID = re.compile(r"UID in (the )?precondition")
 
 
 class EvictCalls:
-    """Evictions on one API server."""
+    """What draining a node takes of one API server."""
 
     api: ApiServer
+
+    @needs(rbac("list", POD.plural), commands=MIGRATING)
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state: asked for by node, for a cluster has many."""
+        found = list_all(self.api, Resource(POD.plural), dict, query={"fieldSelector": f"spec.nodeName={node}"})
+        return tuple({"apiVersion": POD.api_version, "kind": POD.name, **one} for one in found)
 
     @needs(rbac("create", SUBRESOURCE), commands=MIGRATING)
     def evict(self, ref: ObjectRef, *, uid: str = "") -> None:

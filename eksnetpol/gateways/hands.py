@@ -104,6 +104,10 @@ class RealHands:
         """Return the objects of a kind; none where the kind is not served."""
         return self._objects.objects(kind, namespace=namespace, selector=selector)
 
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state: asked for by node, for a cluster has many."""
+        return self._objects.pods_on(node)
+
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
         return self._objects.create(obj, dry_run=dry_run)

@@ -33,6 +33,9 @@ class Hands(Protocol):
     def objects(self, kind: Kind, *, namespace: str = "", selector: str = "") -> tuple[Json, ...]:
         """Return the objects of a kind; none where the kind is not served."""
 
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state: asked for by node, for a cluster has many."""
+
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
 

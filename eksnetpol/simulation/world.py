@@ -152,6 +152,10 @@ class SimulatedCluster:
             return tuple(p for p in pods if fits is None or fits(p["metadata"].get("labels") or {}))
         return self.ground.of(kind).objects(kind, namespace=namespace, selector=selector)
 
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state."""
+        return tuple(pod for pod in self.objects(POD) if (pod.get("spec") or {}).get("nodeName") == node)
+
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
         ref = ObjectRef.of(obj)
