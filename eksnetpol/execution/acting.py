@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 from eksnetpol.errors import Busy, Conflict, Exists, NotFound, Refused, StepFailed
 from eksnetpol.execution import backups
 from eksnetpol.execution.addon_acting import AddonActor
+from eksnetpol.execution.draining import drain
 from eksnetpol.execution.gathering import found_of, gathered, is_it, meant_by
 from eksnetpol.execution.lease import Lease
 from eksnetpol.execution.observe import Observer, restorable
@@ -27,6 +28,7 @@ from eksnetpol.model.actions import (
     CreateAddon,
     Delete,
     DeleteAddon,
+    Evict,
     Look,
     ObjectId,
     Restore,
@@ -79,6 +81,8 @@ class Actor:
                 return self._back_up(action)
             case Restore():
                 return self._restore(action)
+            case Evict():
+                return drain(action, self._hands, self._waiter, self._watcher, self._change)
             case Look():
                 return {}
             case _:

@@ -92,12 +92,13 @@ class Clock(Protocol):
         """Wait."""
 
 
-Event = Literal["opened", "started", "acted", "succeeded", "failed", "stopped", "closed", "resumed", "rolled-back"]
+Event = Literal["opened", "started", "acted", "succeeded", "failed", "stopped", "closed", "resumed", "rolled-back", "approved"]
 """What a journal's line says.
 
 *opened*: the plan is bound; *started*: a step is about to act; *acted*: the action returned; *succeeded*: its condition holds;
 *failed*: it will not; *stopped*: time is up or somebody interrupted, resumable; *closed*: all steps are done; *resumed*: another
-process went on; *rolled-back*: a rollback of this run ended (``data.run`` is its id).
+process went on; *rolled-back*: a rollback of this run ended (``data.run`` is its id); *approved*: somebody (``data.by``)
+confirmed the one-way door ``data.door``, which the step goes through.
 """
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from eksnetpol.model.actions import ADDON, ObjectId, PlanValue
 from eksnetpol.model.kinds import Json, ObjectRef
 
+SOURCES = "sources.json"
+"""The file of a run that holds the policies a migration was planned from: by it `Unchanged` tells which of them changed."""
+
 
 class AddonIs(PlanValue, frozen=True, tag="addon-is", tag_field="when"):
     """The add-on has this version and configuration (compared as documents), no update under way, and is healthy."""

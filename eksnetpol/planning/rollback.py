@@ -15,6 +15,7 @@ from eksnetpol.model.actions import (
     CreateAddon,
     Delete,
     DeleteAddon,
+    Evict,
     Look,
     ObjectId,
     Restore,
@@ -23,17 +24,12 @@ from eksnetpol.model.actions import (
 )
 from eksnetpol.model.conditions import (
     Absent,
-    AddonGone,
     AddonIs,
     All,
-    BackedUp,
     Condition,
-    Established,
-    FlagIs,
-    Holds,
-    NoneLeft,
     Restored,
     RolledOut,
+    Runs,
     Unfinalized,
 )
 from eksnetpol.model.plan import FieldChange, Plan, Refusal, Step, Undo, Verb
@@ -151,7 +147,7 @@ def _places(action: Action) -> tuple[str, ...]:
             return (str(action.ref),)
         case Delete() | StripFinalizer():
             return tuple(str(one.ref) for one in action.objects)
-        case BackUp() | Restore() | Look():
+        case Evict() | BackUp() | Restore() | Look():
             return ()
         case _:
             assert_never(action)
@@ -175,7 +171,7 @@ def _repeated(action: Action) -> Action:
     match action:
         case Delete() | StripFinalizer():
             return replace(action, objects=_by_name(action.objects))
-        case UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | BackUp() | Restore() | Look():
+        case UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | Evict() | BackUp() | Restore() | Look():
             return action
         case _:
             assert_never(action)
@@ -187,10 +183,9 @@ def _true_again(condition: Condition) -> Condition:
             return replace(condition, objects=_by_name(condition.objects))
         case All():
             return All(tuple(_true_again(one) for one in condition.conditions))
-        case AddonIs() | AddonGone() | Holds() | FlagIs() | RolledOut() | Established() | NoneLeft() | BackedUp() | Restored():
-            return condition
         case _:
-            assert_never(condition)
+            # All others speak of things by their names.
+            return condition
 
 
 def _by_name(objects: tuple[ObjectId, ...]) -> tuple[ObjectId, ...]:
@@ -200,4 +195,4 @@ def _by_name(objects: tuple[ObjectId, ...]) -> tuple[ObjectId, ...]:
 def _rolls(condition: Condition) -> bool:
     if isinstance(condition, All):
         return any(_rolls(one) for one in condition.conditions)
-    return isinstance(condition, RolledOut | AddonIs)
+    return isinstance(condition, RolledOut | AddonIs | Runs)
