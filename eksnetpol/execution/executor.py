@@ -247,8 +247,9 @@ class _Run:
 
     def _pause_before(self, step: Step) -> None:
         """Stop where the person wanted it: all of the phase that was named is done, and nothing after it is begun."""
-        self._write("stopped", step, f"nothing after {self._until} was wanted; {self._way_on} goes on with {step.phase}")
-        self._watcher.note(f"phase {self._until} is done; {self._way_on} goes on with {step.phase}")
+        said = f"nothing after {self._until} was wanted; {self._way_on} goes on with {step.phase}"
+        self._write("stopped", step, said)
+        self._watcher.note(said)
 
     # --- how a step ends ---
 

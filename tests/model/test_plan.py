@@ -15,12 +15,13 @@ from eksnetpol.model.conditions import All, Condition
 from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import KINDS, Kind, ObjectRef
 from eksnetpol.model.plan import Plan, Step
-from tests.execution import plans
+from tests.execution import plans, town
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return plans.everything(plans.cluster())
+    whole = plans.everything(plans.cluster())
+    return replace(whole, steps=(*whole.steps, *town.moving(town.town()).steps))
 
 
 def conditions(condition: Any) -> set[type]:
