@@ -35,7 +35,8 @@ class MigrationWatch:
             case Runs():
                 if condition.gone:
                     return nodes.gone(condition, self._hands)
-                return nodes.runs(condition, self._hands) if condition.nodes else self._roll.look(condition.ref)
+                named = condition.nodes or condition.label
+                return nodes.runs(condition, self._hands) if named else self._roll.look(condition.ref)
             case Evicted():
                 return nodes.evicted(condition, self._hands)
             case Ready():

@@ -20,8 +20,11 @@ _FEW = 4
 def gone(condition: Runs, hands: Hands) -> Observation:
     """Return whether no pod of the DaemonSet is left on the nodes, not even one that is ending."""
     live = hands.get(condition.ref)
-    left = [pod for pod in _pods_of(condition.ref, live, condition.nodes, hands) if _node(pod)]
-    where = _where(condition.nodes)
+    meant = _meant(condition, hands)
+    where = _where(meant) if condition.nodes or condition.label else "anywhere"
+    if condition.label and not meant:
+        return holds(f"no node carries {condition.label}")
+    left = [pod for pod in _pods_of(condition.ref, live, meant, hands) if _node(pod)]
     if not left:
         return holds(f"{condition.ref} has no pod {where}")
     return pending(f"{condition.ref} still has a pod on {named(_node(pod) + ending(pod) for pod in left)}")
@@ -37,9 +40,12 @@ def runs(condition: Runs, hands: Hands) -> Observation:
         return pending(f"{ref}: its controller has not seen the present template yet")
     revisions = hands.objects(CONTROLLER_REVISION, namespace=ref.namespace, selector=selector_of(live))
     template = newest_template(revisions, live)
-    there = {_node(pod): pod for pod in _pods_of(ref, live, condition.nodes, hands) if not is_ending(pod)}
+    meant = _meant(condition, hands)
+    if not meant:
+        return holds(f"no node carries {condition.label}")
+    there = {_node(pod): pod for pod in _pods_of(ref, live, meant, hands) if not is_ending(pod)}
     lags = []
-    for node in condition.nodes:
+    for node in meant:
         pod = there.get(node)
         if pod is None:
             lags.append(f"{node} (no pod of it)")
@@ -51,7 +57,7 @@ def runs(condition: Runs, hands: Hands) -> Observation:
             lags.append(f"{node} (not ready)")
     if lags:
         return pending(f"{ref}: waiting for {named(lags)}")
-    return holds(f"{ref} runs {_where(condition.nodes)} and is ready")
+    return holds(f"{ref} runs {_where(meant)} and is ready")
 
 
 def evicted(condition: Evicted, hands: Hands) -> Observation:
@@ -103,6 +109,13 @@ def _pods_of(ref: ObjectRef, live: Json | None, nodes: Collection[str], hands: H
     if live is not None:
         return [pod for pod in pods if _is_named(pod, ref) and belongs_to(pod, live)]
     return [pod for pod in pods if _is_named(pod, ref)]
+
+
+def _meant(condition: Runs, hands: Hands) -> tuple[str, ...]:
+    if not condition.label:
+        return condition.nodes
+    found = (node["metadata"]["name"] for node in hands.objects(NODE, selector=condition.label))
+    return tuple(dict.fromkeys((*condition.nodes, *found)))
 
 
 def _is_named(pod: Json, ref: ObjectRef) -> bool:

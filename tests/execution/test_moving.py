@@ -159,6 +159,19 @@ def test_agents_that_run_and_agents_that_are_gone() -> None:
     assert seen(world, Runs(AWS_NODE, both))[0] is State.HOPELESS
 
 
+def test_agents_are_asked_for_on_nodes_with_a_label() -> None:
+    world = town()
+    label = f"{LABEL}=vpc-cni"
+    assert seen(world, Runs(AWS_NODE, label=label)) == (State.HOLDS, f"no node carries {label}")
+    assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS
+    world.api.apply(towns.labelled("n1"))
+    assert seen(world, Runs(AWS_NODE, label=label)) == (State.HOLDS, f"{AWS_NODE} runs on n1 and is ready")
+    assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.PENDING
+    world.api.delete(ObjectRef.of(world.pods_on("n1")[0]))
+    assert seen(world, Runs(AWS_NODE, label=label))[0] is State.PENDING
+    assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS
+
+
 def test_pods_of_a_daemonset_that_is_gone_still_count() -> None:
     world = town()
     pod = world.pods_on("n0")[-1]

@@ -63,11 +63,16 @@ def test_everything_hands_do_is_declared_for_the_commands_that_change() -> None:
         "iam/addon-manage.json",
         "templates/rbac/clusterrole-read.yaml",
         "templates/rbac/clusterrole-manage.yaml",
+        "templates/rbac/clusterrole-migrate.yaml",
     ],
 )
 def test_shipped_documents_are_what_the_table_says(path: str) -> None:
     text = shipped_documents()[path]
     assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} lags behind; write shipped_documents() into it"
+
+
+def test_a_migration_asks_aws_for_no_more_than_a_change_of_the_addon() -> None:
+    assert set(permissions_for(*permits.MIGRATING).iam) <= set(permissions_for(*permits.CHANGING).iam)
 
 
 def test_looking_asks_for_nothing_that_changes_anything() -> None:
