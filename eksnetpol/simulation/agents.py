@@ -170,7 +170,7 @@ class Agents:
         changed = bool(generation != self._generation)
         if self.pods is not None and is_another(self._template, live["spec"].get("template")):
             self._former = (self._template, self._hash)
-            self.pods.maximum, self.pods.on_delete = _pace(live, len(self.pods.nodes))
+            self.pods.maximum, self.pods.on_delete = pace(live, len(self.pods.nodes))
             self._noticed(live)
             self.pods.restart(now)
             changed = True
@@ -211,7 +211,7 @@ class Agents:
         return "" if newest is None else newest["metadata"]["name"].removeprefix(f"{REF.name}-")
 
     def _pods(self, live: Json, names: list[str], states: bytearray) -> Pods:
-        at_once, on_delete = _pace(live, len(names))
+        at_once, on_delete = pace(live, len(names))
         return Pods(tuple(names), self._seconds, at_once, on_delete=on_delete, states=states)
 
     def _write(self, live: Json) -> None:
@@ -305,7 +305,7 @@ def _owner(daemonset: Json) -> Json:
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": REF.name, "uid": uid, "controller": True}
 
 
-def _pace(daemonset: Json, nodes: int) -> tuple[int, bool]:
+def pace(daemonset: Json, nodes: int) -> tuple[int, bool]:
     """Return how many nodes may be without an available pod at once, and whether pods only go when they are deleted."""
     strategy = daemonset["spec"].get("updateStrategy") or {}
     told = strategy.get("rollingUpdate")

@@ -10,7 +10,7 @@ changes one (facts: 5). A namespace goes when nothing is left in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -70,6 +70,9 @@ class Controller:
         self._made_of = self._policies_version()
         self._foreseen: Prediction | None = None
         self._supplied: set[Kind] = set()
+        self.holding: list[Callable[[str], str]] = []
+        """Asked of a namespace that is going: what keeps it, empty for nothing."""
+        self._pods_moved = False
 
     @property
     def is_on(self) -> bool:
@@ -93,6 +96,19 @@ class Controller:
             if on and now >= self._begins:
                 self._reconcile()
         self._end_namespaces()
+
+    def pods_changed(self) -> None:
+        """Take note that pods came, moved or went: what is written of them follows when somebody looks at it."""
+        self._pods_moved = True
+        self._foreseen = None
+
+    def refresh(self) -> None:
+        """Let PolicyEndpoints be those of the pods there are now, where the controller acts."""
+        if self._pods_moved and self.is_on and self._made_of == self._policies_version():
+            self._pods_moved = False
+            for kind in dict.fromkeys(ENDPOINTS.values()):
+                if self._ground.knows(kind) and self._ground.serves(kind) and self._ground.is_loaded(kind):
+                    self._write_endpoints(kind)
 
     # --- policies ------------------------------------------------------------------------------------------------------
 
@@ -191,8 +207,26 @@ class Controller:
         for namespace in self._ground.objects(NAMESPACE):
             if not namespace["metadata"].get("deletionTimestamp"):
                 continue
-            if not self._ground.empty(namespace["metadata"]["name"]):
+            name = namespace["metadata"]["name"]
+            keeps = [why for told in self.holding if (why := told(name))]
+            left = self._ground.empty(name)
+            if not left and not keeps:
                 self._ground.api.delete(ObjectRef.of(namespace))
+            elif keeps:
+                self._say(namespace, keeps[0])
+
+    def _say(self, namespace: Json, why: str) -> None:
+        status = namespace.get("status", {})
+        told = [
+            {
+                "type": "NamespaceDeletionDiscoveryFailure" if "Discovery" in why else "NamespaceContentRemaining",
+                "status": "True",
+                "message": why,
+            }
+        ]
+        if status.get("conditions") != told:
+            # Not by way of `Ground.put`: what holds a namespace is in its spec.
+            self._ground.api.put({**namespace, "status": {**status, "conditions": told}})
 
 
 def _reconciled(policy: Json, finalizer: str) -> Json:

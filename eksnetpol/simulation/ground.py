@@ -63,6 +63,8 @@ class Ground:
         self._versions: Counter[Kind] = Counter()
         definitions = snapshot.crds
         unknown = tuple(k for k in KINDS if is_custom(k.api_version)) if isinstance(definitions, Unread) else ()
+        self.pods_now: Callable[[], tuple[k8s.Pod, ...]] | None = None
+        """Where it is known that pods came and went: those there are now."""
         self.api = ApiObjects(now, serving=unknown)
         self.api.after_change.append(self._noticed)
 
@@ -190,8 +192,9 @@ class Ground:
         return {name: self._section(name) for name in dict.fromkeys(SECTIONS[kind].name for kind in changed)}
 
     def snapshot_of_policies(self) -> ClusterSnapshot:
-        """Return the snapshot with the policies there are now."""
-        return replace(self._snapshot, **self.sections((*_POLICIES, NAMESPACE)))
+        """Return the snapshot with the policies there are now, and the pods."""
+        pods = {} if self.pods_now is None else {"pods": Seen(self.pods_now())}
+        return replace(self._snapshot, **self.sections((*_POLICIES, NAMESPACE)), **pods)
 
     def _section(self, name: str) -> Seen[object] | Unread:
         former = getattr(self._snapshot, name)

@@ -276,7 +276,7 @@ def test_a_node_that_never_gets_ready_is_left_out_of_the_rest(cluster: Simulated
 
 
 def test_a_pod_that_is_deleted_comes_again(cluster: SimulatedCluster) -> None:
-    pod = cluster.objects(POD)[0]
+    pod = cluster.objects(POD, selector="k8s-app=aws-node")[0]
     cluster.delete(ObjectRef.of(pod), uid=pod["metadata"]["uid"])
     cluster.sleep(5)
     assert status(cluster)["numberAvailable"] == status(cluster)["desiredNumberScheduled"] - 1
