@@ -10,11 +10,12 @@ changed through that controller alone. I8 a run goes on only where its journal t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, StripFinalizer
+import msgspec
+
+from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Restore, StripFinalizer
 from eksnetpol.model.conditions import All, Condition, Soaked
 from eksnetpol.model.enforcement import Enforcement, NodeState, Scene
 from eksnetpol.model.kinds import ObjectRef
@@ -51,8 +52,7 @@ _ASKS: Mapping[Invariant, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(msgspec.Struct, frozen=True):
     """One invariant that does not hold: at which second of the run, on which nodes, in which step (empty before the first)."""
 
     invariant: Invariant
@@ -147,12 +147,13 @@ def conditions(condition: Condition) -> Iterator[Condition]:
 
 def orphaned(scene: Scene, beginning: Scene) -> tuple[str, ...]:
     """Return the workloads that ran the old engine at the beginning and are gone before its last agent is (I6)."""
-    agents = any(there for part, there in scene.parts.items() if part.startswith("daemonset/"))
-    if not scene.agents and not agents:
+    if not scene.agents:
         return ()
     ran = (part for part, there in beginning.parts.items() if there and not part.startswith("daemonset/"))
     return tuple(part for part in ran if not scene.parts.get(part))
 
+
+_HARMLESS = (Look, BackUp, Evict)
 
 # --- of plans and journals --------------------------------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ def orphaned(scene: Scene, beginning: Scene) -> tuple[str, ...]:
 def irreversible(plan: Plan) -> Iterator[Violation]:
     """Yield the steps that change something, have no way back and do not say that they are one way (I5)."""
     for step in plan.steps:
-        if isinstance(step.action, Look | BackUp | Evict):
+        if isinstance(step.action, _HARMLESS):
             # Pods that are evicted are made again by what made them.
             continue
         if step.undo is None and not step.one_way:
@@ -173,7 +174,7 @@ def unkept(plan: Plan, lines: Iterable[Line], kept: Callable[[int, Step], bool])
     """Yield the steps that acted on objects and of which the run does not hold what was there before (I5)."""
     acted = {line.step for line in lines if line.event == "acted"}
     for number, step in enumerate(plan.steps, 1):
-        if step.id in acted and not isinstance(step.action, Look | BackUp | Evict) and not kept(number, step):
+        if step.id in acted and not isinstance(step.action, (*_HARMLESS, Restore)) and not kept(number, step):
             yield Violation(Invariant.REVERSIBLE, "what was there before it acted was not kept", step=step.id)
 
 

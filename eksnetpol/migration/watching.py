@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from eksnetpol.migration.exposure import Exposed, Exposure
 from eksnetpol.migration.invariants import Invariant, Violation, doubled, lost_too_early, orphaned, unguarded
 from eksnetpol.migration.rules import Rules
@@ -17,8 +19,7 @@ from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.model.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Census:
+class Census(msgspec.Struct, frozen=True):
     """How many nodes are enforced on by whom: of all nodes, or of those with pods."""
 
     old: int = 0
@@ -61,6 +62,10 @@ class Watch:
     done: set[str] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
     exposed: Exposed = Exposed()
+    worst: Exposed = Exposed()
+    """The most that flowed at any moment since it was last set back."""
+    frozen: int = 0
+    """The most nodes that had frozen rules alone at once, since it was last set back."""
     looks: int = 0
 
     def __post_init__(self) -> None:
@@ -71,6 +76,10 @@ class Watch:
         self._versions = (-1, -1)
         self._named: dict[tuple[str, str, str, str], str] = {}
         self._missing: tuple[str, ...] = ()
+
+    def begin(self, step: str) -> None:
+        """Take note that *step* begins: what is worst is counted from here on."""
+        self.step, self.worst, self.frozen = step, self.exposed, self._standing["frozen"]
 
     @property
     def census(self) -> Census:
@@ -88,6 +97,9 @@ class Watch:
         for name in tuple(scene.nodes) if first else scene.changed:
             self._look_at_node(name, scene)
         self.exposed = self.exposure.see(scene)
+        if self.exposed.pairs > self.worst.pairs:
+            self.worst = self.exposed
+        self.frozen = max(self.frozen, self._standing["frozen"])
         shown = f"{self.exposed.flows[0]}" if self.exposed.flows else ""
         more = f", and {self.exposed.pairs - 1} more pairs" if self.exposed.pairs > 1 else ""
         wider = f"{shown} flows, and did not{more}" if self.exposed.pairs else ""
