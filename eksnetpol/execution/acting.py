@@ -179,9 +179,10 @@ class Actor:
         return True
 
     def _back_up(self, action: BackUp) -> dict[str, Any]:
-        found = self._read(lambda: gathered(self._hands, action.objects))
+        meant = self._read(lambda: meant_by(action, self._hands))
+        found = self._read(lambda: gathered(self._hands, meant))
         whole = [{**live, "apiVersion": one.ref.api_version, "kind": one.ref.kind} for one, live in found.items()]
-        gone = [one.ref for one in action.objects if one not in found]
+        gone = [one.ref for one in meant if one not in found]
         digest = self._journal.save(action.file, backups.written(self._journal.run, self._clock.now(), whole, gone))
         return {"file": action.file, "digest": digest, "objects": len(whole)}
 

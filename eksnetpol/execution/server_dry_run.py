@@ -99,7 +99,8 @@ def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, P
                 hands.patch(one.ref, operations, dry_run=True)
             return Answer.ACCEPTED, f"{action.finalizer} would be taken off {_listed(wanted)}"
         case BackUp():
-            return Answer.ACCEPTED, f"{len(gathered(hands, action.objects)):,} of {len(action.objects):,} objects can be read"
+            meant = meant_by(action, hands)
+            return Answer.ACCEPTED, f"{len(gathered(hands, meant)):,} of {len(meant):,} objects can be read"
         case UpdateAddon() | CreateAddon() | DeleteAddon():
             return Answer.NOT_ASKED, "EKS has no dry run"
         case Restore():

@@ -175,7 +175,7 @@ STANDARD: Mapping[Key, Reading] = {
 }
 """Kinds whose every member that is read has a type."""
 
-_CALICO = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort")
+_CALICO = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort", "calicoNodeDaemonSet")
 _NODE_CLASS = custom.only("networkPolicy", "networkPolicyEventLogs", "advancedNetworking", "snatPolicy")
 _CONSTRAINT = custom.only("enforcementAction", "match")
 

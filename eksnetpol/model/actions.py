@@ -118,10 +118,13 @@ class StripFinalizer(PlanValue, frozen=True, tag="strip-finalizer", tag_field="d
 
 
 class BackUp(PlanValue, frozen=True, tag="back-up", tag_field="do"):
-    """Write these objects whole into a file of the run, with a digest of each."""
+    """Write these objects whole into a file of the run, with a digest of each; and all there is of ``kinds``, given as in
+    `NoneLeft`.
+    """
 
     objects: tuple[ObjectId, ...]
     file: str
+    kinds: tuple[str, ...] = ()
 
 
 class Restore(PlanValue, frozen=True, tag="restore", tag_field="do"):
