@@ -45,10 +45,15 @@ def standing_of(node: NodeState) -> str:
     return "frozen" if Enforcement.FROZEN in (node.old, node.new) else "nobody"
 
 
+RESTARTS_IN = 60.0
+"""Seconds within which an agent that restarts is back, as DaemonSets roll: until then no pod is let more through than before."""
+
+
 @dataclass
 class Watch:
     """Looks at scenes as they come. Call it whenever anything may have changed.
 
+    An agent that restarts leaves its rules frozen meanwhile: that counts only where it is not back after ``grace`` seconds.
     *scene* gives the moment, *rules* the policies in force then. *ebpf*: the old engine is an eBPF one. *step* names the step
     that is carried out, and *done* the steps that have succeeded.
     """
@@ -58,6 +63,7 @@ class Watch:
     rules: Callable[[], Rules]
     exposure: Exposure
     ebpf: bool = False
+    grace: float = RESTARTS_IN
     step: str = ""
     done: set[str] = field(default_factory=set)
     violations: list[Violation] = field(default_factory=list)
@@ -76,6 +82,8 @@ class Watch:
         self._versions = (-1, -1)
         self._named: dict[tuple[str, str, str, str], str] = {}
         self._missing: tuple[str, ...] = ()
+        self._frozen: dict[str, float] = {}
+        """Since when the rules of nodes are frozen that take new pods."""
 
     def begin(self, step: str) -> None:
         """Take note that *step* begins: what is worst is counted from here on."""
@@ -96,6 +104,9 @@ class Watch:
         self._look_at_policies(scene, first=first)
         for name in tuple(scene.nodes) if first else scene.changed:
             self._look_at_node(name, scene)
+        for name, since in tuple(self._frozen.items()):
+            if scene.at - since >= self.grace:
+                self._judge(Invariant.ENFORCED, name, unguarded(scene.nodes[name]), scene, (name,))
         self.exposed = self.exposure.see(scene)
         if self.exposed.pairs > self.worst.pairs:
             self.worst = self.exposed
@@ -128,12 +139,18 @@ class Watch:
         if was is not None:
             self._standing[standing_of(was)] -= 1
         if now is None:
+            self._frozen.pop(name, None)
             for invariant in (Invariant.ENFORCED, Invariant.ONE_EBPF):
                 self._open.pop((invariant, name), None)
             return
         self._states[name] = now
         self._standing[standing_of(now)] += 1
-        self._judge(Invariant.ENFORCED, name, unguarded(now), scene, (name,))
+        why = unguarded(now)
+        if why and standing_of(now) == "frozen":
+            self._frozen.setdefault(name, scene.at)
+        else:
+            self._frozen.pop(name, None)
+            self._judge(Invariant.ENFORCED, name, why, scene, (name,))
         self._judge(Invariant.ONE_EBPF, name, doubled(now) if self.ebpf else "", scene, (name,))
 
     def _judge(self, invariant: Invariant, where: str, words: str, scene: Scene, nodes: tuple[str, ...] = ()) -> None:

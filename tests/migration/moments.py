@@ -116,6 +116,7 @@ class Stage:
     ebpf: bool = False
     dialect: str = "calico"
     accepted: bool = False
+    grace: float = 0.0
     plan: Plan = field(default_factory=a_plan)
     states: dict[str, NodeState] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=lambda: dict(zip(("web", "db", "spy"), NODES, strict=True)))
@@ -134,7 +135,7 @@ class Stage:
         exposure = Exposure(
             mine, self.dialect, PROFILE, self.on, ours=ours, coming=[self.end], accepted=self.end if self.accepted else None
         )
-        self.watch = Watch(self.plan, self.scene, lambda: self.rules, exposure, ebpf=self.ebpf)
+        self.watch = Watch(self.plan, self.scene, lambda: self.rules, exposure, ebpf=self.ebpf, grace=self.grace)
         self.watch()
 
     def on(self, node: str) -> Iterator[Workload]:

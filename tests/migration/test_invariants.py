@@ -106,6 +106,20 @@ def test_what_is_broken_for_long_is_said_once_and_again_when_it_breaks_again() -
     assert stage.broken == ["I1", "I1"]
 
 
+def test_an_agent_that_restarts_is_waited_for() -> None:
+    stage = Stage(grace=60)
+    stage.turn("n2", old=FROZEN)
+    stage.turn("n2", old=LIVE)
+    stage.turn("n2", old=FROZEN)
+    for _ in range(5):
+        stage.turn("n1")
+    assert stage.broken == []
+    stage.turn("n1")
+    assert [(v.invariant, v.nodes, v.at) for v in stage.watch.violations] == [("I1", ("n2",), 90.0)]
+    stage.turn("n1")
+    assert stage.broken == ["I1"]
+
+
 # --- I2 ---------------------------------------------------------------------------------------------------------------
 
 
