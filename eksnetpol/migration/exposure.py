@@ -271,8 +271,13 @@ class Exposure:
                 continue
             for source in indexes_of(self.terrain.workloads_of(classes)):
                 names = (str(self.terrain.workloads[source]), str(self.terrain.workloads[destination]))
-                here, there = self._nodes.named(mine, source), self._nodes.named(theirs, destination)
-                yield Flow(*names, *case, here, words(mine), there, words(theirs))
+                here, there = self._where(mine, source), self._where(theirs, destination)
+                yield Flow(*names, *case, *here, *there)
+
+    def _where(self, mode: Mode, workload: int) -> tuple[str, str]:
+        """Return a node with pods of a workload and who enforces there."""
+        node = self._nodes.named(mode, workload)
+        return (node, words(mode)) if node else ("", "on the host network")
 
     def _flows_outside(self, partition: Partition, way: Direction, atom: Atom, mode: Mode) -> Iterator[Flow]:
         for connections, classes in partition:
@@ -280,7 +285,7 @@ class Exposure:
             at = self.terrain.workload_at[next(indexes_of(classes))]
             if case is None:
                 continue
-            who, node, by = str(self.terrain.workloads[at]), self._nodes.named(mode, at), words(mode)
+            who, (node, by) = str(self.terrain.workloads[at]), self._where(mode, at)
             if way is Direction.EGRESS:
                 yield Flow(who, str(atom.block), *case, source_node=node, source_by=by)
             else:

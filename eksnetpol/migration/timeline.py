@@ -13,7 +13,8 @@ import msgspec
 
 from eksnetpol.migration.invariants import Violation
 from eksnetpol.migration.watching import Census, Watch
-from eksnetpol.model.plan import Plan, Step
+from eksnetpol.model.plan import FORMAT, Plan, Step
+from eksnetpol.model.snapshot import Target
 
 Ending = Literal["done", "true already", "failed"]
 
@@ -64,6 +65,40 @@ class Phase(msgspec.Struct, frozen=True, rename="camel"):
     cut_off: int
     disrupts: tuple[str, ...]
     doors: tuple[str, ...]
+
+
+class Rehearsal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """How a migration went in memory.
+
+    ``seconds`` are the cluster's own. ``error`` is why it stopped, empty where it went to its end. ``looks`` counts the moments
+    at which the invariants were asked about.
+    """
+
+    api_version: str = FORMAT
+    kind: str = "MigrationRehearsal"
+    target: Target
+    title: str
+    engine: str
+    seconds: float
+    beginning: Census
+    end: Census
+    phases: tuple[Phase, ...]
+    beats: tuple[Beat, ...]
+    violations: tuple[Violation, ...] = ()
+    error: str = ""
+    looks: int = 0
+    steps: int = 0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def went_well(self) -> bool:
+        """True where it went to its end and nothing was broken on the way."""
+        return not self.violations and not self.error
+
+    @property
+    def exit_code(self) -> int:
+        """0 where it went well, else 1."""
+        return 0 if self.went_well else 1
 
 
 class Recorder:

@@ -11,9 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-import msgspec
-
-from eksnetpol.errors import EksNetpolError
+from eksnetpol.errors import EksNetpolError, StepFailed
 from eksnetpol.execution import preimage
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.executor import carry_out
@@ -22,13 +20,13 @@ from eksnetpol.interfaces.acting import Clock, RolloutState, SilentWatcher, Watc
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
 from eksnetpol.migration.rules import Rules
-from eksnetpol.migration.timeline import Beat, Phase, Recorder, phases
-from eksnetpol.migration.watching import Census, Watch
+from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
+from eksnetpol.migration.watching import Watch
 from eksnetpol.model.conditions import Ready
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, Json, Kind, ObjectRef
 from eksnetpol.model.plan import Plan, Step, Way
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Target
+from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.operations.migration import Source
 from eksnetpol.operations.runs import MemoryJournal
 from eksnetpol.policy.answers import Workload
@@ -40,46 +38,11 @@ from eksnetpol.simulation.sections import SECTIONS, kinds_of, structs
 from eksnetpol.simulation.world import SimulatedCluster
 
 RUN = "rehearsal"
-FORMAT = "eksnetpol.io/v1"
-
-
-class Rehearsal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """How a migration went in memory.
-
-    ``seconds`` are the cluster's own. ``error`` is why it stopped, empty where it went to its end. ``looks`` counts the moments
-    at which the invariants were asked about.
-    """
-
-    api_version: str = FORMAT
-    kind: str = "MigrationRehearsal"
-    target: Target
-    title: str
-    engine: str
-    seconds: float
-    beginning: Census
-    end: Census
-    phases: tuple[Phase, ...]
-    beats: tuple[Beat, ...]
-    violations: tuple[Violation, ...] = ()
-    error: str = ""
-    looks: int = 0
-    steps: int = 0
-    notes: tuple[str, ...] = ()
-
-    @property
-    def went_well(self) -> bool:
-        """True where it went to its end and nothing was broken on the way."""
-        return not self.violations and not self.error
-
-    @property
-    def exit_code(self) -> int:
-        """0 where it went well, else 1."""
-        return 0 if self.went_well else 1
 
 
 NOTES = (
     "Pods that are moved count as their workload's pods did before, by labels and addresses of the beginning.",
-    "How long nodes, kubelets and applications take is assumed; EKS takes what it took in records.",
+    "How long EKS, nodes, kubelets and applications take is assumed.",
 )
 """What holds for every rehearsal."""
 
@@ -133,6 +96,9 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     with watching(cluster) if watching else nullcontext(SilentWatcher()) as watcher:
         try:
             carry_out(plan, cluster, journal, cluster, _Both(recorder, watcher), holder=RUN, confirmed=doors)
+        except StepFailed as stopped:
+            # What it says of going on is for runs that can be resumed.
+            error = stopped.why or str(stopped)
         except EksNetpolError as stopped:
             error = str(stopped)
     violations = (*watch.violations, *_of_plan(plan, journal, snapshot))

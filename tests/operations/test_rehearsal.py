@@ -9,12 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from eksnetpol.errors import EksNetpolError
+from eksnetpol.migration.timeline import Rehearsal
 from eksnetpol.migration.watching import Census
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import Unread
 from eksnetpol.operations.migration import source_of
-from eksnetpol.operations.rehearsal import Rehearsal, rehearse_migration
+from eksnetpol.operations.rehearsal import rehearse_migration
 from eksnetpol.policy.profile import Profile
 from eksnetpol.simulation.world import SimulatedCluster
 from tests.migration.shops import BROUGHT, NODES, SOURCE, brought, plan, snapshot
