@@ -298,6 +298,8 @@ class Life:
 def agent_json(pod: k8s.AgentPod) -> Json:
     """Return a pod of ``aws-node`` as the API server shows it."""
     shown: Json = {**msgspec.to_builtins(pod), "apiVersion": "v1", "kind": "Pod"}
+    # A look does not keep it of these pods, which are on the host's network in every release.
+    shown["spec"] = {**shown.get("spec", {}), "hostNetwork": True}
     statuses = pod.status.container_statuses
     ready = pod.status.phase == "Running" and all(status.ready for status in statuses)
     conditions = [{"type": name, "status": "True" if ready else "False"} for name in ("Ready", "ContainersReady")]
