@@ -61,7 +61,9 @@ def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
     steps = tuple(_back(step, step.undo, run) for step in reversed(mine) if step.undo is not None)
     changes = _reversed(plan.changes, mine)
     off = _switches_controller_off(changes)
-    if off:
+    if plan.verb is Verb.MIGRATE:
+        steps = _back_to_the_old_engine(steps, off=off)
+    elif off:
         steps = _ordered(steps)
     doors = tuple(step for step in reversed(mine) if step.undo is None and step.one_way)
     refusals = tuple(Refusal(f"{step.id} ({step.title}) cannot be taken back: {step.one_way}", PARTIAL) for step in doors)
@@ -99,7 +101,25 @@ def _back(step: Step, undo: Undo, run: str) -> Step:
         patience=step.patience,
         undo=Undo(step.title, _repeated(_of_run(step.action, run)), _true_again(_true_of_run(step.until, run))),
         disrupts=step.disrupts,
+        phase=step.phase,
     )
+
+
+def _back_to_the_old_engine(steps: tuple[Step, ...], *, off: bool) -> tuple[Step, ...]:
+    """Return the *steps* that take a migration back in the order in which no policy hangs and nothing is open meanwhile.
+
+    First the old engine is let back onto every node (phases 6 and later, the last one first). Only when it enforces everywhere
+    again, the translated policies go, while the controller still lets go of them; then the controller, with what it leaves behind,
+    while the agents still open the pods; then the agents.
+    """
+    engine = [step for step in steps if step.phase >= _EXIT]
+    policies = [step for step in steps if step.phase.startswith(_APPLY)]
+    switches = tuple(step for step in steps if step not in engine and step not in policies)
+    return (*engine, *policies, *(_ordered(switches) if off else switches))
+
+
+_APPLY, _EXIT = "4", "6"
+"""Numbers of a migration's phases: what applies the translated policies, and from where on the old engine leaves nodes."""
 
 
 def _ordered(steps: tuple[Step, ...]) -> tuple[Step, ...]:

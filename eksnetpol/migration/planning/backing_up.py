@@ -9,7 +9,7 @@ from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import BackUp, ObjectId
 from eksnetpol.model.conditions import SOURCES, BackedUp
-from eksnetpol.model.kinds import API_SERVICE, Kind, ObjectRef
+from eksnetpol.model.kinds import API_SERVICE, NAMESPACE, Kind, ObjectRef
 from eksnetpol.model.plan import Step
 from eksnetpol.planning.draft import Draft
 from eksnetpol.planning.looks import counted
@@ -20,6 +20,7 @@ ENGINE = "engine.json"
 OPERATED = "operated.json"
 SETTINGS_FILE = "engine-settings.json"
 DEFINITIONS = "definitions.json"
+NAMESPACES = "namespaces.json"
 VPC_CNI = "vpc-cni.json"
 
 SINGLETONS = ("default", "tigera-secure")
@@ -46,6 +47,9 @@ def _steps(left: Leaving, sources: Sources) -> Iterator[Step]:
     settings = served_settings(left)
     if settings:
         yield _keep("settings", f"{left.title}'s settings and its own books", (), SETTINGS_FILE, kinds=settings)
+    if left.parts.namespaces:
+        spaces = tuple(ObjectId(ObjectRef.to(NAMESPACE, name)) for name in left.parts.namespaces)
+        yield _keep("namespaces", f"{left.title}'s namespaces", spaces, NAMESPACES)
     yield _keep("vpc-cni", "the VPC CNI's objects", tuple(map(ObjectId, (AWS_NODE, SETTINGS, AGENT_ROLE))), VPC_CNI)
 
 

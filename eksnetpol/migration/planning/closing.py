@@ -37,7 +37,7 @@ def _steps(facts: Lookup, left: Leaving) -> Iterator[Step]:
             action=Delete(jobs),
             until=Absent(jobs),
             patience=max(300.0, float(len(jobs))),
-            one_way="they have done their work; nothing is lost but their logs",
+            undo=phases.nothing_to_do("the Jobs have done their work, and nothing is lost but their logs"),
         )
     cni: VpcCni | None = known(facts, "vpc_cni")
     before = cni.workload.spec.update_strategy.type or "RollingUpdate" if cni is not None else "OnDelete"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from eksnetpol.engines.parts import SHARED_GROUPS
 from eksnetpol.errors import Bug
 from eksnetpol.migration.planning import phases
-from eksnetpol.migration.planning.backing_up import DEFINITIONS, OWN_POLICIES, SETTINGS_FILE, served_settings
+from eksnetpol.migration.planning.backing_up import DEFINITIONS, NAMESPACES, OWN_POLICIES, SETTINGS_FILE, served_settings
 from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.migration.planning.options import LeftOver
 from eksnetpol.migration.planning.sources import Sources
@@ -52,7 +52,8 @@ def _admission(left: Leaving) -> Iterator[Step]:
         action=Delete(objects),
         until=Absent(objects),
         patience=_TAKES,
-        one_way=f"they mean nothing without {left.title}, which makes them itself",
+        undo=phases.nothing_to_do(f"they mean nothing without {left.title}, whose operator makes them itself"),
+        one_way=f"{left.title}'s operator makes them, and nobody else",
     )
 
 
@@ -65,7 +66,8 @@ def _policies(left: Leaving, sources: Sources) -> Iterator[Step]:
                 action=StripFinalizer((), finalizer, kinds=(str(kind),)),
                 until=Unfinalized((), finalizer, kinds=(str(kind),)),
                 patience=_TAKES,
-                one_way=f"{left.title}'s controllers set it themselves where they run",
+                undo=phases.nothing_to_do(f"{left.title}'s controllers set it themselves where they run"),
+                one_way=f"{left.title}'s controllers set it, and nobody else",
             )
     if sources.own:
         yield Step(
@@ -116,5 +118,6 @@ def _namespaces(left: Leaving) -> Iterator[Step]:
         action=Delete(objects),
         until=Absent(objects),
         patience=_TAKES,
-        one_way="what else somebody put into them goes with them",
+        undo=Undo("Put them back from the run's file", Restore(NAMESPACES), Restored(NAMESPACES)),
+        one_way="they come back empty: what else somebody put into them goes with them",
     )

@@ -8,8 +8,8 @@ from dataclasses import replace
 from msgspec.structs import replace as changed
 
 from eksnetpol.model.actions import Look
-from eksnetpol.model.conditions import Condition
-from eksnetpol.model.plan import Step
+from eksnetpol.model.conditions import All, Condition
+from eksnetpol.model.plan import Step, Undo
 from eksnetpol.planning.draft import Draft
 
 GATE = "0 gate"
@@ -32,6 +32,11 @@ UNINSTALL_DOOR, LEFT_OVERS_DOOR = "uninstall", "left-overs"
 def look(id_: str, title: str, until: Condition, phase: str, *, patience: float = 300.0, disrupts: str = "") -> Step:
     """Return a step that does nothing but wait until something is so."""
     return Step(id_, title, Look(), until, patience=patience, phase=phase, disrupts=disrupts)
+
+
+def nothing_to_do(why: str) -> Undo:
+    """Return the way back from a step that needs none; *why* says so."""
+    return Undo(f"Leave it: {why}", Look(), All(()))
 
 
 def in_phase(steps: Iterable[Step], phase: str, *, prefix: str = "") -> tuple[Step, ...]:

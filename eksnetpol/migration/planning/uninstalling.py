@@ -13,11 +13,12 @@ from msgspec.structs import replace
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.backing_up import ENGINE, SINGLETONS, is_defined
+from eksnetpol.migration.planning.excluding import daemonset
 from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Delete, ObjectId, Restore
-from eksnetpol.model.conditions import Absent, All, Answering, Condition, Covered, Restored, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Answering, Condition, Covered, Holds, Restored, Runs, Soaked
 from eksnetpol.model.engine_kinds import CALICO_API_SERVER
 from eksnetpol.model.kinds import API_SERVICE, Kind, ObjectRef
 from eksnetpol.model.kubernetes import ApiService
@@ -107,10 +108,15 @@ def _step(left: Leaving, name: str, title: str, objects: tuple[ObjectId, ...], *
         action=Delete(objects),
         until=until,
         patience=_TAKES,
-        undo=Undo(f"Put back what brings {left.title} back, from {ENGINE}", Restore(ENGINE), Restored(ENGINE)),
+        undo=Undo(f"Put back what brings {left.title} back, from {ENGINE}", Restore(ENGINE), _is_back(left)),
         one_way=f"{left.title} comes back from the run's files as new objects, and then has to be let onto the nodes again",
         door=phases.UNINSTALL_DOOR,
     )
+
+
+def _is_back(left: Leaving) -> Condition:
+    """Return that what was kept is there, and the agent's DaemonSet with it: where there is an operator, it makes that."""
+    return All((Restored(ENGINE), Holds(daemonset(left.ref, None))))
 
 
 def _by_chart(left: Leaving) -> Step:
