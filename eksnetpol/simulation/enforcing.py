@@ -10,6 +10,7 @@ Only nodes that something happened on are looked at again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from eksnetpol.model.enforcement import Enforcement, NodeState, Scene
@@ -25,6 +26,7 @@ from eksnetpol.simulation.rollout import State
 
 _TARGETS = frozenset((kind.api_version, kind.name) for kind in (NETWORK_POLICY, APPLICATION_POLICY, CLUSTER_POLICY))
 _SOURCES = frozenset((kind.api_version, kind.name) for kind in (*CALICO_STORED, *CALICO_SHOWN, *CILIUM_POLICIES))
+_ADDRESSED = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.ENDING})
 _WORKS = frozenset({State.AVAILABLE, State.OLD})
 
 
@@ -58,8 +60,14 @@ class Enforcing:
         self._parts = {ref: True for engine in engines for ref in engine.parts}
         self._was_on = writes()
         self._scene: Scene | None = None
-        for owner in self._owners:
-            for pod in table.by_owner.get(owner, {}).values():
+        self._old_agents: dict[str, dict[str, SimPod]] = {}
+        """Pods of old agents, by node and name."""
+        self._addressed: Counter[str] = Counter()
+        """How many pods with an address of their own are on a node."""
+        for pod in table.all.values():
+            self._addressed[pod.node] += _has_address(pod, pod.phase)
+            if pod.owner in self._owners and pod.node:
+                self._old_agents.setdefault(pod.node, {})[pod.name] = pod
                 if pod.phase in {Phase.READY, Phase.ENDING}:
                     self._ruled.add(pod.node)
         nodes.listeners.append(self._node_changed)
@@ -88,9 +96,21 @@ class Enforcing:
                 kept.discard(name)
             self._frozen_at.pop(name, None)
 
-    def _pod_changed(self, pod: SimPod, _: Phase | None) -> None:
-        if pod.node:
-            self._dirty[pod.node] = None
+    def _pod_changed(self, pod: SimPod, before: Phase | None) -> None:
+        node = pod.node
+        if not node:
+            return
+        is_there = self._table.is_there(pod)
+        change = (is_there and _has_address(pod, pod.phase)) - _has_address(pod, before)
+        self._addressed[node] += change
+        if pod.owner in self._owners:
+            if is_there:
+                self._old_agents.setdefault(node, {})[pod.name] = pod
+            else:
+                self._old_agents.get(node, {}).pop(pod.name, None)
+        elif not change and node not in self._frozen_at:
+            return
+        self._dirty[node] = None
 
     def _noticed(self, change: Change) -> None:
         ref = change.ref
@@ -141,17 +161,15 @@ class Enforcing:
         if node is None:
             return None
         old = self._old(name)
-        pods = late = 0
-        frozen = self._frozen_at.get(name)
-        for pod in self._table.on.get(name, {}).values():
-            if pod.has_address:
-                pods += 1
-                late += frozen is not None and pod.born > frozen
-        return NodeState(name, old, self._new(name), node.ready, not node.cordoned, pods, late)
+        late, frozen = 0, self._frozen_at.get(name)
+        if frozen is not None:
+            on = self._table.on.get(name, {}).values()
+            late = sum(pod.born > frozen and _has_address(pod, pod.phase) for pod in on)
+        return NodeState(name, old, self._new(name), node.ready, not node.cordoned, self._addressed[name], late)
 
     def _old(self, name: str) -> Enforcement:
-        agents = [pod for pod in self._table.on.get(name, {}).values() if pod.owner in self._owners]
-        if any(pod.phase is Phase.READY for pod in agents):
+        phases = [pod.phase for pod in self._old_agents.get(name, {}).values()]
+        if Phase.READY in phases:
             self._ruled.add(name)
             self._frozen_at.pop(name, None)
             return Enforcement.CLEANING if name in self._cleaning else Enforcement.LIVE
@@ -160,7 +178,7 @@ class Enforcing:
         if name in self._ruled:
             self._frozen_at.setdefault(name, self._table.now())
             return Enforcement.FROZEN
-        return Enforcement.STARTING if any(pod.phase in LIVE for pod in agents) else Enforcement.ABSENT
+        return Enforcement.STARTING if any(phase in LIVE for phase in phases) else Enforcement.ABSENT
 
     def _new(self, name: str) -> Enforcement:
         pods = self._agents.pods
@@ -178,6 +196,11 @@ class Enforcing:
             self._programmed.discard(name)
             return Enforcement.ABSENT
         return kept
+
+
+def _has_address(pod: SimPod, phase: Phase | None) -> bool:
+    """Say whether a pod had an address of its own, not its node's, when it was in *phase*."""
+    return phase in _ADDRESSED and not pod.like.spec.host_network
 
 
 def _says_something_else(before: Json | None, after: Json | None) -> bool:

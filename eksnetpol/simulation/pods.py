@@ -83,11 +83,6 @@ class SimPod:
     due: float = 0.0
 
     @property
-    def has_address(self) -> bool:
-        """True for pods with an address of their own, not their node's, as long as they have it."""
-        return not self.like.spec.host_network and bool(self.address) and self.phase not in {Phase.SUCCEEDED, Phase.FAILED}
-
-    @property
     def labels(self) -> bytes:
         """Its labels as JSON, the same for all pods of one workload."""
         return bytes(self.like.metadata.labels)
@@ -129,9 +124,12 @@ class PodTable:
 
     def add(self, like: k8s.Pod, owner: Owner | None, *, name: str = "", namespace: str, template: str = "") -> SimPod:
         """Make a pod like another one. Without *name* it gets one of its owner's."""
-        self._serial += 1
-        uid = uid_of(f"{owner}{name}{self._serial}")
-        called = name or f"{owner.name if owner else 'pod'}-{uid[-5:]}"
+        while True:
+            self._serial += 1
+            uid = uid_of(f"{owner}{name}{self._serial}")
+            called = name or f"{owner.name if owner else 'pod'}-{uid[-5:]}"
+            if name or (namespace, called) not in self.all:
+                break
         pod = SimPod(namespace, called, uid, owner, like, made_at=self.clock(), template=template)
         self.adopt(pod)
         self._tell(pod, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ class Workloads:
         self._nodes = nodes
         self._table = table
         self._wanted: dict[Owner, int] = {}
+        self._live: Counter[Owner] = Counter()
         self._like: dict[Owner, k8s.Pod] = {}
         self._wishes: dict[Owner | None, Wishes] = {}
         self._dirty: dict[Owner, None] = {}
@@ -44,6 +46,7 @@ class Workloads:
         for pod in pods:
             if pod.owner is not None and pod.owner.kind not in _NOT_OURS:
                 self._wanted[pod.owner] = self._wanted.get(pod.owner, 0) + (pod.phase in LIVE)
+                self._live[pod.owner] += pod.phase in LIVE
                 self._like.setdefault(pod.owner, pod.like)
         for owner in self._wanted:
             self._belongs(owner)
@@ -117,11 +120,15 @@ class Workloads:
             former = self._changed[ref][0] if ref in self._changed else change.before
             self._changed[ref] = (former, change.after)
 
-    def _pod_changed(self, pod: SimPod, _: Phase | None) -> None:
+    def _pod_changed(self, pod: SimPod, before: Phase | None) -> None:
         owner = pod.owner
         if owner is None or owner not in self._wanted:
             return
-        self._dirty[owner] = None
+        is_there = self._table.is_there(pod)
+        change = (is_there and pod.phase in LIVE) - (before in LIVE)
+        self._live[owner] += change
+        if change or not is_there:
+            self._dirty[owner] = None
         workload = self._workload_of(owner)
         if workload is not None:
             self._stale[workload] = None
@@ -175,16 +182,16 @@ class Workloads:
         return Owner(ref.namespace, "ReplicaSet", f"{ref.name}-{text}")
 
     def _settle(self, owner: Owner) -> None:
-        pods = self._table.by_owner.get(owner, {})
-        live = [pod for pod in pods.values() if pod.phase in LIVE]
-        lacking = self._wanted.get(owner, 0) - len(live)
+        lacking = self._wanted.get(owner, 0) - self._live[owner]
         like = self._like.get(owner)
         if lacking > 0 and like is not None:
             names = self._free_names(owner) if owner.kind == STATEFUL_SET.name else iter([""] * lacking)
             for _, name in zip(range(lacking), names, strict=False):
                 self._table.add(like, owner, name=name, namespace=owner.namespace)
-        for pod in live[: max(0, -lacking)]:
-            self._table.end(pod)
+        if lacking < 0:
+            live = [pod for pod in self._table.by_owner.get(owner, {}).values() if pod.phase in LIVE]
+            for pod in live[:-lacking]:
+                self._table.end(pod)
 
     def _free_names(self, owner: Owner) -> Iterator[str]:
         for number in range(self._wanted.get(owner, 0)):
