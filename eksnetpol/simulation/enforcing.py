@@ -21,12 +21,11 @@ from eksnetpol.simulation.api_server import Change
 from eksnetpol.simulation.ground import Ground
 from eksnetpol.simulation.nodes import NodeFacts, Nodes
 from eksnetpol.simulation.old_engines import OldEngine
-from eksnetpol.simulation.pods import LIVE, Owner, Phase, PodTable, SimPod
+from eksnetpol.simulation.pods import ADDRESSED, LIVE, Owner, Phase, PodTable, SimPod
 from eksnetpol.simulation.rollout import State
 
 _TARGETS = frozenset((kind.api_version, kind.name) for kind in (NETWORK_POLICY, APPLICATION_POLICY, CLUSTER_POLICY))
 _SOURCES = frozenset((kind.api_version, kind.name) for kind in (*CALICO_STORED, *CALICO_SHOWN, *CILIUM_POLICIES))
-_ADDRESSED = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.ENDING})
 _WORKS = frozenset({State.AVAILABLE, State.OLD})
 
 
@@ -200,7 +199,7 @@ class Enforcing:
 
 def _has_address(pod: SimPod, phase: Phase | None) -> bool:
     """Say whether a pod had an address of its own, not its node's, when it was in *phase*."""
-    return phase in _ADDRESSED and not pod.like.spec.host_network
+    return phase in ADDRESSED and not pod.like.spec.host_network
 
 
 def _says_something_else(before: Json | None, after: Json | None) -> bool:

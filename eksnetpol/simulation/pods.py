@@ -53,6 +53,9 @@ class Phase(IntEnum):
     FAILED = 6
 
 
+ADDRESSED = frozenset({Phase.STARTING, Phase.READY, Phase.UNREADY, Phase.ENDING})
+"""Phases in which a pod has an address."""
+
 LIVE = frozenset({Phase.PENDING, Phase.STARTING, Phase.READY, Phase.UNREADY})
 """Phases of pods that are there for their controller."""
 
@@ -81,6 +84,11 @@ class SimPod:
     known: bool = False
     template: str = ""
     due: float = 0.0
+
+    @property
+    def has_address(self) -> bool:
+        """True for pods with an address of their own, not their node's, as long as they have it."""
+        return self.phase in ADDRESSED and not self.like.spec.host_network
 
     @property
     def labels(self) -> bytes:
