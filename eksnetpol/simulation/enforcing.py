@@ -19,6 +19,7 @@ from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_PO
 from eksnetpol.simulation.agents import Agents
 from eksnetpol.simulation.api_server import Change
 from eksnetpol.simulation.ground import Ground
+from eksnetpol.simulation.jobs import Cleaning
 from eksnetpol.simulation.nodes import NodeFacts, Nodes
 from eksnetpol.simulation.old_engines import OldEngine
 from eksnetpol.simulation.pods import ADDRESSED, LIVE, Owner, Phase, PodTable, SimPod
@@ -73,14 +74,15 @@ class Enforcing:
         table.listeners.append(self._pod_changed)
         ground.api.after_change.append(self._noticed)
 
-    def cleaned(self, node: str, engine: str, begins: bool) -> None:
-        """A cleaner of *engine*'s rules begins on a node, or has ended well."""
+    def cleaned(self, node: str, engine: str, what: Cleaning) -> None:
+        """A cleaner of *engine*'s rules begins on a node, or has ended. After one that failed, rules of it are still there."""
         if engine not in {one.name for one in self._engines}:
             return
-        if begins:
+        if what is Cleaning.BEGINS:
             self._cleaning.add(node)
         else:
             self._cleaning.discard(node)
+        if what is Cleaning.DONE:
             self._ruled.discard(node)
             self._frozen_at.pop(node, None)
         self._dirty[node] = None

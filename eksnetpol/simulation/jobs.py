@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from eksnetpol.fields.managers import stamp
 from eksnetpol.model.kinds import JOB, Json, ObjectRef
@@ -23,6 +24,14 @@ RUNS_FOR = 10.0
 
 CLEANS = "eksnetpol.io/cleans"
 """Label of a Job that takes an engine's rules out of the kernel of the node it is pinned to; its value is the engine's name."""
+
+
+class Cleaning(Enum):
+    """What becomes of a cleaner on its node."""
+
+    BEGINS = "begins"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(slots=True, eq=False)
@@ -41,12 +50,12 @@ class Run:
 
 @dataclass(slots=True)
 class Jobs:
-    """Their controller. ``cleaning`` is told of a node whose cleaner begins (True) or has ended well (False) and which engine."""
+    """Their controller. ``cleaning`` is told of a node, the engine that is cleaned away there, and how far that is."""
 
     ground: Ground
     nodes: Nodes
     table: PodTable
-    cleaning: list[Callable[[str, str, bool], None]] = field(default_factory=list)
+    cleaning: list[Callable[[str, str, Cleaning], None]] = field(default_factory=list)
     fails: set[str] = field(default_factory=set)
     """Nodes where the pods of Jobs fail."""
     _runs: dict[ObjectRef, Run] = field(default_factory=dict)
@@ -110,21 +119,23 @@ class Jobs:
         if run is None or run.pod is not pod or run.over:
             return
         if not self.table.is_there(pod):
+            self._tell(run, pod, Cleaning.FAILED)
             self._retry(run)
         elif pod.phase is Phase.READY:
             self._serial += 1
             heapq.heappush(self._ends, (self.table.now() + RUNS_FOR, self._serial, run, pod))
-            self._tell(run, pod, begins=True)
+            self._tell(run, pod, Cleaning.BEGINS)
 
     def _end(self, run: Run, pod: SimPod) -> None:
         if pod.node in self.fails:
             self.table.turn_into(pod, Phase.FAILED)
+            self._tell(run, pod, Cleaning.FAILED)
             self._retry(run)
             return
         run.over = True
         self.table.turn_into(pod, Phase.SUCCEEDED)
         self._status(run, condition="Complete", succeeded=1)
-        self._tell(run, pod, begins=False)
+        self._tell(run, pod, Cleaning.DONE)
 
     def _retry(self, run: Run) -> None:
         live = self.ground.get(run.ref)
@@ -137,10 +148,10 @@ class Jobs:
         else:
             self._start(run, live)
 
-    def _tell(self, run: Run, pod: SimPod, *, begins: bool) -> None:
+    def _tell(self, run: Run, pod: SimPod, what: Cleaning) -> None:
         if run.cleans:
             for told in self.cleaning:
-                told(pod.node, run.cleans, begins)
+                told(pod.node, run.cleans, what)
 
     def _status(self, run: Run, *, condition: str = "", **counts: int) -> None:
         live = self.ground.get(run.ref)
