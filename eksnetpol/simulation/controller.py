@@ -53,7 +53,9 @@ MANAGER = "controller"
 LOOKS_EVERY = 15.0
 """Seconds between two looks for missing definitions."""
 MOST_ENTRIES = 500_000
-"""Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them."""
+"""Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them. Beyond it
+only pods are, as long as these are no more than that.
+"""
 RESTARTS_IN = 3.0
 """Seconds the controller needs to begin once its key has changed: chosen, nobody publishes it."""
 
@@ -242,11 +244,19 @@ def _reconciled(policy: Json, finalizer: str) -> Json:
 
 
 def _owner_of(endpoint: Json) -> str:
-    return next((str(o.get("uid", "")) for o in endpoint["metadata"].get("ownerReferences", ())), "")
+    """Return what stands for the policy that an object was made of: its uid, or its name where that is not known."""
+    uid = next((str(o.get("uid", "")) for o in endpoint["metadata"].get("ownerReferences", ())), "")
+    of = endpoint.get("spec", {}).get("policyRef", {})
+    return uid or f"{of.get('namespace', '')}/{of.get('name', '')}"
 
 
 def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
-    """Yield as many objects of *kind* as there would be, with their owners but without rules and pods."""
+    """Yield as many objects of *kind* as there would be, with their owners and, unless those are too many, their pods.
+
+    Rules are left out.
+    """
+    size = foreseen.chunk_size
+    with_pods = sum(count.pods for count in foreseen.counts()) <= MOST_ENTRIES
     for resolved in foreseen.policies:
         policy, meta = resolved.subject, resolved.policy.metadata
         is_cluster = not meta.namespace
@@ -255,9 +265,12 @@ def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
         place = {"namespace": meta.namespace} if meta.namespace else {}
         version = NETWORK_POLICY.api_version if policy.kind == NETWORK_POLICY.name else kind.api_version
         owner = {"apiVersion": version, "kind": policy.kind, "name": meta.name, "uid": meta.uid, "controller": True}
+        pods = foreseen.resolver.book.endpoints(resolved.selected) if with_pods else ()
         for number in range(foreseen.count(resolved).objects):
             metadata = {"generateName": f"{meta.name}-", **place, "ownerReferences": [owner]}
-            spec = {"policyRef": {"name": meta.name, **place}}
+            spec: Json = {"policyRef": {"name": meta.name, **place}}
+            if some := pods[number * size : (number + 1) * size]:
+                spec["podSelectorEndpoints"] = msgspec.json.decode(b"[%b]" % b",".join(some))
             object_ = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
             yield _named(object_, number)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from msgspec.structs import replace
 
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.kinds import Json, ObjectRef
+from eksnetpol.model.objects.pods import labels_of
 from eksnetpol.simulation.addresses import Addresses
 
 STARTS_IN = 10.0
@@ -250,15 +252,50 @@ _encode = msgspec.json.Encoder().encode
 
 
 def json_of(pod: SimPod) -> Json:
-    """Return a pod as the API server shows it."""
-    shown: Json = msgspec.json.decode(_encode(struct_of(pod)))
-    shown |= {"apiVersion": "v1", "kind": "Pod"}
-    status = shown.setdefault("status", {})
+    """Return a pod as the API server shows it. What pods of one workload have in common is shared, and must not be changed."""
+    like, known = pod.like, pod.known
+    meta: Json = {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid, "labels": _labels(pod.labels, pod.template)}
+    if like.metadata.owner_references:
+        meta["ownerReferences"] = _owners(like.metadata.owner_references)
+    if like.metadata.annotations:
+        own = () if known else _OWN_ANNOTATIONS
+        meta["annotations"] = {key: value for key, value in like.metadata.annotations.items() if key not in own}
+    for name, at in (("creationTimestamp", pod.made_at or like.metadata.creation_timestamp), ("deletionTimestamp", pod.ended_at)):
+        if at is not None:
+            meta[name] = msgspec.to_builtins(at)
+    asked = like.spec
+    spec = _spec(
+        bytes(asked.containers), bytes(asked.init_containers), asked.service_account_name,
+        asked.automount_service_account_token, asked.host_network,
+    )  # fmt: skip
     ready = "True" if pod.phase is Phase.READY else "False"
-    status["conditions"] = [{"type": name, "status": ready} for name in ("Ready", "ContainersReady")]
-    if pod.template:
-        shown["metadata"]["labels"] = {**shown["metadata"].get("labels", {}), "controller-revision-hash": pod.template}
-    return shown
+    status: Json = {
+        "phase": like.status.phase if known else _SHOWN.get(pod.phase, "Running"),
+        "conditions": [{"type": name, "status": ready} for name in ("Ready", "ContainersReady")],
+    }
+    status |= {"podIP": pod.address} if pod.address else {}
+    status |= {"hostIP": pod.host} if pod.host else {}
+    placed = {**spec, "nodeName": pod.node} if pod.node else spec
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": placed, "status": status}
+
+
+@lru_cache(maxsize=1 << 16)
+def _labels(raw: bytes, template: str) -> dict[str, str]:
+    found = dict(labels_of(raw))
+    return {**found, "controller-revision-hash": template} if template else found
+
+
+@lru_cache(maxsize=1 << 15)
+def _owners(references: tuple[k8s.OwnerReference, ...]) -> list[Json]:
+    found: list[Json] = msgspec.json.decode(_encode(references))
+    return found
+
+
+@lru_cache(maxsize=1 << 15)
+def _spec(containers: bytes, init: bytes, account: str, automount: bool | None, on_host: bool) -> Json:
+    asked = k8s.PodSpec("", account, automount, on_host, msgspec.Raw(containers), msgspec.Raw(init))
+    found: Json = msgspec.json.decode(_encode(asked))
+    return found
 
 
 def pod_of(found: Json) -> k8s.Pod:
