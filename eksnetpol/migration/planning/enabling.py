@@ -88,7 +88,8 @@ def _is_of_controller(step: Step) -> bool:
 
 
 def _covered(name: str, phase: str) -> Step:
-    title = "Wait until every NetworkPolicy is resolved for every pod it selects, before any agent acts on it"
+    before = ", before any agent acts on it" if phase == phases.CONTROLLER else ""
+    title = f"Wait until every NetworkPolicy is resolved for every pod it selects{before}"
     return phases.look(name, title, Covered(), phase, patience=_COVERS_WITHIN)
 
 

@@ -9,9 +9,9 @@ from eksnetpol.migration.planning.backing_up import back_up
 from eksnetpol.migration.planning.closing import closing
 from eksnetpol.migration.planning.enabling import enabling
 from eksnetpol.migration.planning.exiting import exiting
-from eksnetpol.migration.planning.leaving import Leaving, engines_there, leaving, residue
+from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving, engines_there, leaving, residue
 from eksnetpol.migration.planning.leftovers import left_overs
-from eksnetpol.migration.planning.options import MigrateOptions
+from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.migration.planning.sources import Sources, sources_of
 from eksnetpol.migration.planning.uninstalling import uninstalling
 from eksnetpol.model.plan import Plan, Refusal, Verb
@@ -41,7 +41,7 @@ def plan_migration(facts: Lookup, translation: Translation, options: MigrateOpti
     left = leaving(facts, options)
     sources = sources_of(facts, left) if left is not None else None
     stops = tuple(gate.refusals(facts, assessment, translation, left, sources, options))
-    if left is None or sources is None:
+    if left is None or sources is None or (left.exit is Exit.IN_PLACE and left.engine not in IN_PLACE):
         return _plan(facts, left, Draft(refusals=stops, facts=assessment.notes))
     draft, enable = _whole(facts, left, sources, translation, options)
     noted = Draft(refusals=stops, facts=(_what(left, translation), *assessment.notes))
