@@ -61,7 +61,7 @@ class Agents:
     @property
     def changed(self) -> bool:
         """True once pods are not those of the snapshot."""
-        return (self.pods is not None) != self._was_there or bool(self.pods and self.pods.replaced)
+        return (self.pods is not None) != self._was_there or bool(self.pods and self.pods.has_changed)
 
     def doom(self, nodes: Iterable[str]) -> None:
         """Let new pods on these nodes never become available."""

@@ -82,6 +82,11 @@ class Pods:
         return len(self.nodes) - self._counts[State.GONE]
 
     @property
+    def has_changed(self) -> bool:
+        """True once pods are not those there were at first."""
+        return bool(self.replaced) or self._counts[State.GONE] > 0
+
+    @property
     def is_undecided(self) -> bool:
         """True while it matters whether the new template's containers crash: some are starting, or have crashed."""
         return bool(self._batches) or self._counts[State.CRASHING] > 0

@@ -312,10 +312,11 @@ class SimulatedCluster(Hardships, EksVerbs):
                 self.controller.refresh()
 
     def _pod(self, ref: ObjectRef) -> Json | None:
-        found = None if self._life is None else self._life.pods.of(ref)
-        if found is not None:
-            return json_of(found)
-        return next((p for p in self._agent_pods(ref.namespace, None) if p["metadata"]["name"] == ref.name), None)
+        agent = next((p for p in self._agent_pods(ref.namespace, None) if p["metadata"]["name"] == ref.name), None)
+        if agent is not None or not self._could_live:
+            return agent
+        found = self.life.pods.of(ref)
+        return None if found is None else json_of(found)
 
     def _pods(self, namespace: str, selector: str) -> tuple[Json, ...]:
         """Return pods. Where only those of ``aws-node`` can be meant, no others need be there."""

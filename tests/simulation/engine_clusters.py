@@ -141,7 +141,10 @@ def _installed(
 def _workload(
     kind: str, space: str, name: str, labels: Json, args: list[str] | None, status: Json, replicas: int | None = None
 ) -> Json:
-    spec: Json = {"hostNetwork": name in HOST, "containers": [{"name": name, "image": f"example.com/{name}:v1", "args": args or []}]}
+    spec: Json = {
+        "hostNetwork": name in HOST,
+        "containers": [{"name": name, "image": f"example.com/{name}:v1", "args": args or []}],
+    }
     if kind == "DaemonSet":
         spec["nodeSelector"] = {"kubernetes.io/os": "linux"}
     template = {"metadata": {"labels": {"k8s-app": name}}, "spec": spec}
@@ -160,9 +163,18 @@ def _pod(kind: str, space: str, owner: str, name: str, node: str, address: str) 
     app = owner if kind == "DaemonSet" else owner.rpartition("-")[0]
     reference = {"kind": kind, "name": owner, "uid": uid_of(f"{kind}{owner}"), "apiVersion": "apps/v1", "controller": True}
     return {
-        "metadata": {"name": name, "namespace": space, "uid": uid_of(name), "labels": {"k8s-app": app}, "ownerReferences": [reference]},
+        "metadata": {
+            "name": name,
+            "namespace": space,
+            "uid": uid_of(name),
+            "labels": {"k8s-app": app},
+            "ownerReferences": [reference],
+        },
         "spec": {"nodeName": node, "hostNetwork": app in HOST, "containers": [{"name": app, "image": f"example.com/{app}:v1"}]},
-        "status": {"phase": "Running", "podIP": address if app in HOST else f"10.99.{len(name) % 200}.{int(uid_of(name)[:2], 16)}"},
+        "status": {
+            "phase": "Running",
+            "podIP": address if app in HOST else f"10.99.{len(name) % 200}.{int(uid_of(name)[:2], 16)}",
+        },
     }
 
 
@@ -200,7 +212,11 @@ def _source(name: str) -> Any:
 
 
 def _space(name: str) -> Json:
-    return {"metadata": {"name": name, "uid": uid_of(name)}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+    return {
+        "metadata": {"name": name, "uid": uid_of(name)},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
 
 
 def _more(section: Seen[tuple[T, ...]] | Unread, found: list[Json], kind: type[T]) -> Seen[tuple[T, ...]]:
