@@ -89,6 +89,9 @@ def _weight(verdict: Verdict) -> Verdict:
 def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *, kept: bool) -> Judged:
     ledger = ledgers[ref, rule.place]
     judged = _of(ref, rule.place, ledger, found, kept=kept)
+    if judged.verdict is Verdict.EXACT and ledgers[ref, ""].now:
+        # What holds only for the pods of today says only today what it says.
+        return Judged(ref, rule.place, Verdict.EXACT_NOW, tuple(ledgers[ref, ""].now), None, kept)
     gone = rule.does is Does.ALLOW and ledger.reached and not ledger.written and ledger.lost
     if gone and judged.verdict is Verdict.STRICTER:
         return Judged(ref, rule.place, Verdict.NONE, judged.reasons, judged.witness, kept)

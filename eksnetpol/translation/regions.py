@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from eksnetpol.model.findings import Subject
 from eksnetpol.policy.ports import EVERY_PORT
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import is_nobody, simplified
-from eksnetpol.policy.stacks.formulas import And, Formula, Named, Scope
+from eksnetpol.policy.stacks.algebra import conjunction, is_nobody, simplified
+from eksnetpol.policy.stacks.formulas import And, EndKind, Formula, Is, Named, Scope
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule
 from eksnetpol.translation.boxes import Ref, Region, TierOf
 from eksnetpol.translation.ground import Ground
@@ -36,6 +35,8 @@ class Ledger:
 
 Ledgers = defaultdict[Ref, Ledger]
 
+_PODS = Is(frozenset({EndKind.POD}))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -59,6 +60,14 @@ class Regions:
         """By identity of a policy the namespaces it can hold in; None: any."""
         return {id(policy): _namespaces(policy.subject) for tier in self.stack.tiers for policy in tier.policies}
 
+    def note_today(self) -> None:
+        """Write down what of policies and rules was looked up in the cluster, whether or not it holds for a pod of today."""
+        for policy, rule in policies_of(self.stack):
+            here = self.ledgers[policy.ref, rule.place if rule is not None else ""]
+            here.now |= dict.fromkeys(policy.today if rule is None else rule.today)
+            if rule is None and self.namespaced[id(policy)] is None and not is_nobody(conjunction(_PODS, policy.subject)):
+                here.now["it holds for namespaces that are there today; later ones need a policy of their own"] = None
+
     @cached_property
     def _by_namespace(self) -> Mapping[str, list[tuple[int, int]]]:
         found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -78,14 +87,13 @@ class Regions:
         for at, number in sorted((*self._by_namespace.get(ground.namespace, ()), *self._by_namespace.get("", ()))):
             policy = self.stack.tiers[at].policies[number]
             subject = ground.subject(policy.subject, upper=True)
+            ledger = self.ledgers[policy.ref, ""]
+            # Also where it holds for no pod of today: tomorrow it may.
+            ledger.now |= dict.fromkeys(subject.now)
             if is_nobody(subject.formula):
                 continue
             sure = ground.subject(policy.subject, upper=False)
-            ledger = self.ledgers[policy.ref, ""]
-            ledger.now |= dict.fromkeys(subject.now)
             ledger.lost |= dict.fromkeys(subject.lost)
-            if self.namespaced[id(policy)] is None:
-                ledger.now["it holds for namespaces that are there today; later ones need a policy of their own"] = None
             found[at].append(Held(policy, subject.formula, sure.formula))
         return found
 
@@ -111,9 +119,10 @@ class Regions:
         allows = rule.does is Does.ALLOW
         own = simplified(And((held.policy.subject, rule.local)))
         subject, peer = ground.subject(own, upper=not allows), ground.peer(rule.peer, upper=not allows)
+        if not is_nobody(own):
+            ledger.now |= dict.fromkeys((*subject.now, *peer.now))
         if is_nobody(ground.subject(own, upper=True).formula):
             return None
-        ledger.now |= dict.fromkeys((*subject.now, *peer.now, *rule.today))
         further = _further(rule)
         if allows:
             ledger.reached |= not is_nobody(ground.peer(rule.peer, upper=True).formula) and _matches(rule)
@@ -162,10 +171,10 @@ def _namespaces(subject: Formula) -> frozenset[str] | None:
     return None
 
 
-def refs_of(stack: Stack) -> Iterator[tuple[Subject, StackRule | None]]:
+def policies_of(stack: Stack) -> Iterator[tuple[StackPolicy, StackRule | None]]:
     """Yield every policy, with None, and after it each of its rules."""
     for tier in stack.tiers:
         for policy in tier.policies:
-            yield policy.ref, None
+            yield policy, None
             for rule in policy.rules:
-                yield policy.ref, rule
+                yield policy, rule

@@ -48,6 +48,7 @@ class _Translator:
         self.version = 6 if self.options.profile.family == "ipv6" else 4
         self.inventory = Inventory(self.world, survey(self.world, self.options.vpc, self.version))
         self.regions = Regions(self.stack, self.options, self.ledgers)
+        self.regions.note_today()
         self.peers = Peers(self.inventory, self.options.clauses)
         self.services = Services(self.inventory, self.version)
         self.names = Names(self.inventory)

@@ -101,6 +101,19 @@ def _copied(ask: Ask, seen: Seen) -> Formula:
     return any_of([own, all_of([Not(Label(Scope.POD, ask.key, Test.EXISTS)), copied])])
 
 
+def asks_for_parts_of_accounts(selector: Selector) -> bool:
+    """Say whether *selector* asks for parts of names of service accounts, which is said of those that are seen."""
+    match selector:
+        case Ask():
+            return selector.op in _TESTS and selector.key in {ACCOUNT, OF_ACCOUNT + NAME}
+        case Negated():
+            return asks_for_parts_of_accounts(selector.part)
+        case Every() | Any():
+            return any(map(asks_for_parts_of_accounts, selector.parts))
+        case _:
+            return False
+
+
 def _label(scope: Scope, key: str, ask: Ask) -> Formula:
     match ask.op:
         case Op.HAS:

@@ -8,10 +8,18 @@ syncersv1/updateprocessors/rules.go, felix/calc/rule_scanner.go).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from eksnetpol.engines.calico.labels import ACCOUNT, NAMESPACE, OF_ACCOUNT, OF_NAMESPACE, Seen, formula
+from eksnetpol.engines.calico.labels import (
+    ACCOUNT,
+    NAMESPACE,
+    OF_ACCOUNT,
+    OF_NAMESPACE,
+    Seen,
+    asks_for_parts_of_accounts,
+    formula,
+)
 from eksnetpol.engines.calico.selector import Selector, SelectorError, matches, parse, print_selector
 from eksnetpol.engines.calico.shapes import Json
 from eksnetpol.engines.calico.terms import with_prefix
@@ -21,11 +29,18 @@ from eksnetpol.policy.addresses import Network
 from eksnetpol.policy.stacks.algebra import is_nobody, simplified
 from eksnetpol.policy.stacks.formulas import EVERYBODY, NOBODY, Formula, Not, Unknowable, Within
 
+_SHOWN = 3
+"""So many network sets are named where more are looked up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """Addresses that selectors find by labels: a network set or a host endpoint. ``doubt``: why its labels are not all known."""
+    """Addresses that selectors find by labels: a network set or a host endpoint, by its *title*.
 
+    ``doubt``: why its labels are not all known.
+    """
+
+    title: str
     labels: Mapping[str, str]
     networks: frozenset[Network]
     doubt: str = ""
@@ -38,6 +53,7 @@ class Peers:
     seen: Seen
     labelled: tuple[Labelled, ...] = ()
     _known: dict[str, Formula] = field(default_factory=dict)
+    _titles: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def subject(self, text: str, place: str) -> Formula:
         """Return the pods that a selector means. Raises `UnclearError` where Calico makes a text of it that is no selector."""
@@ -49,6 +65,23 @@ class Peers:
         if known is None:
             selector = read(text, place)
             known = self._known[text] = simplified(any_of([self._pods(selector), *self._addresses(selector)]))
+        return known
+
+    def looked_up(self, written: Json, namespace: str, place: str) -> Iterator[str]:
+        """Yield what `side` looked up in the cluster: it may be otherwise tomorrow."""
+        texts = (side_selector(written, namespace, place), written.get("notSelector", ""))
+        found = [one for text in texts if text for one in self._looked_up(text, place)]
+        if found:
+            yield f"the addresses of {_several(found)} are written as they are today"
+        for text in filter(None, texts):
+            yield from by_accounts(text, place)
+
+    def _looked_up(self, text: str, place: str) -> Iterable[str]:
+        known = self._titles.get(text)
+        if known is None:
+            selector = read(text, place) if self.labelled else None
+            meant = (one for one in self.labelled if selector is not None and matches(selector, one.labels))
+            known = self._titles[text] = tuple(one.title for one in meant)
         return known
 
     def _pods(self, selector: Selector) -> Formula:
@@ -109,6 +142,18 @@ def side_selector(written: Json, namespace: str, place: str) -> str:
     if within and (joined or of_namespaces or written.get("notSelector", "")):
         return f"({within}) && ({joined})" if joined else within
     return joined
+
+
+def by_accounts(text: str, place: str) -> Iterator[str]:
+    """Yield what *text* asks of the names of service accounts that only a list of those of today can say."""
+    if asks_for_parts_of_accounts(read(text, place)):
+        yield "parts of names of service accounts are said by the accounts that there are today"
+
+
+def _several(titles: Iterable[str]) -> str:
+    found = list(dict.fromkeys(titles))
+    shown = ", ".join(found[:_SHOWN])
+    return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
 
 
 def _accounts(written: Json | None, place: str) -> str:

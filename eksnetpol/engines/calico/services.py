@@ -57,6 +57,12 @@ class Services:
         """Return the endpoints of a Service, whatever their ports: as source a rule means them so."""
         return list(dict.fromkeys(whom for whom, _, _ in self.offered(namespace, name)))
 
+    def looked_up(self, namespace: str, name: str) -> str:
+        """Return in words what `offered` looked up in the cluster: it may be otherwise tomorrow."""
+        if (namespace, name) in self.slices:
+            return f"the addresses and ports behind the Service {namespace}/{name} are written as they are today"
+        return f"what the Service {namespace}/{name} selects, and its ports, are written as they are today"
+
     def _unknown(self, namespace: str, name: str, service: Service | None) -> Formula:
         if service is not None and service.spec.type == "ExternalName":
             return NOBODY

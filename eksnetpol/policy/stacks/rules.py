@@ -60,7 +60,7 @@ class StackRule:
 class StackPolicy:
     """One policy of any dialect. ``subject`` says for which pods it holds; ``isolates`` in which directions it isolates them.
 
-    A policy that isolates in no direction holds for those of its rules alone.
+    A policy that isolates in no direction holds for those of its rules alone. ``today`` is of its subject what it is of a rule.
     """
 
     ref: Subject
@@ -68,6 +68,7 @@ class StackPolicy:
     isolates: frozenset[Direction]
     rules: tuple[StackRule, ...]
     labels: dict[str, str] = field(default_factory=dict)
+    today: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
