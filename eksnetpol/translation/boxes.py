@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
-from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
+from eksnetpol.policy.stacks.algebra import conjunction, implies, implies_any, is_nobody, meets, negation
 from eksnetpol.policy.stacks.formulas import EVERYBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, PortName
 
@@ -181,7 +181,7 @@ def _ended(tier: TierOf, after: list[Box]) -> list[Box]:
 def _touches(box: Box, region: Region) -> bool:
     if not meets(box.subject, region.subject) or not meets(box.peer, region.peer):
         return False
-    return not any(implies(conjunction(box.subject, region.subject), one) for one in box.unless)
+    return not implies_any(conjunction(box.subject, region.subject), box.unless)
 
 
 def _common(box: Box, region: Region) -> Iterator[Box]:
@@ -223,7 +223,7 @@ def _met(one: Box, other: Box) -> Box:
 def _is_empty(box: Box) -> bool:
     if not box.connections or is_nobody(box.peer):
         return True
-    return any(implies(box.subject, one) for one in box.unless)
+    return implies_any(box.subject, box.unless)
 
 
 def _pruned(boxes: list[Box]) -> list[Box]:

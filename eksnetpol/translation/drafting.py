@@ -14,8 +14,8 @@ import msgspec
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
-from eksnetpol.policy.stacks.formulas import EVERYBODY, Formula
+from eksnetpol.policy.stacks.algebra import conjunction, implies_any, is_nobody, meets, negation
+from eksnetpol.policy.stacks.formulas import Formula
 from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
 from eksnetpol.translation.boxes import Box
@@ -98,20 +98,18 @@ class Drafting:
     def _parts(self, box: Box, isolations: list[Isolation]) -> Iterator[tuple[Subject, Formula]]:
         """Yield the isolated pods of a box, with the policy that speaks for them."""
         # Most rules are of a policy that isolates its pods itself: there is nothing to look for then.
-        own = {i.subject for i in isolations}
-        if box.origin is not None and (
-            box.subject in own or EVERYBODY in own or any(implies(box.subject, i.subject) for i in isolations)
-        ):
+        if box.origin is not None and implies_any(box.subject, {i.subject: None for i in isolations}):
             left = _without(box.subject, box.unless)
             if left is not None:
                 yield box.origin[0], left
             return
         seen: set[Formula] = set()
+        unless = frozenset(box.unless)
         for isolation in isolations:
             if not meets(box.subject, isolation.subject):
                 continue
             both = conjunction(box.subject, isolation.subject)
-            if any(implies(both, one) for one in (*box.unless, *seen)):
+            if both in unless or implies_any(both, box.unless) or implies_any(both, seen):
                 continue
             left = _without(both, box.unless)
             if left is not None:

@@ -6,7 +6,7 @@ Formulas are pushed to negation normal form; what can be said of them is found b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ __all__ = [
     "conjunction",
     "disjunction",
     "implies",
+    "implies_any",
     "is_everybody",
     "is_nobody",
     "meets",
@@ -273,4 +274,12 @@ def meets(one: Formula, other: Formula) -> bool:
 
 def implies(one: Formula, other: Formula) -> bool:
     """Say whether every end that satisfies *one* satisfies *other*; False as well where that cannot be told."""
+    if one == other or other == EVERYBODY:
+        return True
     return is_nobody(conjunction(one, negation(other)))
+
+
+def implies_any(one: Formula, others: Collection[Formula]) -> bool:
+    """Say whether one of *others* alone is implied by *one*; False as well where that cannot be told."""
+    # What is there word for word needs no looking through the rest, of which there may be hundreds.
+    return bool(others) and (one in others or any(implies(one, other) for other in others))
