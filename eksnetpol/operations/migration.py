@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from eksnetpol.engines.dialects import SPOKEN, dialects_of, stack_of
 from eksnetpol.errors import EksNetpolError, Refused, UsageError
@@ -16,11 +14,12 @@ from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.proof import Outcome, prove
-from eksnetpol.translation import Options, Translation, Verdict, Waiver, translate
+from eksnetpol.translation import Options, Translation, Verdict, accepting, translate
 from eksnetpol.translation.comparing import after
+from eksnetpol.translation.sources import digests
+from eksnetpol.translation.values import Accepted
 
 _GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "crd.antrea.io": "antrea"}
-_WAIVER = re.compile(r"(?P<what>[^=\s]+)=(?P<owner>[^,]+),(?P<until>\d{4}-\d{2}-\d{2}),(?P<reason>.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +30,6 @@ class Source:
     stack: Stack
     world: World
     vpc: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A widening that somebody has taken on by name: who, until when, and why."""
-
-    waiver: Waiver
-    owner: str
-    until: date
-    reason: str
-
-
-def accepted(texts: Iterable[str], today: date) -> tuple[Accepted, ...]:
-    """Read ``POLICY=OWNER,YYYY-MM-DD,REASON``; raise `UsageError` for what is none, `Refused` for one that has expired."""
-    found = []
-    for text in texts:
-        read = _WAIVER.fullmatch(text.strip())
-        if read is None:
-            raise UsageError(f"--waive {text!r}: write POLICY=OWNER,YYYY-MM-DD,REASON, the policy as the report names it")
-        try:
-            until = date.fromisoformat(read["until"])
-        except ValueError as error:
-            raise UsageError(f"--waive {text!r}: {error}") from None
-        if until < today:
-            raise Refused(f"the waiver of {read['what']} by {read['owner']} has expired on {until}; nothing was written")
-        found.append(Accepted(Waiver(read["what"]), read["owner"], until, read["reason"]))
-    return tuple(found)
 
 
 def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
@@ -96,17 +68,30 @@ def _spoken(snapshot: ClusterSnapshot, world: World) -> str:
 
 
 def translated(
-    source: Source, waivers: Sequence[Accepted] = (), *, cluster_policies: bool = False, profile: Profile | None = None
+    source: Source,
+    taken: Sequence[Accepted] = (),
+    notes: Sequence[str] = (),
+    *,
+    cluster_policies: bool = False,
+    profile: Profile | None = None,
 ) -> Translation:
-    """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule."""
+    """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule.
+
+    *taken* is what somebody has taken on; *notes* are said beside those of the translation. Raises `UsageError` where the command
+    line takes on a policy that is not there.
+    """
+    taken, ambiguous = accepting.resolved(taken, source.stack)
     family = source.world.family or "ipv4"
     options = Options(
         vpc=source.vpc,
-        waivers=tuple(one.waiver for one in waivers),
+        waivers=tuple(one.waiver for one in taken),
         cluster_policies=cluster_policies,
+        digests=digests(source.world),
         profile=profile or Profile(family=family),
     )
-    return translate(source.stack, source.world, options)
+    done = translate(source.stack, source.world, options)
+    unused = accepting.of_policies(taken, done, source.stack)
+    return replace(done, notes=(*done.notes, *notes, *ambiguous, *unused), accepted=tuple(accepting.used(taken, done)))
 
 
 def proved(source: Source, translation: Translation, *, wider: bool = True) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,8 @@ from eksnetpol.facts.engine_details import Details
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, Unread, Why
+from eksnetpol.translation.accepting import of_losses
+from eksnetpol.translation.values import Accepted
 
 NEEDED = ("daemonsets", "deployments", "crds", "foreign_kinds", "foreign_policies", "network_policies", "api_services", "nodes")
 """Sections without which nothing found is no answer."""
@@ -45,9 +47,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What was found. ``refusals`` are reasons not to move; ``waivers`` names of what goes, with words; ``nodes`` by group.
+    """What was found. ``refusals`` are reasons not to move; ``waivers`` names of what goes, with words.
 
-    ``recycled`` are node groups whose nodes keep the engine's rules until they are replaced, with how many nodes.
+    ``accepted`` are those of them that somebody has taken on. ``recycled`` are node groups whose nodes keep the engine's rules
+    until they are replaced, with how many nodes.
     """
 
     target: Target
@@ -60,6 +63,7 @@ class Assessment:
     policies: tuple[tuple[str, int], ...]
     gaps: tuple[Gap, ...]
     notes: tuple[str, ...]
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,8 +71,12 @@ class Assessment:
         return {Outlook.UNKNOWN: 3, Outlook.REFUSED: 1}.get(self.outlook, 0)
 
 
-def assess(snapshot: ClusterSnapshot) -> Assessment:
-    """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement."""
+def assess(snapshot: ClusterSnapshot, taken: Sequence[Accepted] = (), notes: Sequence[str] = ()) -> Assessment:
+    """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement.
+
+    *taken* are losses that somebody has taken on; *notes* are said beside those of the assessment. Raises `UsageError` where the
+    command line takes on what is not lost here.
+    """
     catalog()
     facts = Lookup(snapshot)
     gaps = tuple(_gaps(snapshot))
@@ -76,17 +84,23 @@ def assess(snapshot: ClusterSnapshot) -> Assessment:
     live = [d for d in engines if d.presence.life is not Life.RESIDUE]
     refusals = tuple(_refusals(live, _value(facts.get("cluster"), None), _value(facts.get("node_kinds"), None)))
     waivers = tuple((f.name, f.words) for d in live for f in d.features if not f.blocks)
+    names = {name for name, _ in waivers}
+    accepted = tuple(one for one in taken if one.what in names)
+    open_ones = names - {one.what for one in accepted}
+    blocking = [f.name for d in live for f in d.features if f.blocks]
+    unused = of_losses(taken, names, blocking, all_seen=not gaps)
     return Assessment(
         target=snapshot.target,
         source=snapshot.source,
-        outlook=_outlook(live, refusals, waivers, gaps, snapshot.source),
+        outlook=_outlook(live, refusals, open_ones, gaps, snapshot.source),
         engines=engines,
         refusals=refusals,
         waivers=waivers,
         recycled=tuple(_recycled(live, _value(facts.get("node_kinds"), None))),
         policies=tuple(_policies(snapshot)),
         gaps=gaps,
-        notes=tuple(_notes(engines, live)),
+        notes=(*_notes(engines, live), *notes, *unused),
+        accepted=accepted,
     )
 
 
@@ -132,7 +146,7 @@ def _refusals(live: list[Details], cluster: Cluster | None, nodes: NodeKinds | N
 
 
 def _outlook(
-    live: list[Details], refusals: tuple[str, ...], waivers: tuple[Any, ...], gaps: tuple[Gap, ...], source: SourceKind
+    live: list[Details], refusals: tuple[str, ...], waivers: set[str], gaps: tuple[Gap, ...], source: SourceKind
 ) -> Outlook:
     if refusals:
         return Outlook.REFUSED

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
+from eksnetpol.cli.commands.migrate.common import giving_up, taken_on
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -31,6 +32,7 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
 )
 @sources
 @target
+@giving_up
 @output_option("text", "json", "yaml", "markdown")
 @configuration
 @general
@@ -53,7 +55,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     from eksnetpol.reporting import assessments
     from eksnetpol.translation.assessment import assess
 
-    found = assess(look(config, terminal, "eksnetpol migrate assess"))
+    taken, notes = taken_on(ctx, config, losses=True)
+    found = assess(look(config, terminal, "eksnetpol migrate assess"), taken, notes)
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         color = terminal.colored if output.file == STDOUT else terminal.color == "always"
         write(assessments.render(found, output.format, terminal.width, color=color), output.file)

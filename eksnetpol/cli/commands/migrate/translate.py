@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -63,31 +63,28 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
     from eksnetpol.operations.migration import exit_code, translated
     from eksnetpol.reporting import translations
+    from eksnetpol.translation.sources import source_objects
 
-    left, waivers = source(ctx, config, terminal)
-    done = translated(left, waivers)
+    taken, notes = taken_on(ctx, config)
+    left = source(ctx, config, terminal)
+    done = translated(left, taken, notes)
     code = exit_code(done, left.stack)
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         if ctx.params["explain"] and output.format == "markdown":
-            bodies = {_name(p.body): p.body for p in left.world.foreign_policies}
+            bodies = {str(ref): body for ref, body in source_objects(left.world).items()}
             write(translations.side_by_side(done, bodies), output.file)
             continue
         verbose = terminal.verbose > 0
         page = translations.render(done, left.stack, output.format, terminal.width, exit_code=code, verbose=verbose)
         write(page, output.file)
-    for one in waivers:
-        terminal.say(f"waived: {one.waiver.what}, by {one.owner} until {one.until}: {one.reason}")
+    for one in done.accepted:
+        terminal.say(f"{one.what} {one.words}")
     folder = ctx.params["out"]
     if folder and done.refused:
         terminal.say(f"nothing was written into {folder}: what stands in the way has to be waived or changed first")
     elif folder:
         terminal.say(f"{_written(done, Path(folder))} files are in {folder}; look at them, then kubectl apply -k {folder}")
     return code
-
-
-def _name(body: dict[str, Any]) -> str:
-    meta = body["metadata"]
-    return "/".join(filter(None, (body["kind"].lower(), meta.get("namespace", ""), meta["name"])))
 
 
 def _written(done: Translation, folder: Path) -> int:
