@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 
-from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of, block, nodes, pods, selected, stack_tier
+from eksnetpol.engines.kubernetes_policies import NODES_OF_TODAY, PODS, all_of, any_of, block, nodes, pods, selected, stack_tier
 from eksnetpol.engines.ties import Ties
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.cluster_rules import (
@@ -80,7 +80,8 @@ def _rules(direction: Direction, written: Iterable[ClusterIngressRule | ClusterE
         # Without peers it speaks of nobody.
         peer = any_of(_peer(p, does, world) for p in rule.peers)
         place = f"spec.{direction.lower()}[{number}]"
-        yield StackRule(direction, does, peer=peer, connections=connections, names=names, place=place)
+        today = (NODES_OF_TODAY,) if any(p.nodes is not None for p in rule.peers) else ()
+        yield StackRule(direction, does, peer=peer, connections=connections, names=names, place=place, today=today)
 
 
 def _peer(peer: ClusterPeer, does: Does, world: World) -> Formula:

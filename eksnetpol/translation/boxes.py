@@ -102,6 +102,8 @@ class Folding:
                     # What it passes on is only sure where it would have been let through here too.
                     if passed and not region.is_sure:
                         self._say(None, region, f"{_words(region)} does not always hold, and is taken not to pass anything on")
+                    if region.names and not all(any(_is_within(one, other) for other in here) for one in passed):
+                        self._say(None, region, f"{_words(region)} names ports by name, and is taken not to pass these on")
                     passed = [_met(one, other) for one in passed for other in here if _overlap(one, other)]
                     passed = [box for box in passed if not _is_empty(box)]
                 return _pruned([*self.without(region, here), *passed])

@@ -14,6 +14,7 @@ from eksnetpol.translation.values import Judged, Options, Output, Translation, V
 INHERENT = (
     "The node that a pod runs on is always let through, in both directions and whatever a policy says.",
     "Pods on the host network are never held to policies; their addresses are those of their nodes.",
+    "A selector that fits pods on the host network lets them through too: those of today are told apart, later ones are not.",
 )
 """What holds under the VPC CNI for whatever is written."""
 
@@ -26,8 +27,12 @@ def judge(
     failed: Mapping[Subject, Iterable[str]],
     kept: frozenset[int],
     outputs: tuple[Output, ...],
+    notes: Iterable[str] = (),
 ) -> Translation:
-    """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find."""
+    """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find.
+
+    *notes* are said of all of it.
+    """
     found = compare(stack, world, options, outputs) if options.compare else Differences()
     judged: list[Judged] = []
     for ref, policies in _by_ref(stack).items():
@@ -38,8 +43,8 @@ def judge(
     refused += [j for j in judged if j.ref in failed and not j.place]
     refused += [j for j in judged if j.verdict is Verdict.NONE and any(j.ref == one.ref for one in stack.unread)]
     dead = (f"{r.ref} is not in force and not translated: {r.why}" for r in stack.refused)
-    notes = (*INHERENT, *stack.notes, *dead, *found.notes)
-    return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(notes)))
+    said = (*INHERENT, *notes, *stack.notes, *dead, *found.notes)
+    return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(said)))
 
 
 def _by_ref(stack: Stack) -> Mapping[Subject, list[StackPolicy]]:
@@ -89,7 +94,7 @@ def _weight(verdict: Verdict) -> Verdict:
 def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *, kept: bool) -> Judged:
     ledger = ledgers[ref, rule.place]
     judged = _of(ref, rule.place, ledger, found, kept=kept)
-    if judged.verdict is Verdict.EXACT and ledgers[ref, ""].now:
+    if judged.verdict is Verdict.EXACT and ledgers[ref, ""].now and not ledger.for_cluster:
         # What holds only for the pods of today says only today what it says.
         return Judged(ref, rule.place, Verdict.EXACT_NOW, tuple(ledgers[ref, ""].now), None, kept)
     gone = rule.does is Does.ALLOW and ledger.reached and not ledger.written and ledger.lost
@@ -107,7 +112,8 @@ def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: b
         return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost), more, kept)
     if ledger.lost or fewer is not None:
         reasons = tuple(ledger.lost) or ("connections that it let through do not flow afterwards",)
-        return Judged(ref, place, Verdict.STRICTER, reasons, fewer, kept)
+        # Less flows; how much less may be otherwise tomorrow, or something may flow then that should not.
+        return Judged(ref, place, Verdict.STRICTER, (*reasons, *ledger.now), fewer, kept)
     if ledger.now:
         return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), None, kept)
     return Judged(ref, place, Verdict.EXACT, (), None, kept)

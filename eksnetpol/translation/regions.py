@@ -22,7 +22,8 @@ class Ledger:
     """What is found out about one rule while it is translated.
 
     ``now`` and ``lost`` are reasons for less than *exact*, ``looser`` are reasons for more, and ``masked_by`` the rules that
-    stood in its way; ``reached`` and ``written`` say whether it lets anything through before, and after.
+    stood in its way; ``reached`` and ``written`` say whether it lets anything through before, and after. ``for_cluster``: it is
+    said for the whole cluster, in namespaces to come too.
     """
 
     now: dict[str, None] = field(default_factory=dict)
@@ -31,11 +32,15 @@ class Ledger:
     masked_by: tuple[Ref, ...] = ()
     reached: bool = False
     written: bool = False
+    for_cluster: bool = False
 
 
 Ledgers = defaultdict[Ref, Ledger]
 
 _PODS = Is(frozenset({EndKind.POD}))
+
+ONE_NUMBER = "the port named {} has one number on all the pods of today"
+"""In ingress rules the controller opens every number that a name has on any of a policy's pods on all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +65,16 @@ class Regions:
         """By identity of a policy the namespaces it can hold in; None: any."""
         return {id(policy): _namespaces(policy.subject) for tier in self.stack.tiers for policy in tier.policies}
 
-    def note_today(self) -> None:
-        """Write down what of policies and rules was looked up in the cluster, whether or not it holds for a pod of today."""
+    def note_today(self, kept: frozenset[int]) -> None:
+        """Write down what of policies and rules was looked up in the cluster, whether or not it holds for a pod of today.
+
+        *kept* are the identities of policies that stay as they are: nobody writes them anew and says it then.
+        """
         for policy, rule in policies_of(self.stack):
             here = self.ledgers[policy.ref, rule.place if rule is not None else ""]
             here.now |= dict.fromkeys(policy.today if rule is None else rule.today)
+            if rule is not None and id(policy) in kept and rule.direction is Direction.INGRESS:
+                here.now |= {ONE_NUMBER.format(name.name): None for name in rule.names}
             if rule is None and self.namespaced[id(policy)] is None and not is_nobody(conjunction(_PODS, policy.subject)):
                 here.now["it holds for namespaces that are there today; later ones need a policy of their own"] = None
 

@@ -1,4 +1,4 @@
-"""From a stack to NetworkPolicies and verdicts: namespace by namespace, direction by direction."""
+"""From a stack to policies and verdicts: what is said for the whole cluster, then each namespace, direction by direction."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from eksnetpol.policy.stacks.algebra import TooMany
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box, Folding, TooManyBoxes
+from eksnetpol.translation.cluster_choice import Choosing, Placed
+from eksnetpol.translation.cluster_objects import CLUSTER_NOTES, cluster_outputs, cut_off
+from eksnetpol.translation.cluster_rules import Wording
+from eksnetpol.translation.comparing import after
 from eksnetpol.translation.drafting import Drafting
 from eksnetpol.translation.ground import Ground, Inventory
 from eksnetpol.translation.judging import judge
@@ -43,17 +47,35 @@ class _Translator:
     ledgers: Ledgers = field(default_factory=lambda: Ledgers(Ledger))
     failed: dict[Subject, dict[str, None]] = field(default_factory=dict)
     """Policies that did not fit the limits, with the reasons."""
+    banned: frozenset[int] = frozenset()
+    """Numbers of rules that are not to be said for the whole cluster."""
+    placed: tuple[Placed, ...] = ()
+    """Rules that are said for the whole cluster."""
 
     def __post_init__(self) -> None:
         self.version = 6 if self.options.profile.family == "ipv6" else 4
         self.inventory = Inventory(self.world, survey(self.world, self.options.vpc, self.version))
-        self.regions = Regions(self.stack, self.options, self.ledgers)
-        self.regions.note_today()
         self.peers = Peers(self.inventory, self.options.clauses)
         self.services = Services(self.inventory, self.version)
         self.names = Names(self.inventory)
         self.kept = kept_policies(self.stack, self.world, self.options)
         self.kept_refs = frozenset(p.ref for t in self.stack.tiers for p in t.policies if id(p) in self.kept)
+        if self.options.cluster_policies:
+            self._say_for_the_cluster()
+        self.regions = Regions(self.stack, self.options, self.ledgers)
+        self.regions.note_today(self.kept)
+
+    def _say_for_the_cluster(self) -> None:
+        wording = Wording(self.inventory, self.peers, self.version, self.options.clauses)
+        namespaced = Regions(self.stack, self.options, self.ledgers).namespaced
+        choice = Choosing(self.stack, wording, self.kept, namespaced, set(self.banned)).choose()
+        self.stack, self.placed = choice.left, choice.placed
+        for one in choice.placed:
+            ledger = self.ledgers[one.step.ref]
+            ledger.reached = ledger.written = True
+            ledger.for_cluster = one.step.ref in choice.refs
+            for reasons in (one.step.policy.today, one.step.rule.today, *(rule.now for rule in one.rules)):
+                ledger.now |= dict.fromkeys(reasons)
 
     def specs(self) -> Iterator[Spec]:
         for namespace in sorted({*self.inventory.namespaces, *self.regions.names()}):
@@ -98,9 +120,17 @@ _PLAIN = Options()
 def translate(stack: Stack, world: World, options: Options = _PLAIN) -> Translation:
     """Return NetworkPolicies that let through what *stack* does in *world*, and never more, with a verdict on every rule.
 
-    NetworkPolicies of *world* that are in the stack stay as they are, and are judged too.
+    NetworkPolicies of *world* that are in the stack stay as they are, and are judged too. With ``options.cluster_policies`` some
+    rules are said in ClusterNetworkPolicies instead.
     """
-    translator = _Translator(stack, world, options)
-    specs = list(translator.specs())
-    made: tuple[Output, ...] = outputs(specs, options, world)
-    return judge(stack, world, options, translator.ledgers, translator.failed, translator.kept, made)
+    banned: set[int] = set()
+    while True:
+        translator = _Translator(stack, world, options, banned=frozenset(banned))
+        made: tuple[Output, ...] = outputs(list(translator.specs()), options, world)
+        unasked = cut_off(translator.placed, after(world, made).network_policies)
+        if not unasked:
+            break
+        banned |= unasked
+    made = (*cluster_outputs(translator.placed, options, world), *made)
+    notes = CLUSTER_NOTES if translator.placed else ()
+    return judge(stack, world, options, translator.ledgers, translator.failed, translator.kept, made, notes)

@@ -1,7 +1,8 @@
 """Hold translations to the plain source semantics over night: a part of ``make fuzz``, or ``python -m tests.migration.fuzz``.
 
 One case is a cluster with another engine's policies and one packet, between all pods and some addresses. Readers and the engine
-over stacks have to answer as the plain source, and the translation to keep its promise. Ends with 1 where anything did not.
+over stacks have to answer as the plain source, and the translation to keep its promise: today, and what it promises for all pods
+that could ever be in another world too. Ends with 1 where anything did not.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from tests.migration.promise import MAKERS, Cluster
 from tests.migration.random_calico import PACKETS
+from tests.migration.tomorrow import broken
 
 BATCH = 50
 Seen = tuple[int, dict[str, str]]
@@ -31,7 +34,12 @@ def run(task: tuple[int, int]) -> Seen:
     wrong, examples = 0, dict[str, str]()
     for _ in range(count):
         dialect, number = chance.choice(list(MAKERS)), chance.randrange(1 << 48)
-        for what, fails in (("reading", Cluster.readers), ("promise", Cluster.promise)):
+        laws: dict[str, Callable[[Cluster], list[str]]] = {
+            "reading": Cluster.readers,
+            "promise": Cluster.promise,
+            "tomorrow": partial(broken, number=number),
+        }
+        for what, fails in laws.items():
             case = MAKERS[dialect](number)
             found = fails(case)
             if found:

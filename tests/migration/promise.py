@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from typing import Any
 
@@ -116,32 +116,56 @@ class Cluster:
                     found.append(f"{source} -> {destination} {protocol} {number}: read {mine}, plain {theirs}")
         return found
 
-    def translated(self) -> Translation:
-        """Return what the translator makes of it."""
-        return translate(self.stack, self.world, Options(profile=PROFILE, vpc=("10.0.0.0/16",)))
+    def translated(self, *, compare: bool = True) -> Translation:
+        """Return what the translator makes of it; without *compare* its verdicts are those of its reasoning alone."""
+        return translate(self.stack, self.world, Options(profile=PROFILE, vpc=("10.0.0.0/16",), compare=compare))
 
-    def promise(self) -> list[str]:
-        """Return where the translation says nothing of a difference between before and after."""
-        made = self.translated()
-        verdicts = {j.verdict for j in made.judged}
+    def promise(self, *, compare: bool = True) -> list[str]:
+        """Return where the translation says nothing of a difference between before and after.
+
+        Without *compare* its reasoning has to name every difference; only where that does not is it let compare, which is slow.
+        """
+        made = self.translated(compare=compare)
+        found = list(self._unnamed(made))
+        return found if compare or not found else self.promise()
+
+    def _unnamed(self, made: Translation) -> Iterator[str]:
         later = VpcCni(after(self.world, made.outputs), PROFILE)
         places = {place.address: place for place in later.cluster.pods()}
-        found: list[str] = []
+        spaces = {pod["ip"]: pod["namespace"] for pod in self.cluster["pods"]}
+        worse, looser = _Named(made, WORSE), _Named(made, {Verdict.LOOSER})
         for source, destination in self.pairs():
             if self.is_at_home(source, destination):
                 continue
             ends = [places.get(a) or Place(a) for a in (source, destination)]
+            home = spaces.get(source), spaces.get(destination)
             for protocol, number in self.packets:
                 was = self.before(source, destination, protocol, number)
                 now = later.flows(ends[0], ends[1], Packet(protocol, number))
                 title = f"{source} -> {destination} {protocol} {number}"
                 if now is None:
-                    found.append(f"{title}: by chance afterwards")
-                elif now and not was and Verdict.LOOSER not in verdicts:
-                    found.append(f"{title}: flows afterwards, and no verdict says LOOSER: {sorted(verdicts)}")
-                elif was and not now and not verdicts & WORSE:
-                    found.append(f"{title}: flows no longer, and no verdict says so: {sorted(verdicts)}")
-        return found
+                    yield f"{title}: by chance afterwards"
+                elif now and not was and not looser.speaks_of(*home):
+                    yield f"{title}: flows afterwards, and no verdict there says LOOSER: {made.judged}"
+                elif was and not now and not worse.speaks_of(*home):
+                    yield f"{title}: flows no longer, and no verdict there says so: {made.judged}"
+
+
+class _Named:
+    """Where some verdicts are: by direction the namespaces whose policies or rules have them, empty for the whole cluster."""
+
+    def __init__(self, made: Translation, verdicts: set[Verdict]) -> None:
+        self.at: dict[str, set[str]] = {"ingress": set(), "egress": set()}
+        for judged in made.judged:
+            for direction, spaces in self.at.items():
+                other = {"ingress": "egress", "egress": "ingress"}[direction]
+                if judged.verdict in verdicts and other not in judged.place.lower():
+                    spaces.add(judged.ref.namespace)
+
+    def speaks_of(self, source: str | None, destination: str | None) -> bool:
+        """Say whether any can be about a connection between pods of two namespaces; None for what is no pod."""
+        out, into = self.at["egress"], self.at["ingress"]
+        return (source is not None and bool({"", source} & out)) or (destination is not None and bool({"", destination} & into))
 
 
 def calico(number: int) -> Cluster:
@@ -156,7 +180,7 @@ def calico(number: int) -> Cluster:
             icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
             return False not in asked.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
 
-        return before
+        return cache(before)
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_calico(own, mine.network_policies, mine)
@@ -180,7 +204,7 @@ def cilium(number: int) -> Cluster:
             kind = number // 256 if protocol == "ICMP" else number
             return False not in asked.allowed(ends[0], ends[1], protocol, kind)
 
-        return before
+        return cache(before)
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_cilium(own, mine.network_policies, mine, settings=Settings(api_servers=frozenset()))
@@ -203,7 +227,7 @@ def antrea(number: int) -> Cluster:
 
     def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_antrea.Antrea(cluster, own)
-        return lambda *wire: _known(asked.allowed(Wire(*wire)))
+        return cache(lambda *wire: _known(asked.allowed(Wire(*wire))))
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_antrea(own, mine.network_policies, mine)
@@ -220,7 +244,7 @@ def upstream(number: int) -> Cluster:
 
     def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_upstream.Upstream(cluster, own)
-        return lambda *wire: _known(asked.allowed(Wire(*wire)))
+        return cache(lambda *wire: _known(asked.allowed(Wire(*wire))))
 
     def reader(own: list[Json], mine: World) -> Stack:
         # The kinds that are a tier themselves do not write it; who fetches them does.

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from eksnetpol.engines.calico.terms import Any, Ask, Every, Negated, Op, Selector, asked, with_prefix
+from eksnetpol.engines.calico.terms import Any, Ask, Every, Negated, Op, Selector, asked, keys, with_prefix
 from eksnetpol.engines.kubernetes_policies import all_of, any_of
 from eksnetpol.policy.stacks.algebra import simplified
 from eksnetpol.policy.stacks.ends import DEFAULT_ACCOUNT
@@ -112,6 +112,11 @@ def asks_for_parts_of_accounts(selector: Selector) -> bool:
             return any(map(asks_for_parts_of_accounts, selector.parts))
         case _:
             return False
+
+
+def asks_for_namespaces(selector: Selector) -> bool:
+    """Say whether *selector* asks for labels of namespaces, their names aside."""
+    return any(key.startswith(OF_NAMESPACE) and key != OF_NAMESPACE + NAME for key in keys(selector))
 
 
 def _label(scope: Scope, key: str, ask: Ask) -> Formula:

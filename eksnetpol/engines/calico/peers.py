@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 
 from eksnetpol.engines.calico.labels import (
     ACCOUNT,
+    NAME,
     NAMESPACE,
     OF_ACCOUNT,
     OF_NAMESPACE,
     Seen,
+    asks_for_namespaces,
     asks_for_parts_of_accounts,
     formula,
 )
 from eksnetpol.engines.calico.selector import Selector, SelectorError, matches, parse, print_selector
 from eksnetpol.engines.calico.shapes import Json
-from eksnetpol.engines.calico.terms import with_prefix
+from eksnetpol.engines.calico.terms import may_match, with_prefix
 from eksnetpol.engines.calico.values import UnclearError, blocks
 from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of
 from eksnetpol.policy.addresses import Network
@@ -37,13 +39,14 @@ _SHOWN = 3
 class Labelled:
     """Addresses that selectors find by labels: a network set or a host endpoint, by its *title*.
 
-    ``doubt``: why its labels are not all known.
+    What is in a *namespace* has the labels of that too. ``doubt``: why its labels are not all known.
     """
 
     title: str
     labels: Mapping[str, str]
     networks: frozenset[Network]
     doubt: str = ""
+    namespace: str = ""
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Peers:
     seen: Seen
     labelled: tuple[Labelled, ...] = ()
     _known: dict[str, Formula] = field(default_factory=dict)
-    _titles: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _met: dict[str, tuple[Labelled, ...]] = field(default_factory=dict)
 
     def subject(self, text: str, place: str) -> Formula:
         """Return the pods that a selector means. Raises `UnclearError` where Calico makes a text of it that is no selector."""
@@ -72,17 +75,25 @@ class Peers:
         texts = (side_selector(written, namespace, place), written.get("notSelector", ""))
         found = [one for text in texts if text for one in self._looked_up(text, place)]
         if found:
-            yield f"the addresses of {_several(found)} are written as they are today"
+            yield f"the addresses of {_several(one.title for one in found)} are written as they are today"
+        by_namespace = [one.title for one in found if one.namespace]
+        if by_namespace and any(asks_for_namespaces(read(text, place)) for text in texts if text):
+            yield f"whether {_several(by_namespace)} are meant goes by the labels that their namespaces have today"
         for text in filter(None, texts):
             yield from by_accounts(text, place)
 
-    def _looked_up(self, text: str, place: str) -> Iterable[str]:
-        known = self._titles.get(text)
+    def _looked_up(self, text: str, place: str) -> Iterable[Labelled]:
+        """Return what has addresses and is meant by a selector, or may be once its namespace has other labels."""
+        known = self._met.get(text)
         if known is None:
-            selector = read(text, place) if self.labelled else None
-            meant = (one for one in self.labelled if selector is not None and matches(selector, one.labels))
-            known = self._titles[text] = tuple(one.title for one in meant)
+            known = self._met[text] = tuple(self._may_mean(read(text, place))) if self.labelled else ()
         return known
+
+    def _may_mean(self, selector: Selector) -> Iterator[Labelled]:
+        for one in self.labelled:
+            fixed = {k: v for k, v in one.labels.items() if k == OF_NAMESPACE + NAME or not k.startswith(OF_NAMESPACE)}
+            if may_match(selector, fixed, OF_NAMESPACE)[0] if one.namespace else matches(selector, one.labels):
+                yield one
 
     def _pods(self, selector: Selector) -> Formula:
         found = formula(selector, seen=self.seen)

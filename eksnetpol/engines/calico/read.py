@@ -86,7 +86,7 @@ class _Reader:
     def _subject(self, one: Object) -> str:
         """Return the one selector that Calico makes of whom a policy is for."""
         spec = one.spec
-        text = spec.get("selector", "")
+        text: str = spec.get("selector", "")
         if one.kind == "NetworkPolicy":
             here = f"{NAMESPACE} == '{one.namespace}'"
             text = f"({text}) && {here}" if text else here
@@ -281,7 +281,7 @@ def _labelled(found: Sorted, world: World) -> Iterator[Labelled]:
         if one.kind == "HostEndpoint":
             yield _host(one, networks, profiles, found)
         else:
-            yield Labelled(str(one), _labels(one, world), networks)
+            yield Labelled(str(one), _labels(one, world), networks, namespace=one.namespace)
 
 
 def _labels(one: Object, world: World) -> dict[str, str]:

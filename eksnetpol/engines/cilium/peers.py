@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import UNSET
 
 from eksnetpol.engines.cilium.faults import UnclearError, by_parser, by_schema
-from eksnetpol.engines.cilium.identities import KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, Identities
+from eksnetpol.engines.cilium.identities import ANY, KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, RESERVED, Identities
 from eksnetpol.engines.cilium.selectors import Selectors, asked
 from eksnetpol.engines.cilium.shapes import CidrRule, Fqdn, Group, Rule, Selector, ServicePeer
 from eksnetpol.engines.kubernetes_policies import PODS
@@ -19,6 +19,9 @@ from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Is, Named, Not, Scope, Unknowable, Within
 from eksnetpol.policy.world import World
+
+CIDR_GROUP = "CiliumCIDRGroup"
+_API_SERVER = "kube-apiserver"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,32 @@ class Peers:
             "Nodes": self._nodes,
         }
         return disjunction(*(each[what](value, f"{place}[{number}]") for number, value in enumerate(values)))
+
+    def looked_up(self, rule: Rule, place: str) -> Iterator[str]:
+        """Yield what `of` looked up in the cluster: it may be otherwise tomorrow."""
+        for name, values in _lists(rule):
+            for number, value in enumerate([] if values is UNSET else values):
+                yield from self._seen_today(name.removeprefix("from").removeprefix("to"), value, f"{place}.{name}[{number}]")
+
+    def _seen_today(self, what: str, value: Any, place: str) -> Iterator[str]:
+        by_api_server = False
+        match what:
+            case "CIDRSet" if value.cidr_group_ref:
+                yield f"the addresses of {CIDR_GROUP.lower()}/{value.cidr_group_ref} are written as they are today"
+            case "CIDRSet" if value.cidr_group_selector is not UNSET:
+                yield "the addresses of the groups that a cidrGroupSelector means are written as they are today"
+            case "Services":
+                found = [f"{service.namespace}/{service.name}" for service in self._named(value, place)]
+                for title in found:
+                    yield f"what is behind the Service {title} is written as it is today"
+                if not found:
+                    yield "there is no such Service today, so that it means nobody"
+            case "Entities":
+                by_api_server = value in {"cluster", _API_SERVER}
+            case "Endpoints":
+                by_api_server = any(one.key == _API_SERVER and one.source in {ANY, RESERVED} for one in asked(value, place))
+        if by_api_server and self.identities.settings.api_servers:
+            yield "the addresses of the API server are written as they are today"
 
     # --- entities and blocks ------------------------------------------------------------------------------------------
 

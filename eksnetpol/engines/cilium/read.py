@@ -14,7 +14,7 @@ from msgspec import UNSET
 from eksnetpol.engines.cilium import kubernetes
 from eksnetpol.engines.cilium.faults import SCHEMA, FaultError, RefusedError, UnclearError, by_parser
 from eksnetpol.engines.cilium.identities import Identities
-from eksnetpol.engines.cilium.peers import CidrGroups, Peers
+from eksnetpol.engines.cilium.peers import CIDR_GROUP, CidrGroups, Peers
 from eksnetpol.engines.cilium.policies import Halves, halves
 from eksnetpol.engines.cilium.settings import CONFIG, Enforcement, Settings, settings_of
 from eksnetpol.engines.cilium.shapes import CidrGroup, Json, Policy, shaped
@@ -30,7 +30,7 @@ from eksnetpol.policy.stacks.rules import Does, Refused, Stack, StackPolicy, Sta
 from eksnetpol.policy.world import World
 
 DIALECT = "cilium"
-POLICY, CLUSTER_WIDE, CIDR_GROUP = "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"
+POLICY, CLUSTER_WIDE = "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"
 
 _VERSIONS: Mapping[str, frozenset[str]] = {
     POLICY: frozenset({"cilium.io/v2"}),
