@@ -83,6 +83,11 @@ class Output:
         meta = self.manifest["metadata"]
         return Subject(self.manifest["kind"], meta["name"], meta.get("namespace", ""))
 
+    @property
+    def is_cluster_wide(self) -> bool:
+        """True for a ClusterNetworkPolicy, False for a NetworkPolicy."""
+        return not self.ref.namespace
+
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
@@ -131,8 +136,9 @@ class Options:
     """How to translate.
 
     ``vpc``: CIDRs that pods get their addresses from; empty where they are not known, and then private blocks and those around
-    the pods of today count as such. ``kept``: NetworkPolicies that stay in the cluster as they are. ``clauses`` and ``boxes`` cap
-    how far one selector, and the rules of one namespace and direction, may grow.
+    the pods of today count as such. ``cluster_policies``: ClusterNetworkPolicies may be written too. ``kept``: NetworkPolicies
+    that stay in the cluster as they are. ``digests`` are of source policies, for annotations. ``clauses`` and ``boxes`` cap how
+    far one selector, and the rules of one namespace and direction, may grow.
     """
 
     vpc: tuple[str, ...] = ()

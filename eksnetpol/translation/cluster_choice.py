@@ -1,0 +1,376 @@
+"""Which rules of a stack are said for the whole cluster, in ClusterNetworkPolicies before or after all NetworkPolicies.
+
+Before: what the Admin tier settles, no NetworkPolicy is asked about. So a rule can be said there when every earlier rule that
+does something else with a connection of it is said there too, in its order, and no earlier tier isolates what it allows; it is
+taken out of the stack, and what is left is translated as ever: first the one, then the other, is the whole. After: rules of the
+last tier, which the agent asks for pods without any NetworkPolicy alone, whatever its direction.
+
+Said so are denials of policies that hold in any namespace, also in those to come; denials that come before NetworkPolicies which
+stay as they are; what a policy that isolates nobody allows everywhere; and what has to be said with these to keep their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from eksnetpol.policy.connections import Connections
+from eksnetpol.policy.ports import EVERY_PORT
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.stacks.algebra import meets
+from eksnetpol.policy.stacks.formulas import And, Formula, Not
+from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule, StackTier
+from eksnetpol.policy.tiers import ADMIN, BASELINE
+from eksnetpol.translation.boxes import Box, Folding, Ref, Region, meant
+from eksnetpol.translation.cluster_rules import SLOTS, ClusterRule, Unsayable, Wording
+
+_QUESTIONS = 60_000
+"""So many pairs of rules are looked at; beyond, those that do different things count as ones that meet."""
+
+HIGHEST = 1000
+"""The last priority there is (the kind's definition)."""
+
+_PARTS = 4
+"""Into so many parts a denial may come apart where something is allowed before it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule in its place: the number *at* of all rules, its tier, and its formulas as `Wording.seen` has them."""
+
+    at: int
+    tier: int
+    policy: StackPolicy
+    rule: StackRule
+    subject: Formula
+    peer: Formula
+
+    @property
+    def ref(self) -> Ref:
+        """What to call it."""
+        return self.policy.ref, self.rule.place
+
+    @property
+    def does(self) -> Does:
+        """What it does with what it matches."""
+        return self.rule.does
+
+
+class Placed(NamedTuple):
+    """A rule that is said for the whole cluster: in which tier, and at which *level* there, 0 being asked first."""
+
+    step: Step
+    tier: str
+    level: int
+    rules: tuple[ClusterRule, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is said for the whole cluster, and the stack that is *left* to be said in NetworkPolicies."""
+
+    left: Stack
+    placed: tuple[Placed, ...] = ()
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        """The rules that are wholly said so."""
+        here = {(policy.ref, rule.place) for tier in self.left.tiers for policy in tier.policies for rule in policy.rules}
+        return frozenset(p.step.ref for p in self.placed) - here
+
+
+@dataclass
+class Choosing:
+    """Chooses for one stack. ``kept``: identities of the NetworkPolicies that stay; ``namespaced``: where policies hold."""
+
+    stack: Stack
+    wording: Wording
+    kept: frozenset[int]
+    namespaced: Mapping[int, frozenset[str] | None]
+    banned: set[int] = field(default_factory=set)
+    """Numbers of rules that are not to be said so."""
+    _asked: int = 0
+    _can: dict[int, bool] = field(default_factory=dict, repr=False)
+    _meet: dict[tuple[Formula, Formula], bool] = field(default_factory=dict, repr=False)
+    _words: dict[int, tuple[ClusterRule, ...]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.steps = tuple(self._steps())
+        self.of = {d: tuple(s for s in self.steps if s.rule.direction is d) for d in Direction}
+        last = len(self.stack.tiers) - 1
+        open_ended = last > 0 and self.stack.tiers[last].otherwise not in {Does.DENY, Does.ALLOW}
+        self.baseline = last if open_ended else None
+
+    def _steps(self) -> Iterator[Step]:
+        seen: dict[Formula, Formula] = {}
+        at = 0
+        for number, tier in enumerate(self.stack.tiers):
+            for policy in tier.policies:
+                for rule in policy.rules:
+                    own = And((policy.subject, rule.local))
+                    for formula in (own, rule.peer):
+                        if formula not in seen:
+                            seen[formula] = self.wording.seen(formula)
+                    yield Step(at, number, policy, rule, seen[own], seen[rule.peer])
+                    at += 1
+
+    # --- choosing -----------------------------------------------------------------------------------------------------
+
+    def choose(self) -> Choice:
+        """Return what is said for the whole cluster, but for what is banned."""
+        wanted = [step for step in self.steps if self._is_wanted(step)]
+        needed = self._closure(wanted, turned=False)
+        while True:
+            self._can = {}
+            for step in needed:
+                self._can[step.at] = self._may(step)
+            # Denials first: there is not room for everything.
+            denied, allowed = (
+                self._closure((s for s in wanted if self._can[s.at] and (s.does is Does.DENY) is denies), turned=True)
+                for denies in (True, False)
+            )
+            chosen = list({s.at: s for s in (*denied, *allowed)}.values())
+            wrong = self._wrong(chosen)
+            if not wrong:
+                break
+            self.banned |= wrong
+        placed = tuple(self._placed(sorted(chosen, key=lambda s: s.at)))
+        return Choice(self._left({p.step.at for p in placed}), placed)
+
+    def _closure(self, wanted: Iterable[Step], *, turned: bool) -> list[Step]:
+        """Return *wanted* with all that has to be said before; *turned*: but for what is cut out of denials at the other end."""
+        found: dict[int, Step] = {}
+        waiting = list(wanted)
+        while waiting:
+            step = waiting.pop()
+            if step.at not in found:
+                found[step.at] = step
+                waiting += [] if turned and self._is_turned(step) else self._before(step)
+        return sorted(found.values(), key=lambda s: s.at)
+
+    def _is_wanted(self, step: Step) -> bool:
+        if id(step.policy) in self.kept or step.does is Does.PASS or not _matches(step.rule):
+            return False
+        everywhere = self.namespaced[id(step.policy)] is None
+        if step.does is Does.ALLOW:
+            ends = self.stack.tiers[step.tier].otherwise
+            return everywhere and (ends is not Does.DENY or step.rule.direction not in step.policy.isolates)
+        return everywhere or any(
+            id(later.policy) in self.kept and self._overlap(step, later)
+            for later in self.of[step.rule.direction]
+            if later.at > step.at and later.does is Does.ALLOW
+        )
+
+    def _may(self, step: Step) -> bool:
+        """Say whether *step* can be said, when that is known of what has to be said before it."""
+        if step.at in self.banned or id(step.policy) in self.kept or _is_unclear(step.rule) or self._is_hidden(step):
+            return False
+        if step.at not in self._words:
+            try:
+                self._words[step.at] = tuple(self._said(step))
+            except Unsayable:
+                self.banned.add(step.at)
+                return False
+        return self._is_turned(step) or all(self._can[earlier.at] for earlier in self._before(step))
+
+    def _is_turned(self, step: Step) -> bool:
+        """Say whether a denial is said at the other end, wholly or in part, so that what comes before is cut out of it."""
+        return step.rule.direction is Direction.EGRESS and any(r.direction is Direction.INGRESS for r in self._words[step.at])
+
+    def _said(self, step: Step) -> Iterator[ClusterRule]:
+        rule, wording = step.rule, self.wording
+        if rule.direction is Direction.INGRESS or step.does is not Does.DENY:
+            yield from wording.said(step.does, step.subject, step.peer, rule.connections, rule.direction)
+            return
+        whole = wording.said(step.does, step.subject, step.peer, rule.connections, rule.direction)
+        if all(one.direction is Direction.EGRESS for one in whole):
+            yield from whole
+            return
+        if step.tier == self.baseline:
+            raise Unsayable("whether the Baseline tier is asked depends on the pod that sends")
+        boxes = self._cut(step)
+        if not boxes:
+            raise Unsayable("nothing is left of it")
+        for box in boxes:
+            subject = And((box.subject, *map(Not, box.unless)))
+            yield from wording.said(step.does, wording.seen(subject), box.peer, box.connections, rule.direction)
+
+    def _cut(self, step: Step) -> list[Box]:
+        """Return what a denial matches without what is settled or passed on before it."""
+        boxes = [Box(step.subject, step.peer, step.rule.connections)]
+        folding = Folding(limit=0)
+        for earlier in self._before(step):
+            passing = (p for p in self.of[step.rule.direction] if p.tier == earlier.tier and p.at < earlier.at)
+            unsure = any(p.does is Does.PASS and self._overlap(p, earlier) for p in passing)
+            if _is_unclear(earlier.rule) or self._is_hidden(earlier) or (unsure and earlier.does is Does.ALLOW):
+                raise Unsayable("what is allowed before is not surely allowed")
+            subject, peer = (self.wording.plain(f, with_blocks=True) for f in (earlier.subject, earlier.peer))
+            taken = Region(earlier.ref, Does.DENY, subject, peer, earlier.rule.connections)
+            boxes = folding.without(taken, boxes)
+            if len(boxes) > _PARTS:
+                raise Unsayable("too many parts")
+        return boxes
+
+    # --- what stands before what ----------------------------------------------------------------------------------------
+
+    def _before(self, step: Step) -> list[Step]:
+        """Return the earlier rules that have to be said before *step*, because they do something else with what both match."""
+        found = []
+        for earlier in self.of[step.rule.direction]:
+            if earlier.at >= step.at:
+                break
+            if step.tier == self.baseline and earlier.tier != self.baseline:
+                continue
+            passes = earlier.does is Does.PASS and earlier.tier == step.tier and step.does is not Does.PASS
+            differs = {earlier.does, step.does} == {Does.ALLOW, Does.DENY}
+            if (passes or differs) and self._overlap(earlier, step):
+                found.append(earlier)
+        return found
+
+    def _is_hidden(self, step: Step) -> bool:
+        """Say whether an earlier tier may settle what *step* speaks of without any rule."""
+        if step.tier == self.baseline:
+            return False
+        ends = Does.ALLOW if step.does is Does.DENY else Does.DENY
+        return any(
+            tier.otherwise is ends and step.rule.direction in policy.isolates and self._share(policy.subject, step.subject)
+            for tier in self.stack.tiers[: step.tier]
+            for policy in tier.policies
+        )
+
+    def _overlap(self, one: Step, other: Step) -> bool:
+        if not _spoken(one.rule) & _spoken(other.rule):
+            return False
+        mine, theirs = self.namespaced[id(one.policy)], self.namespaced[id(other.policy)]
+        if mine is not None and theirs is not None and not mine & theirs:
+            return False
+        return self._share(one.subject, other.subject) and self._share(one.peer, other.peer)
+
+    def _share(self, one: Formula, other: Formula) -> bool:
+        known = self._meet.get((one, other))
+        if known is None:
+            self._asked += 1
+            known = self._meet[one, other] = self._asked > _QUESTIONS or meets(one, other)
+        return known
+
+    # --- what does not go together ------------------------------------------------------------------------------------
+
+    def _wrong(self, chosen: list[Step]) -> set[int]:
+        """Return chosen rules that cannot be said with the others; none where all can."""
+        numbers = {step.at for step in chosen}
+        wrong = {step.at for step in chosen if step.tier == self.baseline and self._is_cut_off(step, numbers)}
+        for step in chosen:
+            if step.tier == self.baseline or self._is_turned(step):
+                continue
+            passing = (
+                s for s in chosen if s.does is Does.PASS and s.tier < step.tier and s.rule.direction is step.rule.direction
+            )
+            if any(self._overlap(s, step) for s in passing):
+                wrong.add(step.at)
+        return wrong or self._crowded(chosen)
+
+    def _crowded(self, chosen: list[Step]) -> set[int]:
+        """Return the rules for which the agent has no room around every address, beside those that come before them."""
+        crowds: dict[int, int] = {}
+        fitting: list[Step] = []
+        levels = self._levels(chosen)
+        wrong = {step.at for step in chosen if levels[step.at] > HIGHEST}
+        for step in chosen:
+            near: dict[int, int] = {}
+            own = self._slots(step, step)
+            for other in fitting:
+                added, back = self._slots(step, other), self._slots(other, step)
+                own += added
+                if own > SLOTS or crowds[other.at] + back > SLOTS:
+                    wrong.add(step.at)
+                    break
+                near[other.at] = back
+            else:
+                for at, back in near.items():
+                    crowds[at] += back
+                crowds[step.at] = own
+                fitting.append(step)
+        return wrong
+
+    def _is_cut_off(self, step: Step, chosen: set[int]) -> bool:
+        """Say whether what is left for NetworkPolicies may keep connections from a rule of the Baseline tier, or change them."""
+        for other in self.of[step.rule.direction]:
+            if other.at in chosen:
+                continue
+            if other.does is Does.DENY and self._share(other.subject, step.subject):
+                # Its pods get a NetworkPolicy, and the Baseline tier is not asked any more.
+                return True
+            opens = other.does is Does.ALLOW and step.rule.direction not in other.policy.isolates
+            if other.tier < step.tier and (opens or other.does is Does.PASS) and self._overlap(other, step):
+                return True
+        return False
+
+    def _slots(self, one: Step, other: Step) -> int:
+        """Return how many entries *other* may add around an address of a pod that *one* speaks of."""
+        mine = self._words[one.at]
+        return sum(theirs.slots for theirs in self._words[other.at] if any(self._is_near(own, theirs) for own in mine))
+
+    def _is_near(self, mine: ClusterRule, theirs: ClusterRule) -> bool:
+        same = mine.direction is theirs.direction
+        return same and self._share(mine.subject, theirs.subject) and self._share(mine.peer, theirs.peer)
+
+    # --- the outcome --------------------------------------------------------------------------------------------------
+
+    def _levels(self, chosen: Iterable[Step]) -> dict[int, int]:
+        """Return at which level each rule is asked: behind all that has to be said before it."""
+        levels: dict[int, int] = {}
+        for step in sorted(chosen, key=lambda s: s.at):
+            # What is denied at the other end is denied whatever else is said there.
+            before = () if self._is_turned(step) else self._before(step)
+            levels[step.at] = 0 if self._is_turned(step) else 1 + max((levels[b.at] for b in before), default=0)
+        return levels
+
+    def _placed(self, chosen: Iterable[Step]) -> Iterator[Placed]:
+        chosen = tuple(chosen)
+        levels = self._levels(chosen)
+        for step in chosen:
+            tier = BASELINE if step.tier == self.baseline else ADMIN
+            yield Placed(step, tier, levels[step.at], self._words[step.at])
+
+    def _left(self, gone: set[int]) -> Stack:
+        steps = iter(self.steps)
+        tiers = []
+        for tier in self.stack.tiers:
+            own = [(policy, [next(steps) for _ in policy.rules]) for policy in tier.policies]
+            tiers.append(self._tier_left(tier, own, gone))
+        return replace(self.stack, tiers=tuple(tiers))
+
+    @staticmethod
+    def _tier_left(tier: StackTier, own: list[tuple[StackPolicy, list[Step]]], gone: set[int]) -> StackTier:
+        ends = {d for d in Direction if tier.otherwise in {Does.DENY, Does.ALLOW} and any(d in p.isolates for p, _ in own)}
+        stays: set[int] = set()
+        later = set(ends)
+        for _, steps in reversed(own):
+            for step in reversed(steps):
+                # A rule that passes on does nothing where nothing follows it in its tier.
+                if step.at not in gone or (step.does is Does.PASS and step.rule.direction in later):
+                    stays.add(step.at)
+                    later.add(step.rule.direction)
+        policies = []
+        for policy, steps in own:
+            rules = tuple(s.rule for s in steps if s.at in stays)
+            if rules or policy.isolates or not policy.rules:
+                policies.append(policy if len(rules) == len(policy.rules) else replace(policy, rules=rules))
+        return replace(tier, policies=tuple(policies))
+
+
+def _matches(rule: StackRule) -> bool:
+    return bool(rule.source_ports) and bool(rule.connections)
+
+
+def _is_unclear(rule: StackRule) -> bool:
+    """Say whether addresses and numbers of ports do not tell what a rule matches."""
+    return bool(rule.names or rule.judged_further) or rule.source_ports != EVERY_PORT or not rule.connections
+
+
+def _spoken(rule: StackRule) -> Connections:
+    found = rule.connections
+    for name in rule.names:
+        found = found | meant(name)
+    return found
