@@ -148,12 +148,12 @@ class Ties:
 
 
 def _is_plain(rule: StackRule) -> bool:
-    """Say whether peers and numbers of ports alone tell what a rule matches."""
-    return not rule.names and rule.local == EVERYBODY and rule.source_ports == EVERY_PORT
+    """Say whether peers and ports alone tell what a rule matches."""
+    return rule.local == EVERYBODY and rule.source_ports == EVERY_PORT
 
 
 def _without(rule: StackRule, other: StackRule) -> Iterator[StackRule]:
-    """Yield what is left of *rule* without what *other* matches."""
+    """Yield what is left of *rule* without what *other* matches by the numbers of ports."""
     inside, outside = rule.connections & other.connections, rule.connections - other.connections
     elsewhere = all_of((rule.peer, Not(other.peer)))
     # A port by name may be any.

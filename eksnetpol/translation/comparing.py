@@ -79,7 +79,7 @@ class _Looking:
         lost = [c for c in self.found.changes if c.lost]
         for changes, more in ((gained, True), (lost[:_LOST], False)):
             for change in changes:
-                for before, later in self._shown(change, change.gained if more else change.lost):
+                for before, later in self._shown(change, change.gained if more else change.lost, more=more):
                     ref = self._ref(before, later)
                     shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
                     if ref is not None:
@@ -91,8 +91,8 @@ class _Looking:
             answer.notes = (f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {first}",)
         return answer
 
-    def _shown(self, change: Changed, connections: Connections) -> Iterator[tuple[Decision, Decision]]:
-        """Yield the verdicts of both on one case of each protocol of *connections*."""
+    def _shown(self, change: Changed, connections: Connections, *, more: bool) -> Iterator[tuple[Decision, Decision]]:
+        """Yield the verdicts of both on one case of each protocol of *connections*, which flow only later where *more* do."""
         pairs = list(islice(self._pairs(change), _PAIRS))
         before, later = self.found.before.engine, self.found.after.engine
         for protocol, numbers in connections.items():
@@ -100,7 +100,7 @@ class _Looking:
             for source, destination in pairs:
                 was = before.decide(_party(before, source), _party(before, destination), protocol, number)
                 now = later.decide(_party(later, source), _party(later, destination), protocol, number)
-                if was.allowed != now.allowed:
+                if was.allowed is not more and now.allowed is more:
                     yield was, now
                     break
 

@@ -99,7 +99,10 @@ class Antrea:
     def holds_for(self, entry: Json, own: str, me: str) -> Match:
         """Say whether an entry of ``appliedTo`` means the pod at an address."""
         if "group" in entry:
-            return self.in_group(entry["group"], own, me, as_peer=False)
+            # A policy of a namespace holds for none but its pods.
+            pod = self.ground.pods.get(me)
+            is_near = not own or (pod is not None and pod["namespace"] == own)
+            return is_near and self.in_group(entry["group"], own, me, as_peer=False)
         if "service" in entry:
             return self.is_behind(entry["service"], own, me)
         if "nodeSelector" in entry or "externalEntitySelector" in entry:
@@ -165,11 +168,13 @@ class Antrea:
         """Say whether a Service selects the pod at an address."""
         space = reference.get("namespace") or own
         service = self.ground.services.get((space, reference["name"]))
+        pod = self.ground.pods.get(address)
+        if pod is None or pod["namespace"] != space:
+            return False
         if service is None:
             return None
-        pod = self.ground.pods.get(address)
         wanted = service.get("selector") or {}
-        return bool(wanted) and pod is not None and pod["namespace"] == space and selects({"matchLabels": wanted}, pod["labels"])
+        return bool(wanted) and selects({"matchLabels": wanted}, pod["labels"])
 
     # --- what -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
@@ -101,8 +102,12 @@ def within(block: Json, address: str) -> bool:
 
 def is_in(cidrs: Iterable[str], address: str) -> bool:
     """Say whether an address is in one of some blocks."""
-    here = ipaddress.ip_address(address)
-    return any(here in ipaddress.ip_network(cidr, strict=False) for cidr in cidrs)
+    return any(_is_inside(cidr, address) for cidr in cidrs)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_inside(block: str, address: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(block, strict=False)
 
 
 def selects(selector: Json, labels: Mapping[str, str]) -> bool:
