@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+ and make:
-#   make demo    preflight over bundled clusters, and what their policies let through; no AWS account, no cluster
+#   make demo    preflight over bundled clusters, what their policies let through, leaving Calico; no AWS account, no cluster
 #   make test    the whole suite, with a real control plane (built once, kept in the user's cache)
 PYTHON ?= python3
 VENV   ?= .venv

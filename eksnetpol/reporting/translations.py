@@ -120,10 +120,14 @@ def _policy(done: Translation, ref: Subject, *, verbose: bool) -> Iterator[tuple
     judged = [j for j in done.judged if j.ref == ref]
     rules = [j for j in judged if j.place and (verbose or j.verdict is not Verdict.EXACT)]
     places = tuple(f"{rule.place}: " for rule in rules)
+    own = {reason for one in judged if not one.place for reason in one.reasons}
+    if not verbose:
+        # Nor is of a rule what holds for its policy.
+        rules = [r for r in rules if r.verdict is not Verdict.EXACT_NOW or not own.issuperset(r.reasons)]
     for one in (j for j in judged if not j.place):
-        own = tuple(reason for reason in one.reasons if not reason.startswith(places))
+        left = tuple(reason for reason in one.reasons if not reason.startswith(places))
         witness = None if any(rule.witness == one.witness for rule in rules) else one.witness
-        yield from _verdict(replace(one, reasons=own, witness=witness), 2)
+        yield from _verdict(replace(one, reasons=left, witness=witness), 2)
     for rule in rules:
         yield from _verdict(rule, 6)
 

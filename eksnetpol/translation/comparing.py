@@ -10,14 +10,14 @@ import msgspec
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Pod
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Decision, Engine, Party, Pods, Say
 from eksnetpol.policy.cells import Place
-from eksnetpol.policy.connections import Connections
+from eksnetpol.policy.connections import ICMP, ICMPV6, Connections
 from eksnetpol.policy.difference import Changed, Difference, difference
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.profile import Semantics
-from eksnetpol.policy.questions import shown_of
+from eksnetpol.policy.questions import ECHO, shown_of
 from eksnetpol.policy.stacks.engine import engine_for
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.universe import build
@@ -45,10 +45,15 @@ class Differences:
 
 def after(world: World, outputs: Iterable[Output]) -> World:
     """Return *world* as it is with *outputs* applied and the other engine gone."""
-    made = tuple(msgspec.convert(output.manifest, NetworkPolicy) for output in outputs)
-    taken = {(p.namespace, p.name) for p in made}
+    outputs = tuple(outputs)
+    made = tuple(msgspec.convert(o.manifest, NetworkPolicy) for o in outputs if not o.is_cluster_wide)
+    above = tuple(msgspec.convert(o.manifest, ClusterNetworkPolicy) for o in outputs if o.is_cluster_wide)
+    taken, names = {(p.namespace, p.name) for p in made}, {p.metadata.name for p in above}
     left = tuple(p for p in world.network_policies if (p.namespace, p.name) not in taken)
-    return replace(world, network_policies=(*left, *made), admin_policies=(), foreign_policies=())
+    others = tuple(p for p in world.cluster_policies if p.metadata.name not in names)
+    return replace(
+        world, network_policies=(*left, *made), cluster_policies=(*others, *above), admin_policies=(), foreign_policies=()
+    )
 
 
 def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Output]) -> Differences:
@@ -63,7 +68,8 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     before = engine_for(wide, options.profile, stack, base)
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
     owners = {output.ref: output.origins[0] for output in outputs}
-    return _Looking(difference(before, target), wide, owners).answer()
+    foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
+    return _Looking(difference(before, target), wide, owners, foreign).answer()
 
 
 @dataclass
@@ -71,6 +77,8 @@ class _Looking:
     found: Difference
     world: World
     owners: Mapping[Subject, Subject]
+    foreign: str
+    """The ICMP of the other family, in which nobody has an address: what is said of it shows nothing."""
 
     def answer(self) -> Differences:
         answer = Differences()
@@ -96,7 +104,9 @@ class _Looking:
         pairs = list(islice(self._pairs(change), _PAIRS))
         before, later = self.found.before.engine, self.found.after.engine
         for protocol, numbers in connections.items():
-            number = shown_of(numbers)
+            if protocol == self.foreign:
+                continue
+            number = ECHO if protocol == ICMP and ECHO in numbers else shown_of(numbers)
             for source, destination in pairs:
                 was = before.decide(_party(before, source), _party(before, destination), protocol, number)
                 now = later.decide(_party(later, source), _party(later, destination), protocol, number)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from eksnetpol.model.findings import Subject
+from eksnetpol.policy.connections import in_words
 from eksnetpol.policy.profile import Profile
 
 FLAG = "--waive"
@@ -46,7 +47,7 @@ class Witness:
 
     def __str__(self) -> str:
         was = "flowed, and will not" if self.allowed_before else "was denied, and will flow"
-        return f"{self.source} to {self.destination}, {self.protocol} {self.port}: {was}"
+        return f"{self.source} to {self.destination}, {in_words(self.protocol, self.port)}: {was}"
 
 
 @dataclass(frozen=True, slots=True)
