@@ -100,7 +100,7 @@ class Folding:
                 passed = [common for box in after for common in _common(box, region)]
                 if not region.is_sure or region.names:
                     # What it passes on is only sure where it would have been let through here too.
-                    if passed and not region.is_sure:
+                    if not region.is_sure and any(_may_pass(box, region) for box in after):
                         self._say(None, region, f"{_words(region)} does not always hold, and is taken not to pass anything on")
                     if region.names and not all(any(_is_within(one, other) for other in here) for one in passed):
                         self._say(None, region, f"{_words(region)} names ports by name, and is taken not to pass these on")
@@ -184,6 +184,12 @@ def _touches(box: Box, region: Region) -> bool:
     if not meets(box.subject, region.subject) or not meets(box.peer, region.peer):
         return False
     return not implies_any(conjunction(box.subject, region.subject), box.unless)
+
+
+def _may_pass(box: Box, region: Region) -> bool:
+    """Say whether what *region* passes on, sure or not, may be something that *box* lets through."""
+    speaks = bool(box.connections & region.connections) or any(box.connections & meant(name) for name in region.names)
+    return speaks and _touches(box, region)
 
 
 def _common(box: Box, region: Region) -> Iterator[Box]:
