@@ -65,6 +65,10 @@ class Cluster:
     reader: Callable[[list[Json], World], Stack]
     plain: Callable[..., Before]
     """The plain semantics of other objects, and of another cluster where one is given."""
+    less_sure: bool = False
+    """The product may leave open what the plain semantics know: rules of equal priority that ask for ports by name."""
+    cluster_policies: bool = False
+    """Whether it may be translated into ClusterNetworkPolicies too."""
 
     def with_objects(self, objects: list[Json]) -> Cluster:
         """Return the same cluster with other objects."""
@@ -112,13 +116,14 @@ class Cluster:
             for protocol, number in self.packets:
                 mine = (answer.every.allows(protocol, number), answer.some.allows(protocol, number))
                 theirs = self.before(source, destination, protocol, number)
-                if mine != (theirs is True, theirs is not False):
+                if mine != (theirs is True, theirs is not False) and not (self.less_sure and mine == (False, True)):
                     found.append(f"{source} -> {destination} {protocol} {number}: read {mine}, plain {theirs}")
         return found
 
     def translated(self, *, compare: bool = True) -> Translation:
         """Return what the translator makes of it; without *compare* its verdicts are those of its reasoning alone."""
-        return translate(self.stack, self.world, Options(profile=PROFILE, vpc=("10.0.0.0/16",), compare=compare))
+        options = Options(profile=PROFILE, vpc=("10.0.0.0/16",), compare=compare, cluster_policies=self.cluster_policies)
+        return translate(self.stack, self.world, options)
 
     def promise(self, *, compare: bool = True) -> list[str]:
         """Return where the translation says nothing of a difference between before and after.
@@ -251,9 +256,25 @@ def upstream(number: int) -> Cluster:
         tiered = [{**one, "spec": {**one["spec"], "tier": plain_upstream.tier(one)}} for one in own]
         return read_upstream(decoded(tiered, AdminPolicy), mine.network_policies, mine)
 
+    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in objects if "priority" in one["spec"]]
+    by_name = any("amedPort" in key for one in objects for key in _keys(one))
     return Cluster(
-        cluster, objects, random_ground.NODES, random_ground.OUTSIDE, random_calico.PACKETS, plain(objects), reader, plain
+        cluster,
+        objects,
+        random_ground.NODES,
+        random_ground.OUTSIDE,
+        random_calico.PACKETS,
+        plain(objects),
+        reader,
+        plain,
+        less_sure=by_name and len(levels) > len(set(levels)),
     )
+
+
+def _keys(one: Any) -> Iterator[str]:
+    for part in one.values() if isinstance(one, dict) else one if isinstance(one, list) else ():
+        yield from _keys(part)
+    yield from one if isinstance(one, dict) else ()
 
 
 MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico, "cilium": cilium, "antrea": antrea, "upstream": upstream}
