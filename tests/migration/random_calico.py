@@ -96,12 +96,16 @@ class Calico:
             spec["tier"] = tier
         for direction in ("ingress", "egress"):
             if self._maybe(0.6):
-                spec[direction] = [self._rule() for _ in range(self._one(0, 1, 1, 2, 3))]
-        spec["types"] = self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
+                spec[direction] = [self._rule(direction) for _ in range(self._one(0, 1, 1, 2, 3))]
+                if self._maybe(0.4):
+                    # What is left over: without it few denials were of any matter.
+                    spec[direction].append({"action": self._one("Allow", "Allow", "Pass")})
+        said = [direction.capitalize() for direction in ("ingress", "egress") if direction in spec]
+        spec["types"] = said if said and self._maybe(0.7) else self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
         return self._of("NetworkPolicy" if space else "GlobalNetworkPolicy", name, spec, space)
 
-    def _rule(self) -> Json:
-        rule: Json = {"action": self._one("Allow", "Allow", "Allow", "Deny", "Pass", "Log")}
+    def _rule(self, direction: str) -> Json:
+        rule: Json = {"action": self._one("Allow", "Allow", "Allow", "Deny", "Deny", "Pass", "Log")}
         protocol = self._one(None, None, "TCP", "TCP", "UDP", "SCTP", "ICMP", 17)
         if protocol is not None:
             rule["protocol"] = protocol
@@ -111,7 +115,8 @@ class Calico:
             rule["icmp"] = {"type": self._one(8, 3)}
         if self._maybe(0.05):
             rule["ipVersion"] = 4
-        far = self._one("source", "source", "destination")
+        far, near = ("source", "destination") if direction == "ingress" else ("destination", "source")
+        far = self._one(far, far, far, far, near)
         rule[far] = self._end()
         if self._maybe(0.15):
             rule["destination" if far == "source" else "source"] = self._end()
@@ -122,10 +127,12 @@ class Calico:
 
     def _end(self) -> Json:
         end: Json = {}
-        if self._maybe(0.6):
-            end["selector"] = self._selector(2)
+        if self._maybe(0.1):
+            return end
+        if self._maybe(0.55):
+            end["selector"] = self._selector(self._one(0, 2))
         if self._maybe(0.35):
-            end["namespaceSelector"] = self._selector(1, spaces=True)
+            end["namespaceSelector"] = self._selector(self._one(0, 1), spaces=True)
         if self._maybe(0.12):
             end["notSelector"] = self._selector(1)
         if self._maybe(0.15):
