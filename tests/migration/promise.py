@@ -181,9 +181,11 @@ def calico(number: int) -> Cluster:
     def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_calico.Calico(cluster, own)
 
-        def before(source: str, destination: str, protocol: str, number: int) -> bool:
+        def before(source: str, destination: str, protocol: str, number: int) -> bool | None:
             icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
-            return False not in asked.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
+            wires = (plain_calico.Wire(source, destination, protocol, number, at, icmp) for at in random_calico.SOURCE_PORTS)
+            may = {False not in asked.allowed(wire) for wire in wires}
+            return may.pop() if len(may) == 1 else None
 
         return cache(before)
 

@@ -15,6 +15,8 @@ OUTSIDE = ("192.0.2.10", "203.0.113.5", "10.0.9.9")
 """Addresses that are no pod's; the last is among those of pods."""
 NETS = ("192.0.2.0/24", "203.0.113.0/24", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.11/32")
 PACKETS = (("TCP", 80), ("TCP", 8080), ("UDP", 80), ("SCTP", 80), ("ICMP", 0x0800), ("TCP", 443))
+SOURCE_PORTS = (40000, 1500)
+"""Ports that connections come from: one that policies never speak of, and one that they may."""
 PORTS: tuple[list[Json], ...] = (
     [],
     [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
@@ -101,7 +103,8 @@ class Calico:
                     # What is left over: without it few denials were of any matter.
                     spec[direction].append({"action": self._one("Allow", "Allow", "Pass")})
         said = [direction.capitalize() for direction in ("ingress", "egress") if direction in spec]
-        spec["types"] = said if said and self._maybe(0.7) else self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
+        if self._maybe(0.9):
+            spec["types"] = said if said and self._maybe(0.7) else self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
         return self._of("NetworkPolicy" if space else "GlobalNetworkPolicy", name, spec, space)
 
     def _rule(self, direction: str) -> Json:
@@ -112,9 +115,7 @@ class Calico:
         elif self._maybe(0.05):
             rule["notProtocol"] = self._one("TCP", "UDP")
         if protocol == "ICMP" and self._maybe(0.5):
-            rule["icmp"] = {"type": self._one(8, 3)}
-        if self._maybe(0.05):
-            rule["ipVersion"] = 4
+            rule[self._one("icmp", "icmp", "notICMP")] = {"type": self._one(8, 3)} | ({"code": 0} if self._maybe(0.3) else {})
         far, near = ("source", "destination") if direction == "ingress" else ("destination", "source")
         far = self._one(far, far, far, far, near)
         rule[far] = self._end()
@@ -123,6 +124,14 @@ class Calico:
         if protocol in {"TCP", "UDP", "SCTP", 17} and self._maybe(0.6):
             ports = self._some((80, 443, "8000:8100", "http", "79:81"), 2)
             rule.setdefault("destination", {})[self._one("ports", "ports", "notPorts")] = ports
+            if self._maybe(0.05):
+                rule.setdefault("source", {})[self._one("ports", "ports", "notPorts")] = ["1024:2000"]
+        if self._maybe(0.05):
+            # Blocks and ICMP are of IPv4 here.
+            is_old = protocol == "ICMP" or any(
+                key in rule.get(end, {}) for end in ("source", "destination") for key in ("nets", "notNets")
+            )
+            rule["ipVersion"] = 4 if is_old else self._one(4, 6)
         return rule
 
     def _end(self) -> Json:
@@ -158,12 +167,15 @@ class Calico:
             f"has({key})",
             f"!has({key})",
             f"{key} starts with '{value}'",
+            f"{key} ends with '{value}'",
+            f"{key} contains '{value}'",
             "all()",
         ]
         if spaces:
             found += ["projectcalico.org/name == 'beta'", "kubernetes.io/metadata.name in {'alpha', 'beta'}"]
         else:
-            found += ["projectcalico.org/namespace == 'beta'", f"pcns.{key} == '{value}'"]
+            found += ["projectcalico.org/namespace == 'beta'", f"pcns.{key} == '{value}'", f"pcsa.{key} == '{value}'"]
+            found += ["projectcalico.org/serviceaccount == 'robot'", "projectcalico.org/orchestrator == 'k8s'"]
         return self._one(*found)
 
     def standard(self) -> Json:
