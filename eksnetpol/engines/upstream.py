@@ -26,7 +26,7 @@ from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connec
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Scope, Unknowable
-from eksnetpol.policy.stacks.rules import Does, PortName, Stack, StackPolicy, StackRule, StackTier
+from eksnetpol.policy.stacks.rules import Does, PortName, Refused, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 
 DIALECT = "upstream"
@@ -43,10 +43,13 @@ _DOES: Mapping[Action, Does] = {
 
 def read(policies: Iterable[AdminPolicy], kubernetes: Iterable[NetworkPolicy], world: World) -> Stack:
     """Return the stack of *policies* of all three kinds, with NetworkPolicies between its tiers."""
-    known = tuple(policies)
+    found = tuple(policies)
+    known = [p for p in found if not p.unknown_version]
+    unread = (Refused(Subject(p.title, p.name), p.unknown_version, "apiVersion") for p in found if p.unknown_version)
     admin = (p for p in known if p.spec.tier != BASELINE)
     baseline = (p for p in known if p.spec.tier == BASELINE)
-    return Stack(DIALECT, (tier(ADMIN, admin, world), stack_tier(kubernetes, world), tier(BASELINE, baseline, world)))
+    tiers = (tier(ADMIN, admin, world), stack_tier(kubernetes, world), tier(BASELINE, baseline, world))
+    return Stack(DIALECT, tiers, unread=tuple(unread))
 
 
 def tier(name: str, policies: Iterable[AdminPolicy], world: World) -> StackTier:

@@ -203,6 +203,8 @@ _CALICO_KINDS = (
     "StagedKubernetesNetworkPolicy", "StagedNetworkPolicy", "Tier",
 )  # fmt: skip
 
+_GROUPS = (*custom.CALICO_GROUPS, "cilium.io", "isovalent.com", "crd.antrea.io")
+
 FOREIGN: Mapping[Key, bool] = {
     (group, kind): kind not in _OF_CLUSTERS
     for groups, kinds in (
@@ -224,8 +226,9 @@ def reading_of(found: Found) -> Reading | None:
     if found.group == admin_policies.GROUP and found.kind in admin_policies.KINDS:
         clean: Clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
         return Reading("admin_policies", admin_policies.AdminPolicy, clean, namespaced=False)
-    if key in FOREIGN:
-        return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=FOREIGN[key])
+    if key in FOREIGN or is_foreign_policy(found):
+        namespaced = FOREIGN.get(key, bool(found.namespace))
+        return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=namespaced)
     section, shape, namespaced = OF_OTHERS.get(key, ("", custom.nothing, False))
     if found.group == custom.CONSTRAINTS.group:
         section, shape = "admission_engines", _CONSTRAINT
@@ -233,6 +236,11 @@ def reading_of(found: Found) -> Reading | None:
         return None
     clean = custom.custom(found.kind, Resource("", found.group, found.version), shape)
     return Reading(section, k8s.CustomObject, clean, namespaced)
+
+
+def is_foreign_policy(found: Found) -> bool:
+    """Say whether *found* is of a kind of policies that another engine has, known or not: its reader says what it is not."""
+    return found.group in _GROUPS and found.kind.endswith("NetworkPolicy")
 
 
 def foreign_plural(found: Found) -> str:

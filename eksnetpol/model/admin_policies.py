@@ -17,6 +17,9 @@ TIERS: Mapping[str, str] = {"AdminNetworkPolicy": "Admin", "BaselineAdminNetwork
 
 KINDS = (*TIERS, "ClusterNetworkPolicy")
 
+VERSIONS: Mapping[str, str] = {**dict.fromkeys(TIERS, "v1alpha1"), "ClusterNetworkPolicy": "v1alpha2"}
+"""The version of each kind that is known here: another may mean something else by the same words."""
+
 
 class AdminPolicy(Named, frozen=True):
     """One of them, of any of the three kinds."""
@@ -29,6 +32,14 @@ class AdminPolicy(Named, frozen=True):
     def title(self) -> str:
         """The kind findings name. That of ClusterNetworkPolicies has its group, since ``networking.k8s.aws`` has them too."""
         return title_of(self.kind)
+
+    @property
+    def unknown_version(self) -> str:
+        """Why its version is not known here, empty where it is; of what came without one it is."""
+        known = f"{GROUP}/{VERSIONS[self.kind]}" if self.kind in VERSIONS else ""
+        if not known or self.api_version in {"", known}:
+            return ""
+        return f"{self.api_version} is not known here, {known} alone is"
 
 
 def title_of(kind: str) -> str:

@@ -19,7 +19,7 @@ from eksnetpol.translation.comparing import after
 from eksnetpol.translation.sources import digests
 from eksnetpol.translation.values import Accepted
 
-_GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "crd.antrea.io": "antrea"}
+_GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "isovalent.com": "cilium", "crd.antrea.io": "antrea"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,14 @@ def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
         section = getattr(snapshot, name)
         if isinstance(section, Unread) and section.why is not Why.NOT_IN_FILES:
             what = name.replace("_", " ")
-            raise EksNetpolError(f"{what} could not be read, and no answer is right without them: {section.reason}")
+            words = f"{what} could not be read, and no answer is right without them: {section.reason}"
+            if section.why is Why.NOT_ASKED:
+                words += "; `eksnetpol snapshot save` takes a new one, with them"
+            raise EksNetpolError(words)
     vpc = snapshot.vpc.value.cidrs if isinstance(snapshot.vpc, Seen) else ()
     dialect = SPOKEN.get(said, said) or _spoken(snapshot, world)
+    if dialect == "cilium" and isinstance(world.configmaps, Unread):
+        raise EksNetpolError(f"Cilium's settings could not be read, and no answer is right without them: {world.configmaps.reason}")
     return Source(dialect, stack_of(dialect, world), world, tuple(vpc))
 
 

@@ -16,7 +16,8 @@ from eksnetpol.model.findings import Subject
 from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
-from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, UnreadSection, Why
+from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, Unread, UnreadSection, Why
+from eksnetpol.model.versions import ImageReference
 from eksnetpol.policy.addresses import family_of, parse_cidr
 
 _NEEDED = (
@@ -49,7 +50,10 @@ class World:
     service_accounts: tuple[ServiceAccount, ...] = ()
     foreign_policies: tuple[ForeignPolicy, ...] = ()
     """Policies of other engines, and what they refer to."""
-    configmaps: Mapping[str, Mapping[str, str]] | None = None
+    configmaps: Mapping[str, Mapping[str, str]] | Unread | None = None
+    """Data of ConfigMaps of ``kube-system`` by name; None where nobody looked, why not where they could not be read."""
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The release of other engines' agents, as far as their images tell, by the name of their DaemonSet."""
     """What ConfigMaps of ``kube-system`` set, by their names; None where they were not read."""
     api_servers: frozenset[str] | None = None
     """Addresses of the Kubernetes API; None where they were not read."""
@@ -75,6 +79,7 @@ class World:
         return cls(
             **found,
             configmaps=_configmaps(snapshot),
+            agents=_agents(snapshot),
             api_servers=_api_servers(snapshot),
             source=snapshot.source,
             origins=snapshot.origins,
@@ -113,10 +118,25 @@ class World:
         return self.origins.get(str(subject))
 
 
-def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | None:
-    if not isinstance(snapshot.configmaps, Seen):
-        return None
-    return {c.metadata.name: c.data for c in snapshot.configmaps.value if c.metadata.namespace == "kube-system"}
+def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | Unread | None:
+    section = snapshot.configmaps
+    if not isinstance(section, Seen):
+        return None if section.why in {Why.NOT_IN_FILES, Why.NOT_ASKED} else section
+    found = {c.metadata.name: c.data for c in section.value if c.metadata.namespace == "kube-system"}
+    runs = isinstance(snapshot.daemonsets, Seen) and any(d.name == "cilium" for d in snapshot.daemonsets.value)
+    if runs and "cilium-config" not in found and snapshot.source is SourceKind.LIVE:
+        return Unread("Cilium's agent is there, and its ConfigMap cilium-config is not in kube-system", Why.UNREADABLE)
+    return found
+
+
+def _agents(snapshot: ClusterSnapshot) -> Mapping[str, str]:
+    found = {}
+    for one in snapshot.daemonsets.value if isinstance(snapshot.daemonsets, Seen) else ():
+        container = one.container("cilium-agent") if one.name == "cilium" else None
+        image = ImageReference.parse(container.image) if container is not None else None
+        if image is not None:
+            found[one.name] = image.tag
+    return found
 
 
 def _api_servers(snapshot: ClusterSnapshot) -> frozenset[str] | None:

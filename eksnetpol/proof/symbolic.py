@@ -222,7 +222,9 @@ class _Meaning:
         for tier in reversed(self.stack.tiers):
             answer = self._tier(tier, direction, me, other, answer)
         for one in self.stack.unread:
-            here = me._in(lambda name, own=one.ref.namespace: own in {"", name})  # noqa: SLF001
+            # Where it is says whom a policy is for; a set, a group or settings may be about any pod.
+            own = one.ref.namespace if one.ref.kind.partition(".")[0].endswith("NetworkPolicy") else ""
+            here = me._in(lambda name, own=own: own in {"", name})  # noqa: SLF001
             answer = z3.If(here, self.wire.solving.doubt((one, direction)), answer)
         return z3.Or(z3.Not(me.is_pod), answer)
 

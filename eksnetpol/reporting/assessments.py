@@ -62,7 +62,7 @@ def _owned(one: Details) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _lists(found: Assessment) -> Iterator[tuple[str, list[str]]]:
     yield "Why not", list(found.refusals)
-    yield "What could not be read", [f"{gap.section}: {gap.reason}" for gap in found.gaps]
+    yield "What is not known", [f"{gap.section}: {gap.reason}" for gap in found.gaps]
     taken = {one.what: one.words for one in found.accepted}
     yield "What goes with the engine, to be waived by name", [f"{n}: {w}" for n, w in found.waivers if n not in taken]
     yield "What goes with the engine, and was taken on", [f"{n}: {w}; {taken[n]}" for n, w in found.waivers if n in taken]

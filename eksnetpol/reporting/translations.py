@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from eksnetpol.proof import Counterexample, Outcome, Proved
 from eksnetpol.reporting import migration_json
 from eksnetpol.reporting.escape import markdown as md
 from eksnetpol.reporting.escape import markdown_block
-from eksnetpol.reporting.policy_words import dumped, lines
+from eksnetpol.reporting.policy_words import caret, dumped, lines
 from eksnetpol.reporting.view import plural
 from eksnetpol.reporting.yaml import dumped as dumped_yaml
 from eksnetpol.translation import Judged, Translation, Verdict
@@ -23,7 +22,6 @@ _SIGNS = {Verdict.EXACT: "=", Verdict.EXACT_NOW: "=", Verdict.STRICTER: "-", Ver
 _NOTED = 12
 _WAIVED = 3
 _DEAD = "is not in force and not translated"
-_SELECTOR = re.compile(r'"(?P<text>[^"]*)" is no selector: .*\(at character (?P<at>\d+)\)')
 
 
 def render(done: Translation, stack: Stack, form: str, width: int, *, exit_code: int, verbose: bool = False) -> str:
@@ -128,6 +126,11 @@ def _policy(done: Translation, ref: Subject, *, verbose: bool) -> Iterator[tuple
         left = tuple(reason for reason in one.reasons if not reason.startswith(places))
         witness = None if any(rule.witness == one.witness for rule in rules) else one.witness
         yield from _verdict(replace(one, reasons=left, witness=witness), 2)
+    if len(rules) == len(judged):
+        # An object that was not understood: the place is where.
+        for rule in rules:
+            yield from _verdict(rule, 2)
+        return
     for rule in rules:
         yield from _verdict(rule, 6)
 
@@ -135,16 +138,14 @@ def _policy(done: Translation, ref: Subject, *, verbose: bool) -> Iterator[tuple
 def _dead(one: Refused) -> Iterator[tuple[int, str]]:
     place = f" {one.place}" if one.place else ""
     yield 2, f"x {one.ref}{place}: {one.why}"
-    found = _SELECTOR.search(one.why)
-    if found is not None:
-        yield 6, found["text"]
-        yield 6, f"{' ' * (int(found['at']) - 1)}^"
+    yield from ((6, line) for line in caret(one.why))
 
 
 def _verdict(one: Judged, indent: int) -> Iterator[tuple[int, str]]:
     kept = ", stays as it is" if one.kept else ""
     name = f"{one.place}: " if one.place and indent > 2 else f"{one.ref} {one.place}".strip() + ": "  # noqa: PLR2004 - below
     yield indent, f"{_SIGNS[one.verdict]} {name}{one.verdict.value}{kept}{f': {one.reason}' if one.reasons else ''}"
+    yield from ((6, line) for line in caret(one.reason))
     if one.witness is not None:
         yield indent + 2, f"for example {one.witness}"
 

@@ -88,16 +88,45 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
 
 def _written(done: Translation, folder: Path) -> int:
-    from eksnetpol.translation.emit import files
+    """Write the files of *done* into *folder*, and return how many there are.
 
-    found = files(done)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder}: is no empty folder; nothing was written, so that nothing is overwritten or mixed")
+    What a run that was killed has left there is gone on with: files are put in place whole, the kustomization last. Raises
+    `UsageError`, before anything is written, where something else is there, and where the folder cannot be written.
+    """
+    from eksnetpol.translation.emit import KUSTOMIZATION, files
+
+    found = dict(files(done))
+    found[KUSTOMIZATION] = found.pop(KUSTOMIZATION)
+    try:
+        left_over = _left_over(folder, found)
+        for path in left_over:
+            path.unlink(missing_ok=True)
+        for name in found:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
     for name, text in found.items():
-        path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{path.parent}: cannot be made: {error.strerror}") from error
-        write(text, str(path))
+        write(text, str(folder / name))
     return len(found)
+
+
+def _left_over(folder: Path, found: dict[str, str]) -> list[Path]:
+    """Return files that a killed run had not put in place yet; raise `UsageError` where something is there but for *found*."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder; nothing was written")
+    begun = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            continue
+        # As `outputs.write` calls a file until it is whole.
+        whole = path.with_name(path.name[1:].rpartition(".")[0] or path.name).relative_to(folder).as_posix()
+        if path.name.startswith(".") and whole in found:
+            begun.append(path)
+        elif name not in found or path.is_symlink() or path.read_bytes() != found[name].encode():
+            other = "holds something else than is to be written" if name in found else "is not of this translation"
+            raise UsageError(
+                f"{path}: {other}; nothing was written, so that nothing is overwritten or mixed. "
+                "Name a new folder, or remove this one, which Git keeps"
+            )
+    return begun
