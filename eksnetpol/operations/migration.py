@@ -51,7 +51,8 @@ def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
     vpc = snapshot.vpc.value.cidrs if isinstance(snapshot.vpc, Seen) else ()
     dialect = SPOKEN.get(said, said) or _spoken(snapshot, world)
     if dialect == "cilium" and isinstance(world.configmaps, Unread):
-        raise EksNetpolError(f"Cilium's settings could not be read, and no answer is right without them: {world.configmaps.reason}")
+        reason = world.configmaps.reason
+        raise EksNetpolError(f"Cilium's settings could not be read, and no answer is right without them: {reason}")
     return Source(dialect, stack_of(dialect, world), world, tuple(vpc))
 
 

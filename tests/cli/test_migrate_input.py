@@ -42,7 +42,8 @@ def file(quiet_place: Path) -> Callable[[str], str]:
     return write
 
 
-LONG = """{types: [Ingress], selector: 'app == "db" && tier in {"a", "b"} && has(some-label-with-a-name) && all( || team == "x"'}"""
+ODD = """app == "db" && tier in {"a", "b"} && has(some-label-with-a-name) && all( || team == "x\""""
+LONG = f"{{types: [Ingress], selector: '{ODD}'}}"
 
 
 def test_a_selector_that_does_not_parse_is_shown_with_a_caret(cli: Cli, file: Callable[[str], str], golden: Golden) -> None:
@@ -90,13 +91,13 @@ def test_files_without_an_agent_show_nothing_about_a_cluster(cli: Cli, file: Cal
 @pytest.mark.parametrize(
     ("crd", "words"),
     [
-        (builders.crd({"name": "globalnetworkpolicies.crd.projectcalico.org", "established": False}), "it is not served"),
-        (builders.crd({"name": "isovalentnetworkpolicies.isovalent.com", "kind": "IsovalentNetworkPolicy"}), "means is not known here"),
+        ({"name": "globalnetworkpolicies.crd.projectcalico.org", "established": False}, "it is not served"),
+        ({"name": "isovalentnetworkpolicies.isovalent.com", "kind": "IsovalentNetworkPolicy"}, "means is not known here"),
     ],
     ids=["not-served", "unknown"],
 )
 def test_a_definition_whose_objects_nobody_can_list(cli: Cli, quiet_place: Path, crd: dict[str, object], words: str) -> None:
-    found = Seen((msgspec.convert(crd, k8s.CustomResourceDefinition),))
+    found = Seen((msgspec.convert(builders.crd(crd), k8s.CustomResourceDefinition),))
     snapshot_file.save(replace(looked(), crds=found), quiet_place / "shop.json")
     ended = cli("migrate", "assess", "--snapshot", "shop.json", "--width", "200")
     assert (ended.code, ended.out.partition(":")[0]) == (3, "UNKNOWN")
@@ -144,7 +145,9 @@ def test_settings_of_cilium_that_were_refused(cli: Cli, quiet_place: Path) -> No
     ],
 )
 @pytest.mark.parametrize("command", ["assess", "translate", "prove"])
-def test_what_cannot_be_looked_at(cli: Cli, quiet_place: Path, command: str, args: tuple[str, ...], code: int, words: str) -> None:
+def test_what_cannot_be_looked_at(
+    cli: Cli, quiet_place: Path, command: str, args: tuple[str, ...], code: int, words: str
+) -> None:
     (quiet_place / "empty").mkdir()
     (quiet_place / "broken.yaml").write_text("a: [b\nc: }")
     (quiet_place / "dead.yaml").write_text(yaml.safe_dump(DEAD))
@@ -172,8 +175,8 @@ def written(folder: Path) -> dict[str, bytes]:
 def many(count: int) -> str:
     text = yaml.safe_load(DB)
     parts = [SHOP.removesuffix("---\n")]
-    for number in range(count):
-        parts.append(yaml.safe_dump({**text, "metadata": {"name": f"db{number:03}", "namespace": "shop"}}))
+    names = (f"db{number:03}" for number in range(count))
+    parts += [yaml.safe_dump({**text, "metadata": {"name": name, "namespace": "shop"}}) for name in names]
     return "---\n".join(parts)
 
 
