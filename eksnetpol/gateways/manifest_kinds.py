@@ -113,11 +113,6 @@ def _role(found: Any) -> Any:
     return sanitize.managed(found) if found.metadata.name in ROLES else None
 
 
-def _api_server_slice(found: k8s.EndpointSlice) -> k8s.EndpointSlice | None:
-    meta = found.metadata
-    return found if (meta.namespace, meta.name) == ("default", "kubernetes") else None
-
-
 def _agent_revision(found: WireRevision) -> k8s.ControllerRevision | None:
     meta = found.metadata
     owned = any(o.name == "aws-node" for o in meta.owner_references)
@@ -147,7 +142,7 @@ STANDARD: Mapping[Key, Reading] = {
     ("apps", "ControllerRevision"): Reading("controller_revisions", WireRevision, _agent_revision),
     ("batch", "Job"): _workload("jobs", "Job"),
     ("batch", "CronJob"): Reading("cronjobs", WireCronJob, _cron_job),
-    ("discovery.k8s.io", "EndpointSlice"): Reading("api_server_endpoints", k8s.EndpointSlice, _api_server_slice),
+    ("discovery.k8s.io", "EndpointSlice"): Reading("endpoint_slices", k8s.EndpointSlice, sanitize.plain),
     ("networking.k8s.io", "NetworkPolicy"): Reading("network_policies", pol.NetworkPolicy, sanitize.plain),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Reading("crds", WireCrd, crd_of, namespaced=False),
     (_RBAC, "ClusterRole"): Reading("cluster_roles", k8s.ClusterRole, _role, namespaced=False),

@@ -79,8 +79,10 @@ from eksnetpol.model.objects.pods import (
     labels_of,
 )
 from eksnetpol.model.objects.services import (
+    SERVICE_NAME,
     ConfigMap,
     Endpoint,
+    EndpointPort,
     EndpointSlice,
     Service,
     ServiceAccount,
@@ -101,6 +103,7 @@ from eksnetpol.model.objects.workloads import (
 )
 
 __all__ = [
+    "SERVICE_NAME",
     "AccessReview",
     "AdmissionPolicy",
     "AdmissionPolicyBinding",
@@ -130,6 +133,7 @@ __all__ = [
     "CustomObject",
     "CustomResourceDefinition",
     "Endpoint",
+    "EndpointPort",
     "EndpointSlice",
     "EnvVar",
     "HostPath",

@@ -14,7 +14,7 @@ from typing import Any
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.foreign import ForeignPolicy
-from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
+from eksnetpol.model.kubernetes import EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
 from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, Unread, UnreadSection, Why
 from eksnetpol.model.versions import ImageReference
@@ -50,6 +50,8 @@ class World:
     service_accounts: tuple[ServiceAccount, ...] = ()
     foreign_policies: tuple[ForeignPolicy, ...] = ()
     """Policies of other engines, and what they refer to."""
+    endpoint_slices: tuple[EndpointSlice, ...] = ()
+    """What is behind Services, as far as it was asked for."""
     configmaps: Mapping[str, Mapping[str, str]] | Unread | None = None
     """Data of ConfigMaps of ``kube-system`` by name; None where nobody looked, why not where they could not be read."""
     agents: Mapping[str, str] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class World:
                 unread.append(UnreadSection(name, section))
         return cls(
             **found,
+            endpoint_slices=snapshot.endpoint_slices.value if isinstance(snapshot.endpoint_slices, Seen) else (),
             configmaps=_configmaps(snapshot),
             agents=_agents(snapshot),
             api_servers=_api_servers(snapshot),
@@ -91,6 +94,14 @@ class World:
     def service_by_name(self) -> Mapping[tuple[str, str], Service]:
         """Services by namespace and name."""
         return {(s.namespace, s.name): s for s in self.services}
+
+    @cached_property
+    def slices_by_service(self) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
+        """EndpointSlices by namespace and name of their Service. A Service that is not among them was not asked about."""
+        found: dict[tuple[str, str], tuple[EndpointSlice, ...]] = {}
+        for one in self.endpoint_slices:
+            found[one.service] = (*found.get(one.service, ()), one)
+        return found
 
     @cached_property
     def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:

@@ -184,16 +184,15 @@ def read(
     world: World,
     *,
     raw: Collection[Subject] = (),
-    slices: Iterable[Json] = (),
 ) -> Stack:
     """Return what Calico has in force in *world*: its own *objects*, with the NetworkPolicies of *kubernetes* among them.
 
     *raw* are those of the objects that were stored without defaults and validation, beside those of ``crd.projectcalico.org``
-    and those with a uid, which are known to be stored. *slices* are EndpointSlices, for rules that name Services.
+    and those with a uid, which are known to be stored.
     """
     found = sorting.sort_out(objects, frozenset(raw))
     labelled = tuple(_labelled(found, world))
-    reader = _Reader(world, found, Peers(Seen.of(world), labelled), Services.of(world, slices), Names(world))
+    reader = _Reader(world, found, Peers(Seen.of(world), labelled), Services(world), Names(world))
     for tier in found.of("Tier"):
         reader.tiers[tier.name] = (_order(tier.spec), _DOES[tier.spec.get("defaultAction", "Deny")])
     placed = [*_own(reader), *_of_kubernetes(kubernetes, world), *_for_cluster(world, found)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from msgspec import UNSET
@@ -191,11 +191,35 @@ class Peers:
 
     def _behind(self, service: Service) -> Formula:
         if not service.spec.selector:
-            return conjunction(OUTSIDE, Unknowable(f"the endpoints of Service {service.namespace}/{service.name}"))
+            return self._behind_slices(service)
         labels = (
             self.identities.has(KUBERNETES, key, frozenset({value}), "") for key, value in sorted(service.spec.selector.items())
         )
         return conjunction(PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels)
+
+    def _behind_slices(self, service: Service) -> Formula:
+        """Return the endpoints of a Service that selects nothing.
+
+        Cilium makes CIDRs of their addresses. Whether these mean the pods and nodes of today that have such an address was not
+        seen with its own code: nobody knows.
+        """
+        title = f"{service.namespace}/{service.name}"
+        slices = self.world.slices_by_service.get((service.namespace, service.name))
+        if slices is None:
+            return conjunction(OUTSIDE, Unknowable(f"the endpoints of Service {title}, whose EndpointSlices were not read"))
+        found = (parse_cidr(text) for one in slices for endpoint in one.endpoints for text in endpoint.addresses)
+        networks = frozenset(network for network in found if network is not None)
+        if not networks:
+            return NOBODY
+        own = networks & self._taken
+        unsure = Unknowable(f"whether the Service {title} means pods and nodes by address")
+        return disjunction(self.block(networks), conjunction(Not(OUTSIDE), Within(own), unsure))
+
+    @cached_property
+    def _taken(self) -> frozenset[Network]:
+        """The addresses that pods and nodes have today."""
+        texts = (*(pod.status.pod_ip for pod in self.world.pods), *self.world.node_addresses)
+        return frozenset(network for text in texts if text and (network := parse_cidr(text)) is not None)
 
     def _name(self, name: Fqdn, place: str) -> Formula:
         if bool(name.match_name) is bool(name.match_pattern):
