@@ -24,12 +24,13 @@ _GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "isovalent.com"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is left: the dialect, its policies as a stack, and the world they hold in."""
+    """What is left: the dialect, its policies as a stack, and the world they hold in, of which *snapshot* is the look."""
 
     dialect: str
     stack: Stack
     world: World
     vpc: tuple[str, ...]
+    snapshot: ClusterSnapshot
 
 
 def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
@@ -53,7 +54,7 @@ def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
     if dialect == "cilium" and isinstance(world.configmaps, Unread):
         reason = world.configmaps.reason
         raise EksNetpolError(f"Cilium's settings could not be read, and no answer is right without them: {reason}")
-    return Source(dialect, stack_of(dialect, world), world, tuple(vpc))
+    return Source(dialect, stack_of(dialect, world), world, tuple(vpc), snapshot)
 
 
 def _spoken(snapshot: ClusterSnapshot, world: World) -> str:

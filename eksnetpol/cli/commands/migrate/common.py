@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from eksnetpol.translation.values import Accepted
 
 ENGINES = ("calico", "canal", "cilium", "antrea", "kube-router", "weave", "upstream")
-FORMATS = ("text", "json", "yaml", "markdown")
+FORMATS = ("text", "json", "yaml", "markdown", "junit", "sarif", "github", "html")
+REPORTS = FORMATS[4:]
+"""Formats in which what was found is a report, as that of preflight is."""
 
 leaving = option(
     "--from",

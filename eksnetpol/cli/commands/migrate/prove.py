@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, taken_on, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -58,7 +59,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = settle(ctx.params["output"])
 
     from eksnetpol.operations.migration import proved, translated, widenings
-    from eksnetpol.reporting import translations
+    from eksnetpol.operations.migration_reports import of_translation
+    from eksnetpol.reporting import formats, translations
 
     taken, notes = taken_on(ctx, config)
     left = source(ctx, config, terminal)
@@ -75,6 +77,11 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         verbose = terminal.verbose > 0
         form, width = output.format, terminal.width
+        if form in REPORTS:
+            said = () if outcome is None else (translations.proof_words(outcome),)
+            report = of_translation(replace(done, notes=(*said, *done.notes)), left.stack, left.snapshot, code)
+            write(formats.render(report, form, verbose=verbose), output.file)
+            continue
         write(translations.render_proof(done, left.stack, outcome, form, width, exit_code=code, verbose=verbose), output.file)
     if not any(o.format == "text" and o.file == STDOUT for o in outputs):
         # The page says it first of all.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, taken_on, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -62,7 +62,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = settle(ctx.params["output"])
 
     from eksnetpol.operations.migration import exit_code, translated
-    from eksnetpol.reporting import translations
+    from eksnetpol.operations.migration_reports import of_translation
+    from eksnetpol.reporting import formats, translations
     from eksnetpol.translation.sources import source_objects
 
     taken, notes = taken_on(ctx, config)
@@ -75,6 +76,10 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
             write(translations.side_by_side(done, bodies), output.file)
             continue
         verbose = terminal.verbose > 0
+        if output.format in REPORTS:
+            report = of_translation(done, left.stack, left.snapshot, code)
+            write(formats.render(report, output.format, verbose=verbose), output.file)
+            continue
         page = translations.render(done, left.stack, output.format, terminal.width, exit_code=code, verbose=verbose)
         write(page, output.file)
     for one in done.accepted:
