@@ -18,11 +18,11 @@ from typing import NamedTuple
 from eksnetpol.policy.connections import Connections
 from eksnetpol.policy.ports import EVERY_PORT
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import meets
-from eksnetpol.policy.stacks.formulas import And, Formula, Not
+from eksnetpol.policy.stacks.algebra import conjunction, implies, meets, negation
+from eksnetpol.policy.stacks.formulas import And, Formula
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.tiers import ADMIN, BASELINE
-from eksnetpol.translation.boxes import Box, Folding, Ref, Region, meant
+from eksnetpol.translation.boxes import Ref, meant
 from eksnetpol.translation.cluster_rules import SLOTS, ClusterRule, Unsayable, Wording
 
 _QUESTIONS = 60_000
@@ -55,6 +55,26 @@ class Step:
     def does(self) -> Does:
         """What it does with what it matches."""
         return self.rule.does
+
+
+class _Part(NamedTuple):
+    """Some connections between pods and others."""
+
+    subject: Formula
+    peer: Formula
+    connections: Connections
+
+    def without(self, taken: _Part) -> Iterator[_Part]:
+        """Yield parts that together are this one without *taken*; they overlap."""
+        if not (self.connections & taken.connections and meets(self.subject, taken.subject) and meets(self.peer, taken.peer)):
+            yield self
+            return
+        if not implies(self.subject, taken.subject):
+            yield self._replace(subject=conjunction(self.subject, negation(taken.subject)))
+        if not implies(self.peer, taken.peer):
+            yield self._replace(peer=conjunction(self.peer, negation(taken.peer)))
+        if self.connections - taken.connections:
+            yield self._replace(connections=self.connections - taken.connections)
 
 
 class Placed(NamedTuple):
@@ -189,28 +209,26 @@ class Choosing:
             return
         if step.tier == self.baseline:
             raise Unsayable("whether the Baseline tier is asked depends on the pod that sends")
-        boxes = self._cut(step)
-        if not boxes:
+        parts = self._cut(step)
+        if not parts:
             raise Unsayable("nothing is left of it")
-        for box in boxes:
-            subject = And((box.subject, *map(Not, box.unless)))
-            yield from wording.said(step.does, wording.seen(subject), box.peer, box.connections, rule.direction)
+        for part in parts:
+            yield from wording.said(step.does, part.subject, part.peer, part.connections, rule.direction)
 
-    def _cut(self, step: Step) -> list[Box]:
+    def _cut(self, step: Step) -> list[_Part]:
         """Return what a denial matches without what is settled or passed on before it."""
-        boxes = [Box(step.subject, step.peer, step.rule.connections)]
-        folding = Folding(limit=0)
+        parts = [_Part(step.subject, step.peer, step.rule.connections)]
         for earlier in self._before(step):
             passing = (p for p in self.of[step.rule.direction] if p.tier == earlier.tier and p.at < earlier.at)
             unsure = any(p.does is Does.PASS and self._overlap(p, earlier) for p in passing)
             if _is_unclear(earlier.rule) or self._is_hidden(earlier) or (unsure and earlier.does is Does.ALLOW):
                 raise Unsayable("what is allowed before is not surely allowed")
             subject, peer = (self.wording.plain(f, with_blocks=True) for f in (earlier.subject, earlier.peer))
-            taken = Region(earlier.ref, Does.DENY, subject, peer, earlier.rule.connections)
-            boxes = folding.without(taken, boxes)
-            if len(boxes) > _PARTS:
+            taken = _Part(subject, peer, earlier.rule.connections)
+            parts = [left for part in parts for left in part.without(taken)]
+            if len(parts) > _PARTS:
                 raise Unsayable("too many parts")
-        return boxes
+        return parts
 
     # --- what stands before what ----------------------------------------------------------------------------------------
 
@@ -296,15 +314,21 @@ class Choosing:
     def _is_cut_off(self, step: Step, chosen: set[int]) -> bool:
         """Say whether what is left for NetworkPolicies may keep connections from a rule of the Baseline tier, or change them."""
         for other in self.of[step.rule.direction]:
-            if other.at in chosen:
-                continue
-            if other.does is Does.DENY and self._share(other.subject, step.subject):
+            if other.does is Does.DENY and other.at not in chosen and self._share(other.subject, step.subject):
                 # Its pods get a NetworkPolicy, and the Baseline tier is not asked any more.
                 return True
-            opens = other.does is Does.ALLOW and step.rule.direction not in other.policy.isolates
-            if other.tier < step.tier and (opens or other.does is Does.PASS) and self._overlap(other, step):
+            if other.tier < step.tier and self._leads_past(other, chosen) and self._overlap(other, step):
                 return True
         return False
+
+    def _leads_past(self, other: Step, chosen: set[int]) -> bool:
+        """Say whether a rule of an earlier tier may let through, or pass on, what the agent then asks no Baseline tier about."""
+        direction, tier = other.rule.direction, self.stack.tiers[other.tier]
+        if other.does is Does.PASS:
+            closes = tier.otherwise in {Does.DENY, Does.ALLOW} and any(direction in p.isolates for p in tier.policies)
+            return other.at not in chosen or closes
+        opens = direction not in other.policy.isolates or tier.otherwise is not Does.DENY
+        return other.does is Does.ALLOW and other.at not in chosen and opens
 
     def _slots(self, one: Step, other: Step) -> int:
         """Return how many entries *other* may add around an address of a pod that *one* speaks of."""
@@ -318,13 +342,20 @@ class Choosing:
     # --- the outcome --------------------------------------------------------------------------------------------------
 
     def _levels(self, chosen: Iterable[Step]) -> dict[int, int]:
-        """Return at which level each rule is asked: behind all that has to be said before it."""
+        """Return at which level each rule is asked: behind all earlier ones that do something else with what both match."""
         levels: dict[int, int] = {}
+        asked: list[Step] = []
         for step in sorted(chosen, key=lambda s: s.at):
             # What is denied at the other end is denied whatever else is said there.
-            before = () if self._is_turned(step) else self._before(step)
-            levels[step.at] = 0 if self._is_turned(step) else 1 + max((levels[b.at] for b in before), default=0)
+            levels[step.at] = (
+                0 if self._is_turned(step) else 1 + max((levels[s.at] for s in asked if self._yields(step, s)), default=0)
+            )
+            asked += [] if self._is_turned(step) else [step]
         return levels
+
+    def _yields(self, step: Step, earlier: Step) -> bool:
+        same = earlier.rule.direction is step.rule.direction and (earlier.tier == self.baseline) is (step.tier == self.baseline)
+        return same and earlier.does is not step.does and self._overlap(earlier, step)
 
     def _placed(self, chosen: Iterable[Step]) -> Iterator[Placed]:
         chosen = tuple(chosen)

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 API, KIND = "networking.k8s.aws/v1alpha1", "ClusterNetworkPolicy"
 
-CLUSTER_NOTES = (
+_NOTES = (
     "ClusterNetworkPolicies are asked before NetworkPolicies, which cannot allow what they deny.",
     "Agents up to v1.4.1 in strict mode drop the kubelet's probes of pods that no NetworkPolicy selects.",
 )
@@ -44,7 +44,7 @@ def cluster_outputs(placed: Sequence[Placed], options: Options, world: World) ->
     found = [(one.step.policy.ref, spec) for one in placed for spec in _specs(one, levels[one.tier])]
     counted = Counter(owner for owner, _ in found)
     numbers: Counter[Subject] = Counter()
-    taken = {p.metadata.name for p in world.cluster_policies if not is_ours(p.metadata.labels)}
+    taken = others(world)
     outputs = []
     for owner, spec in found:
         numbers[owner] += 1
@@ -53,6 +53,24 @@ def cluster_outputs(placed: Sequence[Placed], options: Options, world: World) ->
             salt += 1
         outputs.append(Output(_manifest(name, owner, spec, options), (owner,)))
     return tuple(sorted(outputs, key=lambda o: o.ref.name))
+
+
+def others(world: World) -> tuple[str, ...]:
+    """Return the ClusterNetworkPolicies that are there and are not ours; with theirs, no priority of ours is sure to be right."""
+    return tuple(p.metadata.name for p in world.cluster_policies if not is_ours(p.metadata.labels))
+
+
+def notes(placed: Sequence[Placed], options: Options, world: World) -> tuple[str, ...]:
+    """Return what is to be said of the ClusterNetworkPolicies that are written, or why none is."""
+    if not options.cluster_policies:
+        return ()
+    there = others(world)
+    if there:
+        names = ", ".join(there[:3]) + ", ..." * (len(there) > 3)  # noqa: PLR2004 - so many are named
+        return (
+            f"No ClusterNetworkPolicy is written: there are some already, and which is asked first is their owner's ({names}).",
+        )
+    return _NOTES if placed else ()
 
 
 def cut_off(placed: Iterable[Placed], policies: Iterable[NetworkPolicy]) -> set[int]:

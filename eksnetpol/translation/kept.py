@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.engines.kubernetes_policies import stack_policy
 from eksnetpol.model.findings import Subject
-from eksnetpol.policy.stacks.algebra import meets
+from eksnetpol.policy.stacks.algebra import implies, meets
 from eksnetpol.policy.stacks.rules import Does, Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box, Folding, Ref, Region, TierOf
@@ -44,13 +44,23 @@ def widened(
             before += [region] if region.does is not Does.ALLOW else []
             continue
         own = [box for box in boxes if box.origin == region.ref]
-        is_whole = all(any(box.name == name and not box.cut_by for box in own) for name in region.names)
-        if region.connections and not any(box.name is None and not box.cut_by for box in own):
+        is_whole = all(any(box.name == name and _is_uncut(box, region) for box in own) for name in region.names)
+        if region.connections and not any(box.name is None and _is_uncut(box, region) for box in own):
             is_whole &= not _left([Box(region.subject, region.peer, region.connections, origin=region.ref)], boxes)
         if not is_whole:
             near = (one for one in before if meets(one.subject, region.subject) and meets(one.peer, region.peer))
             masks = tuple(dict.fromkeys(one.ref for one in near))
             yield region.ref, _words(masks), masks
+
+
+def _is_uncut(box: Box, region: Region) -> bool:
+    """Say whether a box is all of *region*, of which no earlier rule took anything and no earlier tier isolates a part."""
+    if box.cut_by or any(meets(box.subject, one) for one in box.unless):
+        return False
+    if box.name is None and not region.connections <= box.connections:
+        return False
+    same = (box.subject, box.peer) == (region.subject, region.peer)
+    return same or (implies(region.subject, box.subject) and implies(region.peer, box.peer))
 
 
 def _left(region: list[Box], boxes: Iterable[Box]) -> bool:

@@ -13,7 +13,7 @@ from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box, Folding, TooManyBoxes
 from eksnetpol.translation.cluster_choice import Choosing, Placed
-from eksnetpol.translation.cluster_objects import CLUSTER_NOTES, cluster_outputs, cut_off
+from eksnetpol.translation.cluster_objects import cluster_outputs, cut_off, notes, others
 from eksnetpol.translation.cluster_rules import Wording
 from eksnetpol.translation.comparing import after
 from eksnetpol.translation.drafting import Drafting
@@ -60,7 +60,7 @@ class _Translator:
         self.names = Names(self.inventory)
         self.kept = kept_policies(self.stack, self.world, self.options)
         self.kept_refs = frozenset(p.ref for t in self.stack.tiers for p in t.policies if id(p) in self.kept)
-        if self.options.cluster_policies:
+        if self.options.cluster_policies and not others(self.world):
             self._say_for_the_cluster()
         self.regions = Regions(self.stack, self.options, self.ledgers)
         self.regions.note_today(self.kept)
@@ -132,5 +132,5 @@ def translate(stack: Stack, world: World, options: Options = _PLAIN) -> Translat
             break
         banned |= unasked
     made = (*cluster_outputs(translator.placed, options, world), *made)
-    notes = CLUSTER_NOTES if translator.placed else ()
-    return judge(stack, world, options, translator.ledgers, translator.failed, translator.kept, made, notes)
+    said = notes(translator.placed, options, world)
+    return judge(stack, world, options, translator.ledgers, translator.failed, translator.kept, made, said)
