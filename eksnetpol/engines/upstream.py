@@ -44,8 +44,8 @@ _DOES: Mapping[Action, Does] = {
 def read(policies: Iterable[AdminPolicy], kubernetes: Iterable[NetworkPolicy], world: World) -> Stack:
     """Return the stack of *policies* of all three kinds, with NetworkPolicies between its tiers."""
     found = tuple(policies)
-    known = [p for p in found if not p.unknown_version]
-    unread = (Refused(Subject(p.title, p.name), p.unknown_version, "apiVersion") for p in found if p.unknown_version)
+    known = [p for p in found if p.unclear is None]
+    unread = (Refused(Subject(p.title, p.name), p.unclear[1], p.unclear[0]) for p in found if p.unclear is not None)
     admin = (p for p in known if p.spec.tier != BASELINE)
     baseline = (p for p in known if p.spec.tier == BASELINE)
     tiers = (tier(ADMIN, admin, world), stack_tier(kubernetes, world), tier(BASELINE, baseline, world))

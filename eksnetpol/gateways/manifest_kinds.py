@@ -83,6 +83,18 @@ class ForeignReading(Reading):
         return foreign_policy(whole, f"{found.group}/{found.version}", found.kind)
 
 
+@dataclass(frozen=True)
+class AdminReading(Reading):
+    """How policies of ``policy.networking.k8s.io`` are read: with what is unknown in them."""
+
+    def read(self, found: Found) -> Any:
+        """Return *found* as `Reading.read`."""
+        thing = found.decode(self.decoder)
+        named(thing.metadata, found, namespaced=False)
+        clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
+        return clean(thing, msgspec.json.decode(found.data))
+
+
 class _GenerateName(msgspec.Struct):
     generateName: str | None = None  # noqa: N815 - the API's name
 
@@ -219,8 +231,7 @@ def reading_of(found: Found) -> Reading | None:
     if key in STANDARD:
         return STANDARD[key]
     if found.group == admin_policies.GROUP and found.kind in admin_policies.KINDS:
-        clean: Clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
-        return Reading("admin_policies", admin_policies.AdminPolicy, clean, namespaced=False)
+        return AdminReading("admin_policies", admin_policies.AdminPolicy, lambda whole: whole, namespaced=False)
     if key in FOREIGN or is_foreign_policy(found):
         namespaced = FOREIGN.get(key, bool(found.namespace))
         return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=namespaced)
@@ -229,7 +240,7 @@ def reading_of(found: Found) -> Reading | None:
         section, shape = "admission_engines", _CONSTRAINT
     if not section:
         return None
-    clean = custom.custom(found.kind, Resource("", found.group, found.version), shape)
+    clean: Clean = custom.custom(found.kind, Resource("", found.group, found.version), shape)
     return Reading(section, k8s.CustomObject, clean, namespaced)
 
 

@@ -27,11 +27,20 @@ class AdminPolicy(Named, frozen=True):
     kind: str = ""
     api_version: str = ""
     spec: ClusterRules = ClusterRules()
+    unknown_member: str = ""
+    """Where its spec has a member that is not known here, empty where it has none: nobody can tell what that changes."""
 
     @property
     def title(self) -> str:
         """The kind findings name. That of ClusterNetworkPolicies has its group, since ``networking.k8s.aws`` has them too."""
         return title_of(self.kind)
+
+    @property
+    def unclear(self) -> tuple[str, str] | None:
+        """The place of what is not known here, and why nobody can tell what it means; None where all is known."""
+        if self.unknown_version:
+            return "apiVersion", self.unknown_version
+        return (self.unknown_member, "unknown field") if self.unknown_member else None
 
     @property
     def unknown_version(self) -> str:

@@ -82,6 +82,16 @@ def test_a_policy_of_an_unknown_version_or_kind(
         assert f"apiVersion: none: it is not understood: {words.partition('/')[0]}" in ended.out or words in ended.out
 
 
+@pytest.mark.parametrize("dialect", ["upstream", "calico"])
+def test_an_unknown_member_of_an_upstream_policy(cli: Cli, file: Callable[[str], str], dialect: str) -> None:
+    rule = "{action: Deny, from: [{namespaces: {}}], whenever: 5}"
+    spec = f"{{tier: Admin, priority: 5, subject: {{namespaces: {{}}}}, ingress: [{rule}]}}"
+    where = file(policy("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy", spec))
+    ended = cli("migrate", "translate", "--manifests", where, "--from", dialect, "--width", "200")
+    assert ended.code == 1
+    assert "spec.ingress[0].whenever: none: it is not understood: unknown field" in ended.out
+
+
 def test_files_without_an_agent_show_nothing_about_a_cluster(cli: Cli, file: Callable[[str], str]) -> None:
     ended = cli("migrate", "assess", "--manifests", file(NAMESPACE), "--width", "200")
     assert ended.code == 3

@@ -236,8 +236,8 @@ def _for_cluster(world: World, found: Sorted) -> Iterator[Placed]:
         if policy.title in {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}:
             found.unread.append(Refused(ref, "some releases of Calico enforce this kind, and others do not", "kind"))
             continue
-        if policy.unknown_version:
-            found.unread.append(Refused(ref, policy.unknown_version, "apiVersion"))
+        if policy.unclear is not None:
+            found.unread.append(Refused(ref, policy.unclear[1], policy.unclear[0]))
             continue
         tier = "kube-baseline" if policy.spec.tier == upstream.BASELINE else "kube-admin"
         found.notes.append(f"{ref} is enforced by the releases of Calico that have the tier {tier}")
