@@ -14,15 +14,17 @@ import msgspec
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import conjunction, implies_any, is_nobody, meets, negation
-from eksnetpol.policy.stacks.formulas import Formula
+from eksnetpol.policy.stacks.algebra import TooMany, conjunction, negation
+from eksnetpol.policy.stacks.formulas import NOBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
 from eksnetpol.translation.boxes import Box
+from eksnetpol.translation.effort import Effort
 from eksnetpol.translation.names import Names
 from eksnetpol.translation.peers import Peers, subjects
 from eksnetpol.translation.regions import Held, Ledgers
 from eksnetpol.translation.services import Services
+from eksnetpol.translation.subjects import Subjects, looked_up
 
 Json = dict[str, Any]
 
@@ -67,6 +69,9 @@ class Drafting:
     version: int
     kept: frozenset[int]
     """Identities of the policies that stay as they are."""
+    limit: int
+    """How many selectors the pods of one object may take."""
+    effort: Effort
     drafts: dict[tuple[Subject, Formula], Draft] = field(default_factory=dict)
 
     def isolations(self, held: list[list[Held]], direction: Direction, otherwise: Iterable[Does | None]) -> list[Isolation]:
@@ -84,10 +89,11 @@ class Drafting:
 
     def write(self, boxes: Iterable[Box], isolations: list[Isolation], direction: Direction, kept: frozenset[Subject]) -> None:
         """Draft what *boxes* let through to pods that are isolated; what is kept is there already."""
+        isolated = looked_up(tuple(dict.fromkeys(i.subject for i in isolations)))
         for box in boxes:
             if box.origin is not None and box.origin[0] in kept:
                 continue
-            for owner, subject in self._parts(box, isolations):
+            for owner, subject in self._parts(box, isolations, isolated):
                 if box.name is None or direction is Direction.EGRESS:
                     self._write(box, owner, subject, direction)
                     continue
@@ -95,26 +101,46 @@ class Drafting:
                 for alike in self.names.alike(subject, box.name, self.namespace, ledger):
                     self._write(box, owner, alike, direction)
 
-    def _parts(self, box: Box, isolations: list[Isolation]) -> Iterator[tuple[Subject, Formula]]:
-        """Yield the isolated pods of a box, with the policy that speaks for them."""
+    def _parts(self, box: Box, isolations: list[Isolation], isolated: Subjects) -> Iterator[tuple[Subject, Formula]]:
+        """Yield the isolated pods of a box, with the policy that speaks for them. *isolated* are those of *isolations*, once."""
         # Most rules are of a policy that isolates its pods itself: there is nothing to look for then.
-        if box.origin is not None and implies_any(box.subject, {i.subject: None for i in isolations}):
-            left = _without(box.subject, box.unless)
-            if left is not None:
+        if box.origin is not None and self._is_among(box.subject, isolated):
+            left = self._without(box, box.subject)
+            if left is not NOBODY:
                 yield box.origin[0], left
             return
-        seen: set[Formula] = set()
-        unless = frozenset(box.unless)
+        seen = Subjects()
+        unless = looked_up(box.unless)
         for isolation in isolations:
-            if not meets(box.subject, isolation.subject):
+            if not self.effort.meets(box.subject, isolation.subject):
                 continue
             both = conjunction(box.subject, isolation.subject)
-            if both in unless or implies_any(both, box.unless) or implies_any(both, seen):
+            if self._is_among(both, unless) or self._is_among(both, seen):
                 continue
-            left = _without(both, box.unless)
-            if left is not None:
+            left = self._without(box, both)
+            if left is not NOBODY:
                 seen.add(both)
                 yield (isolation.owner if box.origin is None else box.origin[0]), left
+
+    def _is_among(self, subject: Formula, subjects: Subjects) -> bool:
+        """Say whether one of *subjects* alone holds all pods of *subject*."""
+        return any(self.effort.implies(subject, subjects.formulas[number]) for number in subjects.near(subject))
+
+    def _without(self, box: Box, subject: Formula) -> Formula:
+        """Return *subject* but those of the box's ``unless``; `NOBODY` where nobody is left, or it cannot be said who."""
+        unless = looked_up(box.unless)
+        left = subject
+        for one in (unless.formulas[number] for number in unless.near(subject)):
+            if self.effort.meets(left, one):
+                left = conjunction(left, negation(one))
+        try:
+            return left if self.effort.clauses(left, self.limit) else NOBODY
+        except TooMany:
+            words = f"for whom it is left takes more than {self.limit} selectors"
+            for ref in (box.origin, *box.cut_by):
+                if ref is not None:
+                    self.ledgers[ref].lost[words] = None
+            return NOBODY
 
     def _write(self, box: Box, owner: Subject, subject: Formula, direction: Direction) -> None:
         ledger = self.ledgers[box.origin or (owner, "")]
@@ -176,15 +202,6 @@ def _spec(selector: Json, draft: Draft) -> Json:
         if rules:
             spec[direction.lower()] = rules
     return spec
-
-
-def _without(subject: Formula, unless: tuple[Formula, ...]) -> Formula | None:
-    """Return *subject* but those of *unless*; None where nobody is left."""
-    left = subject
-    for one in unless:
-        if meets(left, one):
-            left = conjunction(left, negation(one))
-    return None if is_nobody(left) else left
 
 
 def _denies(rule: StackRule, direction: Direction) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from eksnetpol.model.kubernetes import Pod
-from eksnetpol.policy.cidrs import CidrSet
+from eksnetpol.policy.cidrs import NO_ADDRESSES, CidrSet
 from eksnetpol.policy.stacks.algebra import Clause, TooMany, clauses, conjunction
 from eksnetpol.policy.stacks.clauses import KINDS, NAME_LABEL
 from eksnetpol.policy.stacks.ends import end_of_pod, holds
@@ -29,6 +29,7 @@ from eksnetpol.policy.stacks.formulas import (
     Test,
     Within,
 )
+from eksnetpol.translation.effort import Effort
 from eksnetpol.translation.ground import Inventory
 from eksnetpol.translation.vpc import of
 
@@ -64,6 +65,7 @@ class Peers:
 
     inventory: Inventory
     limit: int
+    effort: Effort = field(default_factory=Effort)
     _known: dict[tuple[Formula, str, bool], Said] = field(default_factory=dict, repr=False)
 
     def of(self, formula: Formula, namespace: str, *, pods_only: bool = False) -> Said:
@@ -79,7 +81,7 @@ class Peers:
         if pods_only:
             formula = conjunction(formula, Is(frozenset({EndKind.POD, EndKind.HOST_POD})))
         try:
-            found = clauses(formula, self.limit)
+            found = self.effort.clauses(formula, self.limit)
         except TooMany:
             said.lost[f"whom it means comes to more than {self.limit} combinations of conditions"] = None
             return said
@@ -110,7 +112,7 @@ class Peers:
         if labels:
             return
         if EndKind.OUTSIDE in clause.kinds:
-            self._outside(here, said)
+            self._outside(here, said, named=any(isinstance(a, Within) for a in clause.holds))
         if EndKind.NODE in clause.kinds and here & self.inventory.addresses.pods_live_in:
             said.lost["nodes other than a pod's own cannot be told from pods by their addresses"] = None
 
@@ -144,8 +146,11 @@ class Peers:
         for block in blocks:
             said.add({"ipBlock": {"cidr": str(block)}})
 
-    def _outside(self, here: CidrSet, said: Said) -> None:
+    def _outside(self, here: CidrSet, said: Said, *, named: bool) -> None:
+        """Write what is outside. *named*: somebody named blocks of it, so that what is in them is meant, and no pod of later."""
         safe, idle, lost = self.inventory.addresses.without_pods(here)
+        if not named:
+            idle, lost = NO_ADDRESSES, idle | lost
         if idle:
             said.now["blocks inside the VPC are written because no pod or node has an address there today"] = None
         if lost:
@@ -175,7 +180,7 @@ class Peers:
         said.now["pods on the host network are left out by labels that only they have today"] = None
         without = conjunction(whole, *(Not(one) for one in dict.fromkeys(telling)))
         try:
-            found = clauses(conjunction(Is(frozenset({EndKind.POD})), without), self.limit)
+            found = self.effort.clauses(conjunction(Is(frozenset({EndKind.POD})), without), self.limit)
         except TooMany:
             said.lost["a selector means pods on the host network too, and leaving these out takes too many selectors"] = None
             return False

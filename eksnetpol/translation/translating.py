@@ -11,12 +11,14 @@ from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import TooMany
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
-from eksnetpol.translation.boxes import Box, Folding, TooManyBoxes
+from eksnetpol.translation.boxes import Box
 from eksnetpol.translation.cluster_choice import Choosing, Placed
 from eksnetpol.translation.cluster_objects import cluster_outputs, cut_off, notes, others
 from eksnetpol.translation.cluster_rules import Wording
 from eksnetpol.translation.comparing import after
 from eksnetpol.translation.drafting import Drafting
+from eksnetpol.translation.effort import Effort, shares
+from eksnetpol.translation.folding import Folding
 from eksnetpol.translation.ground import Ground, Inventory
 from eksnetpol.translation.judging import judge
 from eksnetpol.translation.kept import kept_policies, widened
@@ -55,7 +57,8 @@ class _Translator:
     def __post_init__(self) -> None:
         self.version = 6 if self.options.profile.family == "ipv6" else 4
         self.inventory = Inventory(self.world, survey(self.world, self.options.vpc, self.version))
-        self.peers = Peers(self.inventory, self.options.clauses)
+        self.effort = Effort()
+        self.peers = Peers(self.inventory, self.options.clauses, self.effort)
         self.services = Services(self.inventory, self.version)
         self.names = Names(self.inventory)
         self.kept = kept_policies(self.stack, self.world, self.options)
@@ -78,28 +81,40 @@ class _Translator:
                 ledger.now |= dict.fromkeys(reasons)
 
     def specs(self) -> Iterator[Spec]:
-        for namespace in sorted({*self.inventory.namespaces, *self.regions.names()}):
-            yield from self._namespace(Ground(self.inventory, namespace))
+        namespaces = sorted({*self.inventory.namespaces, *self.regions.names()})
+        rules = sum(len(policy.rules) for tier in self.stack.tiers for policy in tier.policies)
+        for shared in shares(rules, len(namespaces), self.effort):
+            yield from self._namespace(Ground(self.inventory, namespaces[shared]))
 
     def _namespace(self, ground: Ground) -> Iterator[Spec]:
         held = self.regions.held(ground)
         if not any(held):
             return
-        drafting = Drafting(ground.namespace, self.peers, self.services, self.names, self.ledgers, self.version, self.kept)
+        drafting = Drafting(
+            ground.namespace,
+            self.peers,
+            self.services,
+            self.names,
+            self.ledgers,
+            self.version,
+            self.kept,
+            self.options.clauses,
+            self.effort,
+        )
         otherwise = [tier.otherwise for tier in self.stack.tiers]
         try:
             for direction in Direction:
                 tiers = self.regions.tiers(held, direction, ground)
-                folding = Folding(self.options.boxes)
+                folding = Folding(self.options.boxes, self.effort)
                 boxes = folding.boxes(tiers)
                 self._write_down(folding, boxes)
                 isolations = drafting.isolations(held, direction, otherwise)
                 drafting.write(boxes, isolations, direction, self.kept_refs)
-                for ref, words, masks in widened(tiers, boxes, self.kept_refs):
+                for ref, words, masks in widened(tiers, boxes, self.kept_refs, self.effort):
                     self.ledgers[ref].looser[words] = None
                     self.ledgers[ref].masked_by += masks
             found = list(drafting.specs(self.options.clauses))
-        except (TooMany, TooManyBoxes) as error:
+        except TooMany as error:
             for one in chain.from_iterable(held):
                 self.failed.setdefault(one.policy.ref, {})[f"nothing is written for namespace {ground.namespace}: {error}"] = None
             return

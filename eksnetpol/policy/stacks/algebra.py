@@ -27,10 +27,12 @@ from eksnetpol.policy.stacks.formulas import (
     Unknowable,
     Within,
 )
+from eksnetpol.policy.stacks.slots import imply, meet, slots_of
 
 __all__ = [
     "Clause",
     "TooMany",
+    "Weighed",
     "atoms",
     "clauses",
     "conjunction",
@@ -42,10 +44,12 @@ __all__ = [
     "meets",
     "negation",
     "simplified",
+    "weighed",
+    "weighed_clauses",
 ]
 
-_STEPS = 20_000
-"""So many clauses are looked at before a question counts as one that cannot be told."""
+_CONDITIONS = 200_000
+"""So many atoms are looked at, counted in each clause, before a question counts as one that cannot be told."""
 
 
 class TooMany(ValueError):
@@ -204,22 +208,42 @@ def clauses(formula: Formula, limit: int) -> tuple[Clause, ...]:
 
     Raises `TooMany` where there are more than *limit*.
     """
+    found, _ = weighed_clauses(formula, limit)
+    if found is None:
+        raise TooMany(limit)
+    return found
+
+
+@lru_cache(maxsize=1 << 15)
+def weighed_clauses(formula: Formula, limit: int) -> tuple[tuple[Clause, ...] | None, int]:
+    """Return `clauses`, None where there are too many, and how many atoms were looked at, each as often as it was."""
     found: dict[Clause, None] = {}
-    for clause in _clauses(simplified(formula), max(_STEPS, limit)):
-        if any(other.covers(clause) for other in found):
-            continue
-        found = {other: None for other in found if not clause.covers(other)} | {clause: None}
-        if len(found) > limit:
-            raise TooMany(limit)
-    return tuple(found)
+    effort = _Effort(_CONDITIONS)
+    try:
+        for clause in _clauses(simplified(formula), effort):
+            if any(other.covers(clause) for other in found):
+                continue
+            found = {other: None for other in found if not clause.covers(other)} | {clause: None}
+            if len(found) > limit:
+                return None, _CONDITIONS - effort.left
+    except TooMany:
+        return None, _CONDITIONS
+    return tuple(found), _CONDITIONS - effort.left
 
 
-def _clauses(formula: Formula, steps: int) -> Iterator[Clause]:
-    """Yield the possible clauses of a formula in negation normal form; raise `TooMany` after so many *steps*."""
+class _Effort:
+    """How many atoms may still be looked at."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self.left = limit
+
+
+def _clauses(formula: Formula, effort: _Effort) -> Iterator[Clause]:
+    """Yield the possible clauses of a formula in negation normal form; raise `TooMany` where that is too much *effort*."""
     waiting: list[tuple[tuple[Atom, ...], tuple[Atom, ...], tuple[Formula, ...]]] = [((), (), (formula,))]
-    left = steps
     while waiting:
-        holds, fails, open_ = waiting.pop()
+        held, failing, open_ = waiting.pop()
+        holds, fails = list(held), list(failing)
         branches: Or | None = None
         later: list[Formula] = []
         todo = list(reversed(open_))
@@ -235,31 +259,46 @@ def _clauses(formula: Formula, steps: int) -> Iterator[Clause]:
                         later.append(part)
                 case Not():
                     # In negation normal form it stands before atoms alone.
-                    fails = (*fails, *atoms(part.part))
+                    fails += atoms(part.part)
                 case _:
-                    holds = (*holds, part)
-        left -= 1
-        if left < 0:
-            raise TooMany(steps)
+                    holds.append(part)
+        effort.left -= 1 + len(holds) + len(fails) + len(later)
+        if effort.left < 0:
+            raise TooMany(effort.limit)
         clause = clause_of(holds, fails)
         if clause is None:
             continue
         if branches is None:
             yield clause
         else:
-            waiting += ((holds, fails, (branch, *later)) for branch in reversed(branches.parts))
+            rest = tuple(later)
+            waiting += ((tuple(holds), tuple(fails), (branch, *rest)) for branch in reversed(branches.parts))
 
 
 # --- questions --------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1 << 15)
+class Weighed(NamedTuple):
+    """Whether surely no end can satisfy a formula, and how many atoms were looked at to tell, each as often as it was."""
+
+    is_nobody: bool
+    weight: int
+
+
+@lru_cache(maxsize=1 << 16)
+def weighed(formula: Formula) -> Weighed:
+    """Return whether *formula* means nobody, with the same weight whether or not it is known already."""
+    effort = _Effort(_CONDITIONS)
+    try:
+        found = next(_clauses(simplified(formula), effort), None) is None
+    except TooMany:
+        found = False
+    return Weighed(found, _CONDITIONS - effort.left)
+
+
 def is_nobody(formula: Formula) -> bool:
     """Say whether surely no end can satisfy *formula*."""
-    try:
-        return next(_clauses(simplified(formula), _STEPS), None) is None
-    except TooMany:
-        return False
+    return weighed(formula).is_nobody
 
 
 def is_everybody(formula: Formula) -> bool:
@@ -269,13 +308,19 @@ def is_everybody(formula: Formula) -> bool:
 
 def meets(one: Formula, other: Formula) -> bool:
     """Say whether some end can satisfy both; True as well where that cannot be told."""
+    plain = slots_of(one), slots_of(other)
+    if plain[0] is not None and plain[1] is not None:
+        return meet(plain[0], plain[1])
     return not is_nobody(conjunction(one, other))
 
 
 def implies(one: Formula, other: Formula) -> bool:
     """Say whether every end that satisfies *one* satisfies *other*; False as well where that cannot be told."""
-    if one == other or other == EVERYBODY:
+    if other in {one, EVERYBODY}:
         return True
+    plain = slots_of(one), slots_of(other)
+    if plain[0] is not None and plain[1] is not None:
+        return imply(plain[0], plain[1])
     return is_nobody(conjunction(one, negation(other)))
 
 
