@@ -18,8 +18,8 @@ from eksnetpol.translation.subjects import looked_up
 
 _OF_ONE_RULE, _AT_LEAST = 128, 4
 """So many boxes may be left of one rule at most, and so many even where there are very many rules."""
-_COMPARED = 200
-"""So many boxes of one rule are held against each other after a PASS."""
+_COMPARED, _PAIR = 200, 4
+"""So many boxes of one rule are held against each other after a PASS, and what each such pair costs."""
 
 
 @dataclass
@@ -155,7 +155,7 @@ class Folding:
             passed += by_name.values()
         if not region.is_sure or region.names:
             # What it passes on is only sure where it would have been let through here too.
-            if passed and not region.is_sure:
+            if not region.is_sure and any(self._may_pass(box, region) for _, row in after.near(region.subject) for box in row):
                 self._say(None, region, f"{words_of(region)} does not always hold, and is taken not to pass anything on")
             if region.names and not all(self._is_let_through(one, here) for row in passed for one in row):
                 self._say(None, region, f"{words_of(region)} names ports by name, and is taken not to pass these on")
@@ -164,6 +164,13 @@ class Folding:
         for row in passed:
             here.append(row)
         self._leave_out(region, here)
+
+    def _may_pass(self, box: Box, region: Region) -> bool:
+        """Say whether what *region* passes on, sure or not, may be something that *box* lets through."""
+        spoken = region.connections
+        for name in region.names:
+            spoken = spoken | meant(name)
+        return bool(box.connections & spoken) and self._touches(box, region)
 
     def _common(self, box: Box, region: Region) -> Iterator[Box]:
         """Yield what *box* and the surely matched part of a PASS rule have in common."""
@@ -230,6 +237,9 @@ class Folding:
         return left
 
     def _is_within(self, box: Box, other: Box) -> bool:
+        if self.effort.is_spent:
+            return False
+        self.effort.left -= _PAIR
         return (
             box.connections <= other.connections
             and set(other.unless) <= set(box.unless)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
+from eksnetpol.model.kubernetes import EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.policy.world import World
 from tests.policy.oracle.strategies import decoded
 
@@ -49,6 +49,7 @@ def world(cluster: Mapping[str, Any], addresses: Mapping[str, str]) -> World:
         service_accounts=decoded(accounts, ServiceAccount),
         nodes=decoded(nodes, Node),
         services=decoded(services, Service),
+        endpoint_slices=decoded(list(cluster.get("endpointSlices", ())), EndpointSlice),
         network_policies=(),
         application_policies=(),
         cluster_policies=(),

@@ -44,7 +44,17 @@ class Calico:
         spaces = [{"name": n, "labels": self._labels() | {"kubernetes.io/metadata.name": n}} for n in NAMESPACES]
         accounts = [{"namespace": n, "name": a, "labels": self._labels()} for n in NAMESPACES for a in ("default", "robot")]
         pods = [self._pod(number) for number in range(self._one(3, 4, 5))]
-        return {"namespaces": spaces, "serviceAccounts": accounts, "pods": pods}
+        slices = [self._slice(name, [p["ip"] for p in pods]) for name in NAMESPACES[:2]]
+        return {"namespaces": spaces, "serviceAccounts": accounts, "pods": pods, "endpointSlices": slices}
+
+    def _slice(self, space: str, own: list[str]) -> Json:
+        """Return what is behind the Service ``far`` of a namespace, which selects nothing."""
+        addresses = self._some((*OUTSIDE, self._one(*own)), 2)
+        return {
+            "metadata": {"name": "far-1", "namespace": space, "labels": {"kubernetes.io/service-name": "far"}},
+            "endpoints": [{"addresses": [address]} for address in addresses],
+            "ports": [{"protocol": self._one("TCP", "UDP"), "port": self._one(80, 443)}],
+        }
 
     def _pod(self, number: int) -> Json:
         return {
@@ -132,6 +142,10 @@ class Calico:
                 key in rule.get(end, {}) for end in ("source", "destination") for key in ("nets", "notNets")
             )
             rule["ipVersion"] = 4 if is_old else self._one(4, 6)
+        if self._maybe(0.05):
+            rule["source" if direction == "ingress" else "destination"] = {
+                "services": {"name": "far", "namespace": self._one(*NAMESPACES[:2])}
+            }
         return rule
 
     def _end(self) -> Json:

@@ -114,6 +114,8 @@ class _Change:
             cluster["nodes"] = [node | {"labels": self._labels()} if "labels" in node else node for node in old["nodes"]]
         if "services" in old:
             cluster["services"] = [self._service(one) for one in old["services"] if self._maybe(0.9)]
+        if "endpointSlices" in old:
+            cluster["endpointSlices"] = [self._slice(one, cluster["pods"]) for one in old["endpointSlices"]]
         objects = [self._set(one) for one in case.objects]
         return replace(case, cluster=cluster, objects=objects, before=case.plain(objects, cluster))
 
@@ -137,6 +139,10 @@ class _Change:
         if not one["selector"] or self._maybe(0.5):
             return one
         return one | {"selector": {self.chance.choice(("app", "tier")): self.chance.choice(("a", "b"))}}
+
+    def _slice(self, one: Json, pods: list[Json]) -> Json:
+        addresses = self.chance.sample(("192.0.2.10", "203.0.113.5", *(pod["ip"] for pod in pods)), 2)
+        return one | {"endpoints": [{"addresses": [address]} for address in addresses]}
 
     def _set(self, one: Json) -> Json:
         key = _SETS.get(one["kind"])
