@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from eksnetpol.engines.dialects import SPOKEN, dialects_of, stack_of
 from eksnetpol.errors import EksNetpolError, Refused, UsageError
 from eksnetpol.facts.declare import Lookup, catalog
-from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, Why
+from eksnetpol.operations.cluster_policies import hindrances
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
@@ -84,15 +84,19 @@ def translated(
 ) -> Translation:
     """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule.
 
+    With *cluster_policies* ClusterNetworkPolicies are among them where the cluster is known to enforce these.
     *taken* is what somebody has taken on; *notes* are said beside those of the translation. Raises `UsageError` where the command
     line takes on a policy that is not there.
     """
     taken, ambiguous = accepting.resolved(taken, source.stack)
+    against = hindrances(source.snapshot) if cluster_policies else ()
+    if against:
+        notes = (*notes, f"No ClusterNetworkPolicy is written, which this cluster may not enforce: {'; '.join(against)}.")
     family = source.world.family or "ipv4"
     options = Options(
         vpc=source.vpc,
         waivers=tuple(one.waiver for one in taken),
-        cluster_policies=cluster_policies,
+        cluster_policies=cluster_policies and not against,
         digests=digests(source.world),
         profile=profile or Profile(family=family),
     )
@@ -103,8 +107,9 @@ def translated(
 
 def proved(source: Source, translation: Translation, *, wider: bool = True) -> Outcome:
     """Return whether what *translation* leaves in force ever lets through what *source* does not, for all pods there could be."""
-    policies: tuple[NetworkPolicy, ...] = after(source.world, translation.outputs).network_policies
-    return prove(source.stack, policies, source.world, wider=wider, vpc=source.vpc)
+    later = after(source.world, translation.outputs)
+    policies, above = later.network_policies, later.cluster_policies
+    return prove(source.stack, policies, source.world, cluster_policies=above, wider=wider, vpc=source.vpc)
 
 
 def exit_code(translation: Translation, stack: Stack) -> int:

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from eksnetpol.engines.kubernetes_policies import stack_tier
 from eksnetpol.errors import EksNetpolError
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.connections import EVERYTHING, PROTOCOLS, UNIVERSE, WITH_PORTS, Connections, in_words
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
@@ -25,6 +24,7 @@ from eksnetpol.policy.stacks.formulas import EndKind, Formula, Scope
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 from eksnetpol.proof.ends import Side, Solving, Vocabulary
+from eksnetpol.proof.target import target_stack
 
 SECONDS = 30.0
 """How long the solver may take."""
@@ -86,18 +86,19 @@ def prove(
     policies: Iterable[NetworkPolicy],
     world: World,
     *,
+    cluster_policies: Iterable[ClusterNetworkPolicy] = (),
     wider: bool = True,
     future_namespaces: bool = False,
     vpc: Iterable[str] = (),
     seconds: float = SECONDS,
 ) -> Outcome:
-    """Say whether *policies* ever let through what *stack* does not (*wider*), or not what it does.
+    """Say whether *policies*, with *cluster_policies*, ever let through what *stack* does not (*wider*), or not what it does.
 
     Namespaces are those of *world* with their labels of today, and with *future_namespaces* any. Pods have addresses of *vpc*
     where that is given. Raises `NoSolverError` without z3.
     """
     z3 = _solver()
-    target = Stack("networkpolicies", (stack_tier(policies, world),))
+    target = target_stack(policies, cluster_policies, world)
     words = Vocabulary({name: {NAME_LABEL: name} | dict(labels) for name, labels in world.namespace_labels.items()})
     for one in (stack, target):
         words.learn(_formulas(one))

@@ -225,7 +225,7 @@ def test_more_than_the_agent_holds_for_an_address_is_not_said() -> None:
 
 
 def test_there_are_priorities_for_deep_orders() -> None:
-    rules = [
+    rules: list[Json] = [
         {"action": ("Deny", "Accept")[n % 2], "from": [ns(f"t{n // 2}"), ns(f"t{n // 2 + 1}")], "protocols": [{"tcp": {}}]}
         for n in range(10)
     ]

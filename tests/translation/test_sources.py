@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from eksnetpol.engines.dialects import stack_of
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.foreign import foreign_policy
 from eksnetpol.model.kubernetes import Namespace
+from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.operations.migration import Source, translated
 from eksnetpol.policy.world import World
 from eksnetpol.translation.naming import DIGEST
@@ -38,6 +40,8 @@ def world(*objects: Json, admin: tuple[Json, ...] = ()) -> World:
         family="ipv4",
     )
 
+
+SNAPSHOT = ClusterSnapshot(taken_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 POLICIES = (
     ("calico", foreign("projectcalico.org/v3", "NetworkPolicy", CALICO, namespace="shop")),
@@ -73,7 +77,7 @@ def test_policies_of_kubernetes_itself_are_shown_as_they_are_written() -> None:
 def test_what_is_written_bears_the_digest_of_what_it_was_written_from(dialect: str, policy: Json) -> None:
     def said(body: Json) -> set[str]:
         mine = world(body)
-        done = translated(Source(dialect, stack_of(dialect, mine), mine, ("10.0.0.0/16",)))
+        done = translated(Source(dialect, stack_of(dialect, mine), mine, ("10.0.0.0/16",), SNAPSHOT))
         return {output.manifest["metadata"]["annotations"][DIGEST] for output in done.outputs}
 
     [own] = said(policy)

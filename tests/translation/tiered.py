@@ -92,13 +92,12 @@ class _Maker:
     def label(self) -> Formula:
         key, value = self.chance.choice(("app", "tier")), self.chance.choice("ab")
         scope = self.chance.choice((Scope.POD, Scope.POD, Scope.NAMESPACE))
-        found: Formula = self.chance.choice(
-            (
-                *[Label(scope, key, Test.IN, frozenset({value}))] * 3,
-                Label(scope, key, Test.EXISTS),
-                Named(Scope.NAMESPACE, frozenset({self.chance.choice(self.namespaces)})),
-            )
-        )
+        choices: list[Formula] = [
+            *[Label(scope, key, Test.IN, frozenset({value}))] * 3,
+            Label(scope, key, Test.EXISTS),
+            Named(Scope.NAMESPACE, frozenset({self.chance.choice(self.namespaces)})),
+        ]
+        found = self.chance.choice(choices)
         return Not(found) if self.maybe(0.25) else found
 
     def block(self) -> Formula:

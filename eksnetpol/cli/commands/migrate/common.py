@@ -38,6 +38,14 @@ waiving = option(
 )
 """A widening that somebody takes on by name."""
 
+allowing = option(
+    "--allow-cluster-policies",
+    group="Verdict",
+    is_flag=True,
+    help="Write ClusterNetworkPolicies (networking.k8s.aws) too, where the cluster can enforce them and they say more.",
+)
+"""The other kind that policies may become."""
+
 giving_up = option(
     "--waive",
     group="Verdict",

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, leaving, source, taken_on, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, allowing, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -40,6 +40,7 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
     is_flag=True,
     help="Over all pods, labels and addresses that there could be (needs eksnetpol[prove]).",
 )
+@allowing
 @waiving
 @output_option(*FORMATS)
 @configuration
@@ -64,7 +65,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
     taken, notes = taken_on(ctx, config)
     left = source(ctx, config, terminal)
-    done = translated(left, taken, notes)
+    done = translated(left, taken, notes, cluster_policies=ctx.params["allow_cluster_policies"])
     code, outcome = widenings(done), None
     if ctx.params["symbolic"]:
         from eksnetpol.proof import Counterexample, Proved

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, leaving, source, taken_on, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, allowing, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @leaving
 @option("--out", group="Output", metavar="DIR", help="Write the policies into this folder: one per file, and a kustomization.")
 @option("--explain", group="Output", is_flag=True, help="Print every policy with what it becomes, side by side, as Markdown.")
+@allowing
 @waiving
 @output_option(*FORMATS)
 @configuration
@@ -52,7 +53,8 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     Every rule gets a verdict: exact (for all pods and namespaces there could be), exact-now (for those of today), stricter, none
     (it cannot be said), looser; with the reason, and a connection that shows the difference. Nothing looser is written unless it
     was waived by name. A field that nobody here understands refuses its policy, and is never dropped. NetworkPolicies that are
-    there stay, and are judged too: they change their meaning with the engine under them.
+    there stay, and are judged too: they change their meaning with the engine under them. With --allow-cluster-policies, what
+    holds in all namespaces becomes ClusterNetworkPolicies where these say exactly that.
     """
     config = merge(ctx)
     terminal = config.terminal()
@@ -68,7 +70,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
     taken, notes = taken_on(ctx, config)
     left = source(ctx, config, terminal)
-    done = translated(left, taken, notes)
+    done = translated(left, taken, notes, cluster_policies=ctx.params["allow_cluster_policies"])
     code = exit_code(done, left.stack)
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         if ctx.params["explain"] and output.format == "markdown":
