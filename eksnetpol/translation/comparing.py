@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 
 import msgspec
 
@@ -30,8 +30,11 @@ from eksnetpol.translation.witnesses import planned_pods
 _PAIRS = 200
 """Pairs of pods looked at for one that shows a change."""
 
-_LOST = 400
-"""Cells that lost something which are looked into: they only illustrate. Those that gained something are looked into all."""
+_CELLS = 20_000
+"""Where more cells differ, only some are looked into: of each way to differ, every source and every destination."""
+
+_GAINED, _LOST = 4_000, 400
+"""So many verdicts are asked for where something flows only afterwards, or only before: these only illustrate."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
     owners = {output.ref: output.origins[0] for output in outputs}
     foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
-    return _Looking(difference(before, target), wide, owners, foreign).answer()
+    return _Looking(difference(before, target, _CELLS), wide, owners, foreign).answer()
 
 
 @dataclass
@@ -85,18 +88,22 @@ class _Looking:
         unnamed: dict[str, None] = {}
         gained = [c for c in self.found.changes if c.gained]
         lost = [c for c in self.found.changes if c.lost]
-        for changes, more in ((gained, True), (lost[:_LOST], False)):
-            for change in changes:
+        unseen = self.found.left_out if gained else 0
+        for changes, more, most in ((gained, True, _GAINED), (lost, False, _LOST)):
+            asked = 0
+            for number, change in enumerate(_in_turn(changes)):
+                if asked >= most:
+                    unseen += len(gained) - number if more else 0
+                    break
                 for before, later in self._shown(change, change.gained if more else change.lost, more=more):
+                    asked += 1
                     ref = self._ref(before, later)
                     shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
                     if ref is not None:
                         (answer.gained if more else answer.lost).setdefault(ref, shown)
                     elif more:
                         unnamed[str(shown)] = None
-        if unnamed:
-            first = next(iter(unnamed))
-            answer.notes = (f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {first}",)
+        answer.notes = tuple(_notes(list(unnamed), unseen))
         return answer
 
     def _shown(self, change: Changed, connections: Connections, *, more: bool) -> Iterator[tuple[Decision, Decision]]:
@@ -158,6 +165,21 @@ class _Looking:
 
     def _is_host(self, end: Pod | str) -> bool:
         return end in self.world.node_addresses if isinstance(end, str) else end.spec.host_network
+
+
+def _in_turn(changes: Iterable[Changed]) -> Iterator[Changed]:
+    """Yield one change of each destination, then a second of each, and so on: the first of them show the most."""
+    by_destination: dict[str, list[Changed]] = {}
+    for change in changes:
+        by_destination.setdefault(change.destination.title, []).append(change)
+    return (change for turn in zip_longest(*by_destination.values()) for change in turn if change is not None)
+
+
+def _notes(unnamed: list[str], unseen: int) -> Iterator[str]:
+    if unnamed:
+        yield f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {unnamed[0]}"
+    if unseen:
+        yield f"{unseen:,} more pairs differ than were looked into one by one: what is looser is named, but not each of its pairs"
 
 
 def _party(engine: Engine, end: Pod | str) -> Party:
