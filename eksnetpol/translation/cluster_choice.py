@@ -12,18 +12,15 @@ stay as they are; what a policy that isolates nobody allows everywhere; and what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from eksnetpol.policy.connections import Connections
-from eksnetpol.policy.ports import EVERY_PORT
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import conjunction, implies, meets, negation
+from eksnetpol.policy.stacks.algebra import meets
 from eksnetpol.policy.stacks.formulas import And, Formula
-from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule, StackTier
+from eksnetpol.policy.stacks.rules import Does, Stack
 from eksnetpol.policy.tiers import ADMIN, BASELINE
-from eksnetpol.translation.boxes import Ref, meant
 from eksnetpol.translation.cluster_rules import SLOTS, ClusterRule, Unsayable, Wording
+from eksnetpol.translation.cluster_steps import Choice, Part, Placed, Step, stack_left
 
 _QUESTIONS = 60_000
 """So many pairs of rules are looked at; beyond, those that do different things count as ones that meet."""
@@ -33,71 +30,6 @@ HIGHEST = 1000
 
 _PARTS = 4
 """Into so many parts a denial may come apart where something is allowed before it."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One rule in its place: the number *at* of all rules, its tier, and its formulas as `Wording.seen` has them."""
-
-    at: int
-    tier: int
-    policy: StackPolicy
-    rule: StackRule
-    subject: Formula
-    peer: Formula
-
-    @property
-    def ref(self) -> Ref:
-        """What to call it."""
-        return self.policy.ref, self.rule.place
-
-    @property
-    def does(self) -> Does:
-        """What it does with what it matches."""
-        return self.rule.does
-
-
-class _Part(NamedTuple):
-    """Some connections between pods and others."""
-
-    subject: Formula
-    peer: Formula
-    connections: Connections
-
-    def without(self, taken: _Part) -> Iterator[_Part]:
-        """Yield parts that together are this one without *taken*; they overlap."""
-        if not (self.connections & taken.connections and meets(self.subject, taken.subject) and meets(self.peer, taken.peer)):
-            yield self
-            return
-        if not implies(self.subject, taken.subject):
-            yield self._replace(subject=conjunction(self.subject, negation(taken.subject)))
-        if not implies(self.peer, taken.peer):
-            yield self._replace(peer=conjunction(self.peer, negation(taken.peer)))
-        if self.connections - taken.connections:
-            yield self._replace(connections=self.connections - taken.connections)
-
-
-class Placed(NamedTuple):
-    """A rule that is said for the whole cluster: in which tier, and at which *level* there, 0 being asked first."""
-
-    step: Step
-    tier: str
-    level: int
-    rules: tuple[ClusterRule, ...]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is said for the whole cluster, and the stack that is *left* to be said in NetworkPolicies."""
-
-    left: Stack
-    placed: tuple[Placed, ...] = ()
-
-    @property
-    def refs(self) -> frozenset[Ref]:
-        """The rules that are wholly said so."""
-        here = {(policy.ref, rule.place) for tier in self.left.tiers for policy in tier.policies for rule in policy.rules}
-        return frozenset(p.step.ref for p in self.placed) - here
 
 
 @dataclass
@@ -156,7 +88,7 @@ class Choosing:
                 break
             self.banned |= wrong
         placed = tuple(self._placed(sorted(chosen, key=lambda s: s.at)))
-        return Choice(self._left({p.step.at for p in placed}), placed)
+        return Choice(stack_left(self.stack, self.steps, {p.step.at for p in placed}), placed)
 
     def _closure(self, wanted: Iterable[Step], *, turned: bool) -> list[Step]:
         """Return *wanted* with all that has to be said before; *turned*: but for what is cut out of denials at the other end."""
@@ -170,7 +102,7 @@ class Choosing:
         return sorted(found.values(), key=lambda s: s.at)
 
     def _is_wanted(self, step: Step) -> bool:
-        if id(step.policy) in self.kept or step.does is Does.PASS or not _matches(step.rule):
+        if id(step.policy) in self.kept or step.does is Does.PASS or not step.rule.source_ports or not step.rule.connections:
             return False
         everywhere = self.namespaced[id(step.policy)] is None
         if step.does is Does.ALLOW:
@@ -184,7 +116,7 @@ class Choosing:
 
     def _may(self, step: Step) -> bool:
         """Say whether *step* can be said, when that is known of what has to be said before it."""
-        if step.at in self.banned or id(step.policy) in self.kept or _is_unclear(step.rule) or self._is_hidden(step):
+        if step.at in self.banned or id(step.policy) in self.kept or step.is_unclear or self._is_hidden(step):
             return False
         if step.at not in self._words:
             try:
@@ -215,16 +147,16 @@ class Choosing:
         for part in parts:
             yield from wording.said(step.does, part.subject, part.peer, part.connections, rule.direction)
 
-    def _cut(self, step: Step) -> list[_Part]:
+    def _cut(self, step: Step) -> list[Part]:
         """Return what a denial matches without what is settled or passed on before it."""
-        parts = [_Part(step.subject, step.peer, step.rule.connections)]
+        parts = [Part(step.subject, step.peer, step.rule.connections)]
         for earlier in self._before(step):
             passing = (p for p in self.of[step.rule.direction] if p.tier == earlier.tier and p.at < earlier.at)
             unsure = any(p.does is Does.PASS and self._overlap(p, earlier) for p in passing)
-            if _is_unclear(earlier.rule) or self._is_hidden(earlier) or (unsure and earlier.does is Does.ALLOW):
+            if earlier.is_unclear or self._is_hidden(earlier) or (unsure and earlier.does is Does.ALLOW):
                 raise Unsayable("what is allowed before is not surely allowed")
             subject, peer = (self.wording.plain(f, with_blocks=True) for f in (earlier.subject, earlier.peer))
-            taken = _Part(subject, peer, earlier.rule.connections)
+            taken = Part(subject, peer, earlier.rule.connections)
             parts = [left for part in parts for left in part.without(taken)]
             if len(parts) > _PARTS:
                 raise Unsayable("too many parts")
@@ -258,7 +190,7 @@ class Choosing:
         )
 
     def _overlap(self, one: Step, other: Step) -> bool:
-        if not _spoken(one.rule) & _spoken(other.rule):
+        if not one.spoken & other.spoken:
             return False
         mine, theirs = self.namespaced[id(one.policy)], self.namespaced[id(other.policy)]
         if mine is not None and theirs is not None and not mine & theirs:
@@ -363,45 +295,3 @@ class Choosing:
         for step in chosen:
             tier = BASELINE if step.tier == self.baseline else ADMIN
             yield Placed(step, tier, levels[step.at], self._words[step.at])
-
-    def _left(self, gone: set[int]) -> Stack:
-        steps = iter(self.steps)
-        tiers = []
-        for tier in self.stack.tiers:
-            own = [(policy, [next(steps) for _ in policy.rules]) for policy in tier.policies]
-            tiers.append(self._tier_left(tier, own, gone))
-        return replace(self.stack, tiers=tuple(tiers))
-
-    @staticmethod
-    def _tier_left(tier: StackTier, own: list[tuple[StackPolicy, list[Step]]], gone: set[int]) -> StackTier:
-        ends = {d for d in Direction if tier.otherwise in {Does.DENY, Does.ALLOW} and any(d in p.isolates for p, _ in own)}
-        stays: set[int] = set()
-        later = set(ends)
-        for _, steps in reversed(own):
-            for step in reversed(steps):
-                # A rule that passes on does nothing where nothing follows it in its tier.
-                if step.at not in gone or (step.does is Does.PASS and step.rule.direction in later):
-                    stays.add(step.at)
-                    later.add(step.rule.direction)
-        policies = []
-        for policy, steps in own:
-            rules = tuple(s.rule for s in steps if s.at in stays)
-            if rules or policy.isolates or not policy.rules:
-                policies.append(policy if len(rules) == len(policy.rules) else replace(policy, rules=rules))
-        return replace(tier, policies=tuple(policies))
-
-
-def _matches(rule: StackRule) -> bool:
-    return bool(rule.source_ports) and bool(rule.connections)
-
-
-def _is_unclear(rule: StackRule) -> bool:
-    """Say whether addresses and numbers of ports do not tell what a rule matches."""
-    return bool(rule.names or rule.judged_further) or rule.source_ports != EVERY_PORT or not rule.connections
-
-
-def _spoken(rule: StackRule) -> Connections:
-    found = rule.connections
-    for name in rule.names:
-        found = found | meant(name)
-    return found

@@ -18,7 +18,8 @@ from eksnetpol.policy.stacks.algebra import meets
 from eksnetpol.policy.stacks.rules import Does
 from eksnetpol.policy.tiers import BASELINE
 from eksnetpol.policy.world import World
-from eksnetpol.translation.cluster_choice import HIGHEST, Placed
+from eksnetpol.translation.cluster_choice import HIGHEST
+from eksnetpol.translation.cluster_steps import Placed
 from eksnetpol.translation.naming import DIGEST, MANAGED_BY, ORIGIN, digest_of, is_ours, name_of, origin_of
 from eksnetpol.translation.values import Options, Output
 

@@ -12,9 +12,10 @@ from eksnetpol.policy.stacks.algebra import TooMany
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box
-from eksnetpol.translation.cluster_choice import Choosing, Placed
+from eksnetpol.translation.cluster_choice import Choosing
 from eksnetpol.translation.cluster_objects import cluster_outputs, cut_off, notes, others
 from eksnetpol.translation.cluster_rules import Wording
+from eksnetpol.translation.cluster_steps import Placed
 from eksnetpol.translation.comparing import after
 from eksnetpol.translation.drafting import Drafting
 from eksnetpol.translation.effort import Effort, shares
