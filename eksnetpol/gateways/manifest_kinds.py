@@ -13,11 +13,12 @@ from msgspec.structs import force_setattr
 from eksnetpol.gateways import custom, sanitize
 from eksnetpol.gateways.kubernetes import ROLES, WireCrd, WireCronJob, WireRevision, crd_of, revision_of, workload_of
 from eksnetpol.gateways.kubernetes_lists import Resource
-from eksnetpol.gateways.manifest_objects import Found
+from eksnetpol.gateways.manifest_objects import TOO_DEEP, Found
 from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.foreign import foreign_policy
+from eksnetpol.model.nulls import is_deeper
 
 Clean = Callable[[Any], Any]
 Key = tuple[str, str]
@@ -70,6 +71,10 @@ class _Metadata(msgspec.Struct):
     metadata: k8s.ObjectMeta = k8s.ObjectMeta()
 
 
+_DEEPEST = 250
+"""So many levels documents of YAML may have; readers of other engines' policies go down level by level."""
+
+
 @dataclass(frozen=True)
 class ForeignReading(Reading):
     """How policies of another engine are read: whole."""
@@ -79,6 +84,8 @@ class ForeignReading(Reading):
         meta = found.decode(self.decoder).metadata
         named(meta, found, namespaced=self.namespaced)
         whole = msgspec.json.decode(found.data)
+        if is_deeper(whole, _DEEPEST):
+            raise found.wrong(TOO_DEEP)
         whole["metadata"] = {**whole["metadata"], "name": meta.name, **({"namespace": meta.namespace} if meta.namespace else {})}
         return foreign_policy(whole, f"{found.group}/{found.version}", found.kind)
 

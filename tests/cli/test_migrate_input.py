@@ -82,6 +82,17 @@ def test_a_policy_of_an_unknown_version_or_kind(
         assert f"apiVersion: none: it is not understood: {words.partition('/')[0]}" in ended.out or words in ended.out
 
 
+@pytest.mark.parametrize("levels", [200, 900, 100_000])
+@pytest.mark.parametrize(("version", "kind"), [(v, k) for v, k, _ in UNKNOWN if "Network" in k])
+def test_a_policy_that_is_nested_too_deeply(cli: Cli, quiet_place: Path, version: str, kind: str, levels: int) -> None:
+    """JSON may be as deep as it likes; of YAML the reader itself says so."""
+    head = f'{{"apiVersion": "{version}", "kind": "{kind}", "metadata": {{"name": "p", "namespace": "shop"}}'
+    (quiet_place / "p.json").write_text(f'{head}, "spec": {{"ingress": {"[" * levels}{"]" * levels}}}}}')
+    ended = cli("migrate", "translate", "--manifests", "p.json", "--from", "calico")
+    assert ended.code in {0, 1, 2}
+    assert levels < 900 or "this is nested too deeply" in ended.err
+
+
 @pytest.mark.parametrize("dialect", ["upstream", "calico"])
 def test_an_unknown_member_of_an_upstream_policy(cli: Cli, file: Callable[[str], str], dialect: str) -> None:
     rule = "{action: Deny, from: [{namespaces: {}}], whenever: 5}"
