@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,8 +30,9 @@ BATCH = 20
 """So many cases a process takes at a time."""
 COMPARED = 16
 """One case of so many is compared before and after even where the translator's reasoning alone named all differences."""
-OTHER_WORLDS = 4
-"""One case of so many is held to what it promises for other worlds too, which takes twice as long as all else."""
+SOME = 4
+"""One case of so many is held to what it promises for other worlds too, which takes twice as long as all else, and another one
+is translated into ClusterNetworkPolicies as well."""
 PATIENCE = 60
 """Seconds after which a case is given up."""
 SHOWN = 3
@@ -69,9 +71,15 @@ def laws(number: int) -> Mapping[str, Fails]:
         "reading": Cluster.readers,
         "promise": partial(Cluster.promise, compare=turn % COMPARED == 0),
     }
-    if turn % OTHER_WORLDS == 1:
+    if turn % SOME == 1:
         found["tomorrow"] = partial(broken, number=number)
+    if turn % SOME == 3:
+        found["cluster policies"] = _with_cluster_policies
     return found
+
+
+def _with_cluster_policies(case: Cluster) -> list[str]:
+    return replace(case, cluster_policies=True).promise(compare=False)
 
 
 def look(number: int) -> Iterator[Seen]:
