@@ -6,6 +6,7 @@ these. A pod is isolated where any policy isolates it or denies it something; wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,7 @@ from eksnetpol.policy.stacks.algebra import TooMany, conjunction, negation
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
-from eksnetpol.translation.boxes import Box
+from eksnetpol.translation.boxes import Box, Ref
 from eksnetpol.translation.effort import Effort
 from eksnetpol.translation.names import Names
 from eksnetpol.translation.peers import Peers, subjects
@@ -27,6 +28,9 @@ from eksnetpol.translation.services import Services
 from eksnetpol.translation.subjects import Subjects, looked_up
 
 Json = dict[str, Any]
+
+_OBJECTS, _AT_LEAST = 600, 16
+"""So many selectors there may be in one namespace and direction for pods that a rule is left for, and so many for every rule."""
 
 
 @dataclass
@@ -73,6 +77,9 @@ class Drafting:
     """How many selectors the pods of one object may take."""
     effort: Effort
     drafts: dict[tuple[Subject, Formula], Draft] = field(default_factory=dict)
+    _most: int = 0
+    _taken: Counter[Ref | None] = field(default_factory=Counter)
+    """By rule, how many selectors there are for some of its pods alone."""
 
     def isolations(self, held: list[list[Held]], direction: Direction, otherwise: Iterable[Does | None]) -> list[Isolation]:
         """Return whom policies isolate in *direction*, in their order, and draft that."""
@@ -89,7 +96,10 @@ class Drafting:
 
     def write(self, boxes: Iterable[Box], isolations: list[Isolation], direction: Direction, kept: frozenset[Subject]) -> None:
         """Draft what *boxes* let through to pods that are isolated; what is kept is there already."""
+        boxes = list(boxes)
         isolated = looked_up(tuple(dict.fromkeys(i.subject for i in isolations)))
+        self._most = max(_OBJECTS // (len({box.origin for box in boxes}) or 1), _AT_LEAST)
+        self._taken.clear()
         for box in boxes:
             if box.origin is not None and box.origin[0] in kept:
                 continue
@@ -134,13 +144,21 @@ class Drafting:
             if self.effort.meets(left, one):
                 left = conjunction(left, negation(one))
         try:
-            return left if self.effort.clauses(left, self.limit) else NOBODY
-        except TooMany:
-            words = f"for whom it is left takes more than {self.limit} selectors"
-            for ref in (box.origin, *box.cut_by):
-                if ref is not None:
-                    self.ledgers[ref].lost[words] = None
-            return NOBODY
+            found = self.effort.clauses(left, self.limit)
+        except TooMany as error:
+            return self._too_many(box, error.limit)
+        if box.unless:
+            self._taken[box.origin] += len(found)
+            if self._taken[box.origin] > self._most:
+                return self._too_many(box, self._most)
+        return left if found else NOBODY
+
+    def _too_many(self, box: Box, limit: int) -> Formula:
+        words = f"for whom it is left takes more than {limit} selectors, and for the rest it is left out"
+        for ref in (box.origin, *box.cut_by):
+            if ref is not None:
+                self.ledgers[ref].lost[words] = None
+        return NOBODY
 
     def _write(self, box: Box, owner: Subject, subject: Formula, direction: Direction) -> None:
         ledger = self.ledgers[box.origin or (owner, "")]
