@@ -124,6 +124,12 @@ class _Looking:
     def _ref(self, before: Decision, later: Decision) -> Ref | None:
         """Return the rule or policy of the source that settled what is otherwise later; None where none did."""
         sides = [(was, now) for was, now in zip(before.sides, later.sides, strict=True) if was.allowed != now.allowed]
+        for was, now in sides:
+            # A NetworkPolicy that stays, and isolated its pods before, now has a rule that lets it through.
+            isolating = {decider.subject for decider in was.deciders if decider.say is Say.ISOLATES}
+            for decider in now.deciders:
+                if decider.subject in isolating and decider.subject not in self.owners and decider.say is Say.ALLOWS:
+                    return decider.subject, f"spec.{decider.place.partition('.')[0]}"
         for was, _ in sides:
             for decider in reversed(was.deciders):
                 if decider.subject is not None and decider.say is not Say.PASSES:
