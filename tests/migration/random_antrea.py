@@ -68,6 +68,9 @@ class Antrea(Ground):
             if self.maybe(0.6):
                 out = direction == "egress"
                 spec[direction] = [self.rule(space, tier, out=out) for _ in range(self.one(1, 1, 2, 3))]
+                if self.maybe(0.3):
+                    # No policy isolates: without a last word nearly everything flows.
+                    spec[direction].append({"action": "Drop"})
         rules = [*spec.get("ingress", ()), *spec.get("egress", ())]
         shared = any("namespaces" in peer for rule in rules for peer in (*rule.get("from", ()), *rule.get("to", ())))
         # What a group in appliedTo means beside `namespaces` is not known, and neither a Group of other namespaces' pods.

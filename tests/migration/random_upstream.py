@@ -33,7 +33,12 @@ class Upstream(Ground):
             spec["tier"] = self.one("Admin", "Admin", "Baseline")
         for direction in ("ingress", "egress"):
             if self.maybe(0.65):
-                spec[direction] = [self.rule(kind, out=direction == "egress") for _ in range(self.one(1, 1, 2, 3))]
+                out = direction == "egress"
+                spec[direction] = [self.rule(kind, out=out) for _ in range(self.one(1, 1, 2, 3))]
+                if self.maybe(0.3):
+                    # No policy isolates: without a last word nearly everything flows.
+                    spec[direction].append({"action": "Deny", "to" if out else "from": [{"namespaces": {}}]})
+                    spec[direction][-1]["to" if out else "from"] += [{"networks": ["0.0.0.0/0"]}] if out else []
         version = "v1alpha1" if older else "v1alpha2"
         return {
             "apiVersion": f"policy.networking.k8s.io/{version}",
