@@ -23,6 +23,7 @@ from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.universe import build
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Ref
+from eksnetpol.translation.comparing_services import Through
 from eksnetpol.translation.values import Options, Output, Witness
 from eksnetpol.translation.vpc import survey
 from eksnetpol.translation.witnesses import planned_pods
@@ -62,17 +63,25 @@ def after(world: World, outputs: Iterable[Output]) -> World:
 def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Output]) -> Differences:
     """Return what differs over the pods of today and one pod for each combination of labels that the policies tell apart.
 
+    The ways through the addresses of Services are looked at too, from and to pods of today.
     What a pod and its own node have is left out: the agent lets it through whatever is written.
     """
     outputs = tuple(outputs)
     addresses = survey(world, options.vpc, 6 if options.profile.family == "ipv6" else 4)
-    wide = replace(world, pods=(*world.pods, *planned_pods(stack, world, addresses)))
+    planned = planned_pods(stack, world, addresses)
+    wide = replace(world, pods=(*world.pods, *planned))
     base = build(wide.pods, wide.namespaces)
     before = engine_for(wide, options.profile, stack, base)
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
     owners = {output.ref: output.origins[0] for output in outputs}
     foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
-    return _Looking(difference(before, target, _CELLS), wide, owners, foreign).answer()
+    looking = _Looking(difference(before, target, _CELLS), wide, owners, foreign)
+    answer = looking.answer()
+    through = Through(before, target, frozenset((p.namespace, p.name) for p in planned))
+    looking.add(answer, through.changes())
+    if through.left_out:
+        answer.notes += (f"the ways through {through.left_out:,} Services were not compared: there are too many rules for it",)
+    return answer
 
 
 @dataclass
@@ -97,14 +106,24 @@ class _Looking:
                     break
                 for before, later in self._shown(change, change.gained if more else change.lost, more=more):
                     asked += 1
-                    ref = self._ref(before, later)
-                    shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
-                    if ref is not None:
-                        (answer.gained if more else answer.lost).setdefault(ref, shown)
-                    elif more:
-                        unnamed[str(shown)] = None
+                    self._note(answer, before, later, unnamed)
         answer.notes = tuple(_notes(list(unnamed), unseen))
         return answer
+
+    def add(self, answer: Differences, found: Iterable[tuple[Decision, Decision]]) -> None:
+        """Add what was *found* elsewhere: verdicts before and after that differ."""
+        unnamed: dict[str, None] = {}
+        for before, later in found:
+            self._note(answer, before, later, unnamed)
+        answer.notes += tuple(_notes(list(unnamed), 0))
+
+    def _note(self, answer: Differences, before: Decision, later: Decision, unnamed: dict[str, None]) -> None:
+        ref = self._ref(before, later)
+        shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
+        if ref is not None:
+            (answer.gained if later.allowed else answer.lost).setdefault(ref, shown)
+        elif later.allowed:
+            unnamed[str(shown)] = None
 
     def _shown(self, change: Changed, connections: Connections, *, more: bool) -> Iterator[tuple[Decision, Decision]]:
         """Yield the verdicts of both on one case of each protocol of *connections*, which flow only later where *more* do."""

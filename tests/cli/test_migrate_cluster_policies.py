@@ -15,7 +15,7 @@ Cli = Callable[..., Ended]
 
 RETAIL = Path(__file__).parents[2] / "demo" / "clusters" / "retail-store-calico.json.gz"
 ALLOWED = "--allow-cluster-policies"
-WAIVED = ("--waive", "networkpolicy/ui/default-deny=shop,2999-12-31,what runs on nodes is ours")
+WAIVED = ("--waive", "networkpolicy/ui/allow-ui-egress=shop,2999-12-31,what runs on nodes is ours")
 RELEASES = {"v1.20.5": "v1.21.1", "v1.2.7": "v1.3.1"}
 
 

@@ -13,7 +13,7 @@ from tests.cli.conftest import Ended
 Cli = Callable[..., Ended]
 
 RETAIL = str(Path(__file__).parents[2] / "demo" / "clusters" / "retail-store-calico.json.gz")
-WAIVED = ("--waive", "networkpolicy/ui/default-deny=shop,2999-12-31,what runs on nodes is ours")
+WAIVED = ("--waive", "networkpolicy/ui/allow-ui-egress=shop,2999-12-31,what runs on nodes is ours")
 
 
 def test_it_can_be_moved(cli: Cli, golden: Callable[[str, str], None]) -> None:
