@@ -139,10 +139,8 @@ class Drafting:
     def _without(self, box: Box, subject: Formula) -> Formula:
         """Return *subject* but those of the box's ``unless``; `NOBODY` where nobody is left, or it cannot be said who."""
         unless = looked_up(box.unless)
-        left = subject
-        for one in (unless.formulas[number] for number in unless.near(subject)):
-            if self.effort.meets(left, one):
-                left = conjunction(left, negation(one))
+        taken = [one for one in (unless.formulas[number] for number in unless.near(subject)) if self.effort.meets(subject, one)]
+        left = conjunction(subject, *map(negation, taken)) if taken else subject
         try:
             found = self.effort.clauses(left, self.limit)
         except TooMany as error:
