@@ -194,9 +194,19 @@ class Calico:
 
     def standard(self) -> Json:
         """Return a NetworkPolicy."""
-        rule: Json = {"from": [self._one({"podSelector": {"matchLabels": {"app": "a"}}}, {"ipBlock": {"cidr": "192.0.2.0/24"}})]}
+        peer: Json = self._one(
+            {"podSelector": {"matchLabels": {"app": "a"}}},
+            # Cilium does not count this label; the others do.
+            {"podSelector": {"matchExpressions": [{"key": "pod-template-hash", "operator": "DoesNotExist"}]}},
+            {"namespaceSelector": self._one({}, {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["a"]}]})},
+            {"ipBlock": {"cidr": self._one(*NETS)}},
+            {"ipBlock": {"cidr": "0.0.0.0/0"} | self._one({}, {"except": ["10.0.0.0/16"]})},
+        )
+        direction = self._one("ingress", "ingress", "egress")
+        rule: Json = {"from" if direction == "ingress" else "to": [peer]}
         if self._maybe(0.5):
             rule["ports"] = [{"protocol": "TCP", "port": self._one(80, "http")}]
-        spec = {"podSelector": self._one({}, {"matchLabels": {"app": "a"}}), "policyTypes": ["Ingress"], "ingress": [rule]}
+        selected: Json = self._one({}, {"matchLabels": {"app": "a"}})
+        spec = {"podSelector": selected, "policyTypes": [direction.capitalize()], direction: [rule]}
         meta = {"name": "np", "namespace": self._one("alpha", "beta")}
         return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
