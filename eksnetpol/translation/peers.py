@@ -30,7 +30,7 @@ from eksnetpol.policy.stacks.formulas import (
     Within,
 )
 from eksnetpol.translation.effort import Effort
-from eksnetpol.translation.ground import Inventory
+from eksnetpol.translation.ground import A_GUESS, Inventory
 from eksnetpol.translation.vpc import of
 
 Json = dict[str, Any]
@@ -131,6 +131,8 @@ class Peers:
         addresses = self.inventory.addresses
         if not has_block or addresses.holds_all_pods(here):
             return True
+        if not addresses.known:
+            said.now[A_GUESS] = None
         if not addresses.holds_no_pod(here):
             words = "pods that are meant by labels and by address at once cannot be said"
             if clause.kinds == frozenset({EndKind.POD}) and not any(isinstance(a, Label | Named) for a in clause.holds):
@@ -157,7 +159,7 @@ class Peers:
             said.lost["a block that holds addresses of pods means these too, so addresses of the VPC itself are left out"] = None
         self._blocks(safe | idle, said)
         if not self.inventory.addresses.known and (safe or lost):
-            said.now["the VPC's own blocks are not known and are taken to be the private ones"] = None
+            said.now[A_GUESS] = None
 
     # --- pods ---------------------------------------------------------------------------------------------------------
 
