@@ -74,11 +74,12 @@ def headline(done: Translation, dialect: str) -> str:
     policies = [j for j in done.judged if not j.place]
     made = plural(len(done.outputs), "object")
     worst = f"; the worst verdict is {done.worst.value}" if policies else ""
-    stop = f"; {plural(len(done.refused), 'verdict stands', 'verdicts stand')} in the way" if done.refused else ""
+    stop = len({j.ref for j in done.refused})
+    stops = f"; {plural(stop, 'object stands', 'objects stand')} in the way" if stop else ""
     names = {"calico": "Calico", "cilium": "Cilium", "antrea": "Antrea"}
     whose = "upstream" if dialect == "upstream" else names.get(dialect, dialect)
     become = "becomes" if len(policies) == 1 else "become"
-    return f"{plural(len(policies), 'policy', 'policies')} in force under {whose} {become} {made}{worst}{stop}"
+    return f"{plural(len(policies), 'policy', 'policies')} in force under {whose} {become} {made}{worst}{stops}"
 
 
 def _text(done: Translation, stack: Stack, *, verbose: bool) -> Iterator[tuple[int, str]]:

@@ -83,6 +83,7 @@ class Sorted:
     objects: list[Object] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unread: list[Refused] = field(default_factory=list)
+    beside: list[Refused] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def of(self, *kinds: str) -> Iterator[Object]:

@@ -40,6 +40,7 @@ BUILT_IN = {"kube-admin": (1_000.0, Does.PASS), DEFAULT: (1_000_000.0, Does.DENY
 
 _DOES = {"Allow": Does.ALLOW, "Deny": Does.DENY, "Pass": Does.PASS}
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_FOR_NODES = "it polices nodes, which no NetworkPolicy does: security groups have to"
 _NO_DOUBT = "projectcalico-default-allow"
 _EVERY_ADDRESS = frozenset(n for n in map(parse_cidr, ("0.0.0.0/0", "::/0")) if n is not None)
 
@@ -74,6 +75,7 @@ class _Reader:
             raise UnclearError("spec.tier", f"the tier {tier} is not there, or not understood")
         if one.spec.get("doNotTrack") or one.spec.get("preDNAT"):
             self.found.notes.append(f"{one} is for host endpoints alone: no pod is under it")
+            self.found.beside.append(Refused(one.ref, _FOR_NODES))
             return None
         isolated = self._isolated(one)
         # Rules of a direction that is not among the types are there for nothing.
@@ -204,7 +206,8 @@ def read(
         for name, (_, otherwise) in sorted(reader.tiers.items(), key=lambda item: (item[1][0], item[0]))
     )
     notes = tuple(dict.fromkeys(found.notes))
-    return Stack(DIALECT, tiers, refused=tuple(found.refused), unread=tuple(found.unread), notes=notes)
+    said = {"refused": tuple(found.refused), "unread": tuple(found.unread), "beside": tuple(found.beside)}
+    return Stack(DIALECT, tiers, **said, notes=notes)
 
 
 def _own(reader: _Reader) -> Iterator[Placed]:
@@ -296,5 +299,6 @@ def _labels(one: Object, world: World) -> dict[str, str]:
 def _host(one: Object, networks: frozenset[Network], profiles: list[str], found: Sorted) -> Labelled:
     node = one.spec.get("node", "")
     found.notes.append(f"{one} puts the node {node} itself under policies: no answer here is about that protection")
+    found.beside.append(Refused(one.ref, _FOR_NODES))
     doubt = f"which labels {one} has from its profiles" if profiles else ""
     return Labelled(str(one), one.labels, networks, doubt)

@@ -94,6 +94,7 @@ class Stack:
     """Everything that is in force in one direction of thought: an engine's tiers, in order.
 
     ``host_may``: what comes from the node a pod runs on is never judged. Pods on the host network are never subjects.
+    ``beside`` are objects in force that are about nodes and no pods, with what is lost when the engine goes.
     ``refused`` are objects that are not in force; ``unread`` are those that this tool does not understand, so that no answer that
     they could change is certain: an unknown field refuses the whole policy. ``notes`` say what an answer depends on.
     """
@@ -103,4 +104,5 @@ class Stack:
     host_may: bool = True
     refused: tuple[Refused, ...] = ()
     unread: tuple[Refused, ...] = ()
+    beside: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
