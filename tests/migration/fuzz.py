@@ -31,8 +31,8 @@ BATCH = 20
 COMPARED = 16
 """One case of so many is compared before and after even where the translator's reasoning alone named all differences."""
 SOME = 4
-"""One case of so many is held to what it promises for other worlds too, which takes twice as long as all else, and another one
-is translated into ClusterNetworkPolicies as well."""
+"""One case of so many is held to what it promises for other worlds too, which takes twice as long as all else; another to what
+flows through Services, and one is translated into ClusterNetworkPolicies as well."""
 PATIENCE = 60
 """Seconds after which a case is given up."""
 SHOWN = 3
@@ -73,6 +73,8 @@ def laws(number: int) -> Mapping[str, Fails]:
     }
     if turn % SOME == 1:
         found["tomorrow"] = partial(broken, number=number)
+    if turn % SOME == 2:
+        found["services"] = Cluster.through_services
     if turn % SOME == 3:
         found["cluster policies"] = _with_cluster_policies
     return found

@@ -18,6 +18,7 @@ from eksnetpol.engines.cilium.read import read as read_cilium
 from eksnetpol.engines.cilium.settings import Settings
 from eksnetpol.engines.upstream import read as read_upstream
 from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.kubernetes import Service, ServicePort
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Engine, Party, Pods
 from eksnetpol.policy.profile import Profile, Semantics
@@ -39,7 +40,8 @@ from tests.migration import (
 )
 from tests.migration.clusters import world
 from tests.migration.plain_ground import Wire
-from tests.policy.oracle.plain import Packet, Place
+from tests.policy.oracle.plain import Cluster as Running
+from tests.policy.oracle.plain import Packet, Place, named
 from tests.policy.oracle.strategies import decoded
 from tests.policy.oracle.vpc_cni import VpcCni
 
@@ -125,6 +127,33 @@ class Cluster:
         options = Options(profile=PROFILE, vpc=("10.0.0.0/16",), compare=compare, cluster_policies=self.cluster_policies)
         return translate(self.stack, self.world, options)
 
+    def through_services(self) -> list[str]:
+        """Return where the translation says nothing of a difference in what reaches a pod through a Service."""
+        found = list(self._unnamed_through_services(self.translated(compare=False)))
+        return found and list(self._unnamed_through_services(self.translated()))
+
+    def _unnamed_through_services(self, made: Translation) -> Iterator[str]:
+        later = VpcCni(after(self.world, made.outputs), PROFILE)
+        places = {place.address: place for place in later.cluster.pods()}
+        spaces = {pod["ip"]: pod["namespace"] for pod in self.cluster["pods"]}
+        sources = [pod["ip"] for pod in self.cluster["pods"] if not pod.get("hostNetwork")]
+        worse, looser = _Named(made, WORSE), _Named(made, {Verdict.LOOSER})
+        services = [s for s in self.world.services if later.cluster.address_of(s) is not None]
+        for source, service in product(sources, services):
+            for port in service.spec.ports:
+                ends = list(_behind(later.cluster, service, port))
+                ways = later.through(places[source], service, Packet(port.protocol, port.port))
+                for (address, number), now in zip(ends, ways, strict=True):
+                    if address == source or self.is_at_home(source, address):
+                        continue
+                    was = self.before(source, address, port.protocol, number)
+                    home = spaces[source], spaces.get(address)
+                    title = f"{source} -> {service.namespace}/{service.name}, {port.port} of {address}, {number}"
+                    if now and not was and not looser.speaks_of(*home):
+                        yield f"{title}: flows afterwards, and no verdict there says LOOSER: {made.judged}"
+                    elif was and now is False and not worse.speaks_of(*home):
+                        yield f"{title}: flows no longer, and no verdict there says so: {made.judged}"
+
     def promise(self, *, compare: bool = True) -> list[str]:
         """Return where the translation says nothing of a difference between before and after.
 
@@ -156,6 +185,18 @@ class Cluster:
                     yield f"{title}: flows no longer, and no verdict there says so: {made.judged}"
 
 
+def _behind(cluster: Running, service: Service, port: ServicePort) -> Iterator[tuple[str, int]]:
+    """Yield the addresses behind a port of a Service with the numbers it has there, in the order of the oracle."""
+    for place in cluster.behind(service):
+        target = port.port if port.target_port is None else port.target_port
+        if isinstance(target, str) and place.pod is not None:
+            number = named(place.pod, port.protocol, target, with_sidecars=True)
+        else:
+            number = int(target)
+        if number is not None:
+            yield place.address, number
+
+
 class _Named:
     """Where some verdicts are: by direction the namespaces whose policies or rules have them, empty for the whole cluster."""
 
@@ -177,6 +218,7 @@ def calico(number: int) -> Cluster:
     """Return the cluster with Calico's policies that follows from *number*."""
     maker = random_calico.Calico(number)
     cluster, objects = maker.cluster(), maker.objects()
+    cluster["services"] = random_ground.Ground(number).services()
 
     def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_calico.Calico(cluster, own)
@@ -201,6 +243,7 @@ def cilium(number: int) -> Cluster:
     """Return the cluster with Cilium's policies that follows from *number*."""
     maker = random_cilium.Cilium(number)
     cluster, objects = maker.cluster(random_calico.NODES), maker.objects()
+    cluster["services"] = random_ground.Ground(number).services()
 
     def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_cilium.Cilium(cluster, own)

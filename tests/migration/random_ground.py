@@ -41,8 +41,11 @@ class Ground:
         if self.maybe(0.15):
             host = cluster["pods"][-1]
             host |= {"hostNetwork": True, "ip": NODES[host["node"]]}
-        services = [self.service(f"s{number}", space) for number in range(2) for space in NAMESPACES if self.maybe(0.5)]
-        return cluster | {"nodes": nodes, "services": services}
+        return cluster | {"nodes": nodes, "services": self.services()}
+
+    def services(self) -> list[Json]:
+        """Return Services."""
+        return [self.service(f"s{number}", space) for number in range(2) for space in NAMESPACES if self.maybe(0.5)]
 
     def service(self, name: str, space: str) -> Json:
         """Return a Service; perhaps headless, or without a selector."""
