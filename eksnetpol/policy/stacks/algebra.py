@@ -6,11 +6,11 @@ Formulas are pushed to negation normal form; what can be said of them is found b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from eksnetpol.policy.stacks.clauses import KINDS, Clause, clause_of
+from eksnetpol.policy.stacks.clauses import KINDS, NAME_LABEL, PODS, Clause, clause_of
 from eksnetpol.policy.stacks.formulas import (
     EVERYBODY,
     NOBODY,
@@ -23,6 +23,7 @@ from eksnetpol.policy.stacks.formulas import (
     Named,
     Not,
     Or,
+    Scope,
     Test,
     Unknowable,
     Within,
@@ -120,7 +121,9 @@ def _all(formulas: Iterable[Formula]) -> Formula:
     parts: dict[Formula, None] = {}
     for formula in formulas:
         parts |= dict.fromkeys(formula.parts if isinstance(formula, And) else (formula,))
-    if NOBODY in parts or any(_denied(p) in parts for p in parts):
+    if len(parts) <= 1:
+        return next(iter(parts), EVERYBODY)
+    if NOBODY in parts or _contradict(parts):
         return NOBODY
     parts = dict.fromkeys(_gathered(parts, meeting=True))
     if NOBODY in parts:
@@ -134,7 +137,9 @@ def _any(formulas: Iterable[Formula]) -> Formula:
     parts: dict[Formula, None] = {}
     for formula in formulas:
         parts |= dict.fromkeys(formula.parts if isinstance(formula, Or) else (formula,))
-    if EVERYBODY in parts or any(_denied(p) in parts for p in parts):
+    if len(parts) <= 1:
+        return next(iter(parts), NOBODY)
+    if EVERYBODY in parts or _contradict(parts):
         return EVERYBODY
     parts = dict.fromkeys(_gathered(parts, meeting=False))
     if EVERYBODY in parts:
@@ -143,50 +148,53 @@ def _any(formulas: Iterable[Formula]) -> Formula:
     return left[0] if len(left) == 1 else Or(tuple(left)) if left else NOBODY
 
 
-def _denied(formula: Formula) -> Formula | None:
-    """Return the opposite of an atom or a negated atom; None where it is longer than that, or nobody can know it."""
-    if isinstance(formula, Not):
-        return None if isinstance(formula.part, Unknowable) else formula.part
-    return None if isinstance(formula, And | Or | Unknowable) else Not(formula)
+def _contradict(parts: Collection[Formula]) -> bool:
+    """Say whether something and its opposite are both among *parts*; what nobody can know has no opposite."""
+    return any(isinstance(p, Not) and p.part in parts and not isinstance(p.part, Unknowable) for p in parts)
 
 
 def _gathered(parts: Iterable[Formula], *, meeting: bool) -> Iterator[Formula]:
     """Yield *parts* with lists about one label, name or kind made into one list: what they share, or all they have."""
-    lists: dict[object, list[_List]] = {}
+    lists: dict[object, list[Formula]] = {}
     rest: list[Formula] = []
     for part in parts:
-        found = _list(part)
-        if found is None:
+        about = _about(part)
+        if about is None:
             rest.append(part)
         else:
-            lists.setdefault(found.about, []).append(found)
+            lists.setdefault(about, []).append(part)
     for alike in lists.values():
-        first = alike[0]
-        values = [one.values for one in alike]
-        together = frozenset.intersection(*values) if meeting else frozenset[str]().union(*values)
-        yield first.written if len(alike) == 1 else simplified(first.make(together))
+        yield alike[0] if len(alike) == 1 else simplified(_together(alike, meeting=meeting))
     yield from rest
 
 
-class _List(NamedTuple):
-    """An atom that lists what may be: what it is about, its values, and how to make another of other values."""
-
-    written: Formula
-    about: object
-    values: frozenset[str]
-    make: Callable[[frozenset[str]], Formula]
-
-
-def _list(part: Formula) -> _List | None:
+def _about(part: Formula) -> object:
+    """Return what an atom that lists what may be is about; None for any other."""
     match part:
-        case Label(scope, key, Test.IN, values):
-            return _List(part, (scope, key), values, lambda some: Label(scope, key, Test.IN, some))
-        case Named(scope, names):
-            return _List(part, scope, names, lambda some: Named(scope, some))
-        case Is(kinds):
-            return _List(part, Is, frozenset(kinds), lambda some: Is(frozenset(map(EndKind, some))))
+        case Label(scope, key, Test.IN):
+            return scope, key
+        case Named(scope):
+            return scope
+        case Is():
+            return Is
         case _:
             return None
+
+
+def _together(alike: list[Formula], *, meeting: bool) -> Formula:
+    values = [frozenset[str](p.values if isinstance(p, Label) else p.names if isinstance(p, Named) else _kinds(p)) for p in alike]
+    some = frozenset.intersection(*values) if meeting else frozenset[str]().union(*values)
+    match alike[0]:
+        case Label(scope, key, test):
+            return Label(scope, key, test, some)
+        case Named(scope):
+            return Named(scope, some)
+        case _:
+            return Is(frozenset(map(EndKind, some)))
+
+
+def _kinds(part: Formula) -> frozenset[EndKind]:
+    return part.kinds if isinstance(part, Is) else frozenset()
 
 
 # --- clauses ----------------------------------------------------------------------------------------------------------
@@ -288,12 +296,35 @@ class Weighed(NamedTuple):
 @lru_cache(maxsize=1 << 16)
 def weighed(formula: Formula) -> Weighed:
     """Return whether *formula* means nobody, with the same weight whether or not it is known already."""
+    parts = formula.parts if isinstance(formula, And) else (formula,)
+    if _surely_some(parts):
+        return Weighed(is_nobody=False, weight=len(parts))
     effort = _Effort(_CONDITIONS)
     try:
         found = next(_clauses(simplified(formula), effort), None) is None
     except TooMany:
         found = False
     return Weighed(found, _CONDITIONS - effort.left)
+
+
+def _surely_some(parts: tuple[Formula, ...]) -> bool:
+    """Say whether *parts* ask for other labels and names each, of pods: most selectors do, and then there can be such pods."""
+    seen: set[object] = set()
+    for part in parts:
+        about: object
+        match part:
+            case Label(scope, key, Test.IN | Test.EXISTS) if part.values or part.test is Test.EXISTS:
+                about = Scope.NAMESPACE if (scope, key) == (Scope.NAMESPACE, NAME_LABEL) else (scope, key)
+            case Named(scope, names) if names:
+                about = scope
+            case Is(kinds) if kinds & PODS:
+                about = Is
+            case _:
+                return False
+        if about in seen:
+            return False
+        seen.add(about)
+    return True
 
 
 def is_nobody(formula: Formula) -> bool:
