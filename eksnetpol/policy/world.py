@@ -64,6 +64,8 @@ class World:
     unread: tuple[UnreadSection, ...] = ()
     family: str = ""
     """``ipv4`` or ``ipv6``; empty where nothing tells."""
+    service_cidr: str = ""
+    """From which block Services get their addresses; empty where nothing tells."""
     memo: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
     """What others have worked out of it and want to find again, by name."""
 
@@ -88,6 +90,7 @@ class World:
             origins=snapshot.origins,
             unread=tuple(unread),
             family=_family(snapshot),
+            service_cidr=_service_cidr(snapshot),
         )
 
     @cached_property
@@ -169,6 +172,13 @@ def _family(snapshot: ClusterSnapshot) -> str:
     services = snapshot.services.value if isinstance(snapshot.services, Seen) else ()
     pods = snapshot.pods.value if isinstance(snapshot.pods, Seen) else ()
     return _first(s.spec.cluster_ip for s in services) or _first(p.status.pod_ip for p in pods)
+
+
+def _service_cidr(snapshot: ClusterSnapshot) -> str:
+    if not isinstance(snapshot.cluster, Seen):
+        return ""
+    network = snapshot.cluster.value.kubernetes_network_config
+    return network.service_ipv6_cidr if network.ip_family == "ipv6" else network.service_ipv4_cidr
 
 
 def _first(addresses: Iterable[str]) -> str:

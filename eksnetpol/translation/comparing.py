@@ -147,8 +147,9 @@ class _Looking:
             # A NetworkPolicy that stays, and isolated its pods before, now has a rule that lets it through.
             isolating = {decider.subject for decider in was.deciders if decider.say is Say.ISOLATES}
             for decider in now.deciders:
-                if decider.subject in isolating and decider.subject not in self.owners and decider.say is Say.ALLOWS:
-                    return decider.subject, f"spec.{decider.place.partition('.')[0]}"
+                subject = decider.subject if decider.subject in isolating and decider.say is Say.ALLOWS else None
+                if subject is not None and subject not in self.owners:
+                    return subject, f"spec.{decider.place.partition('.')[0]}"
         for was, _ in sides:
             for decider in reversed(was.deciders):
                 if decider.subject is not None and decider.say is not Say.PASSES:

@@ -100,7 +100,9 @@ class Peers:
         here = self._block(clause)
         if clause.kinds == KINDS and not labels and not unlike:
             if has_block:
-                self._blocks(here, said)
+                # Who may reach every pod may reach every Service.
+                everywhere = self.inventory.addresses.holds_all_pods(here)
+                self._blocks(here if everywhere else self._without_services(here, said), said)
             else:
                 said.everybody = True
             return
@@ -140,6 +142,13 @@ class Peers:
             said.lost[words] = None
         return False
 
+    def _without_services(self, here: CidrSet, said: Said) -> CidrSet:
+        """Return blocks without where Services get their addresses: one there would be a way around what is denied."""
+        addresses = self.inventory.addresses
+        if here & addresses.services_guessed:
+            said.lost["where Services get their addresses is not known, and what is around those of today is left out"] = None
+        return here - addresses.services
+
     def _blocks(self, here: CidrSet, said: Said) -> None:
         blocks = list(here.cidrs())
         if len(blocks) > _BLOCKS:
@@ -150,7 +159,7 @@ class Peers:
 
     def _outside(self, here: CidrSet, said: Said, *, named: bool) -> None:
         """Write what is outside. *named*: somebody named blocks of it, so that what is in them is meant, and no pod of later."""
-        safe, idle, lost = self.inventory.addresses.without_pods(here)
+        safe, idle, lost = self.inventory.addresses.without_pods(self._without_services(here, said))
         if not named:
             idle, lost = NO_ADDRESSES, idle | lost
         if idle:
