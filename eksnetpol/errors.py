@@ -119,6 +119,14 @@ class TimedOut(StepFailed):
     exit_code = 5
 
 
+class DoorClosed(TimedOut):
+    """The next step goes through a one-way door that nobody has confirmed. ``door`` is its name; the run can be resumed."""
+
+    def __init__(self, message: str, *, step: str, door: str) -> None:
+        super().__init__(message, step=step)
+        self.door = door
+
+
 class JournalError(EksNetpolError):
     """The journal of a run cannot be written or read; nothing is changed without one."""
 

@@ -32,6 +32,7 @@ _KINDS: Mapping[str, str] = {
     "daemonsets": "daemonset",
     "deployments": "deployment",
     "statefulsets": "statefulset",
+    "disruption_budgets": "poddisruptionbudget",
     "jobs": "job",
     "cronjobs": "cronjob",
     "services": "service",

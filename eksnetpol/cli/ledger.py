@@ -185,8 +185,8 @@ def restore(ctx: click.Context, name: str) -> int:
     from eksnetpol.gateways.clock import SystemClock
     from eksnetpol.gateways.hands import hands_of
     from eksnetpol.gateways.runs import Runs
+    from eksnetpol.model.actions import BackUp
     from eksnetpol.model.fingerprints import digest_of_file
-    from eksnetpol.model.plan import BackUp
     from eksnetpol.operations.lifecycle import refuse_other_cluster
     from eksnetpol.operations.runs import present
     from eksnetpol.planning.restore import plan_restore

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from eksnetpol.engines.engine import Engine, Presence, Surroundings
 
-_MACHINERY = {"engine", "catalog", "placement", "dialects", "kubernetes_policies", "ties", "upstream"}
+_MACHINERY = {"engine", "catalog", "placement", "dialects", "kubernetes_policies", "ties", "upstream", "parts"}
 
 
 @lru_cache(maxsize=1)

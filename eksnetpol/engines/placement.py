@@ -28,9 +28,14 @@ def admits(workload: Workload, labels: Mapping[str, str], name: str = "") -> boo
     Terms of an affinity are alternatives; what one term asks must hold together, and a term that asks nothing holds nowhere.
     """
     spec = workload.spec.template.spec
-    if any(labels.get(key) != value for key, value in spec.node_selector.items()):
+    return suits(spec.node_selector, spec.affinity, labels, name)
+
+
+def suits(selector: Mapping[str, str], affinity: Mapping[str, Any], labels: Mapping[str, str], name: str = "") -> bool:
+    """Say whether a node with *labels*, called *name*, is what a pod's node selector and required node affinity ask for."""
+    if any(labels.get(key) != value for key, value in selector.items()):
         return False
-    terms = _terms(spec.affinity)
+    terms = _terms(affinity)
     return not terms or any(_term_holds(term, labels, name) for term in terms)
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, assert_never
 from eksnetpol.errors import Busy, Conflict, Exists, NotFound, Refused, StepFailed
 from eksnetpol.execution import backups
 from eksnetpol.execution.addon_acting import AddonActor
+from eksnetpol.execution.draining import drain
 from eksnetpol.execution.gathering import found_of, gathered, is_it, meant_by
 from eksnetpol.execution.lease import Lease
 from eksnetpol.execution.observe import Observer, restorable
@@ -20,21 +21,22 @@ from eksnetpol.execution.seeing import version_of
 from eksnetpol.execution.waiting import PACE, OutOfPatience, Waiter
 from eksnetpol.fields.keeping import kept
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, Watcher
-from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     Apply,
     BackUp,
     Create,
     CreateAddon,
     Delete,
     DeleteAddon,
+    Evict,
     Look,
     ObjectId,
     Restore,
-    Step,
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.kinds import Json
+from eksnetpol.model.plan import Step
 
 T = TypeVar("T")
 
@@ -79,6 +81,8 @@ class Actor:
                 return self._back_up(action)
             case Restore():
                 return self._restore(action)
+            case Evict():
+                return drain(action, self._hands, self._waiter, self._watcher, self._change)
             case Look():
                 return {}
             case _:
@@ -175,9 +179,10 @@ class Actor:
         return True
 
     def _back_up(self, action: BackUp) -> dict[str, Any]:
-        found = self._read(lambda: gathered(self._hands, action.objects))
+        meant = self._read(lambda: meant_by(action, self._hands))
+        found = self._read(lambda: gathered(self._hands, meant))
         whole = [{**live, "apiVersion": one.ref.api_version, "kind": one.ref.kind} for one, live in found.items()]
-        gone = [one.ref for one in action.objects if one not in found]
+        gone = [one.ref for one in meant if one not in found]
         digest = self._journal.save(action.file, backups.written(self._journal.run, self._clock.now(), whole, gone))
         return {"file": action.file, "digest": digest, "objects": len(whole)}
 

@@ -16,7 +16,9 @@ from eksnetpol.execution.waiting import Waiter
 from eksnetpol.facts.configuration import parse_values
 from eksnetpol.interfaces.acting import Hands, Watcher
 from eksnetpol.model import eks
-from eksnetpol.model.plan import AddonIs, CreateAddon, DeleteAddon, Step, UpdateAddon
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
+from eksnetpol.model.conditions import AddonIs
+from eksnetpol.model.plan import Step
 
 T = TypeVar("T")
 

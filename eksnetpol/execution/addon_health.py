@@ -17,8 +17,8 @@ from eksnetpol.execution.seeing import Awaited, Observation, holds, hopeless, pe
 from eksnetpol.facts.configuration import parse_values
 from eksnetpol.interfaces.acting import Clock, Hands
 from eksnetpol.model import eks
+from eksnetpol.model.conditions import AddonGone, AddonIs
 from eksnetpol.model.kinds import DAEMONSET, ObjectRef
-from eksnetpol.model.plan import AddonGone, AddonIs
 
 T = TypeVar("T")
 

@@ -9,26 +9,29 @@ answer; the next process goes on where this one stopped) and *refused* (6: someb
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from eksnetpol.errors import Bug, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
+from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
 from eksnetpol.execution import preimage
 from eksnetpol.execution.acting import Actor
+from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.lease import Lease, LeaseLost
+from eksnetpol.execution.moving import is_ending
 from eksnetpol.execution.observe import Observer
 from eksnetpol.execution.progress import Past, StepPast, past_of
 from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
-from eksnetpol.model.plan import Apply, Create, Look, Plan, Step
+from eksnetpol.model.actions import Apply, Create, Evict, Look
+from eksnetpol.model.plan import Plan, Step
 
 LEASE_PATIENCE = 120.0
 """Seconds that taking the Lease may take while the API server does not answer."""
 
 
-def carry_out(
+def carry_out(  # noqa: PLR0913 - each is the caller's own
     plan: Plan,
     hands: Hands,
     journal: Journal,
@@ -38,15 +41,19 @@ def carry_out(
     holder: str,
     wait: bool = True,
     timeout: float | None = None,
+    confirmed: Collection[str] = (),
+    until: str = "",
 ) -> None:
     """Do what is left to do of *plan*, whose run *journal* keeps.
 
     *holder* says who does it, for whoever is refused meanwhile. *timeout* bounds the whole call in seconds, in place of the
     patience of each step. Without *wait* it ends as soon as the last action was accepted; the run is resumable then, and resuming
-    proves it.
+    proves it. *confirmed* are one-way doors that *holder* lets the run go through; before any other it stops, and confirming one
+    once is enough. With *until*, a phase, nothing of a later phase is begun, and the run is resumable.
 
-    Raises `StepFailed`, `TimedOut` (both with the way on), `Refused` for another run under way, a field of somebody else or a run
-    that was rolled back, `JournalError` before anything is done that could not be written down.
+    Raises `StepFailed`, `TimedOut` (both with the way on), `DoorClosed` before a one-way door, `Refused` for another run under
+    way, a field of somebody else or a run that was rolled back, `JournalError` before anything is done that could not be written
+    down.
     """
     past = past_of(journal.entries())
     if past.closed:
@@ -55,7 +62,9 @@ def carry_out(
         raise Refused(f"run {journal.run} was taken back by {past.rolled_back}; make a new plan instead of resuming it")
     if past.plan and past.plan != plan.digest:
         raise Refused(f"the journal of run {journal.run} belongs to plan {past.plan}, and this is plan {plan.digest}")
-    _Run(plan, hands, journal, clock, watcher, past, holder=holder, wait=wait, timeout=timeout).go()
+    _Run(
+        plan, hands, journal, clock, watcher, past, holder=holder, wait=wait, timeout=timeout, confirmed=confirmed, until=until
+    ).go()
 
 
 class _Run:
@@ -71,6 +80,8 @@ class _Run:
         holder: str,
         wait: bool,
         timeout: float | None,
+        confirmed: Collection[str],
+        until: str,
     ) -> None:
         self._plan = plan
         self._hands = hands
@@ -80,6 +91,9 @@ class _Run:
         self._past = past
         self._holder = holder
         self._wait = wait
+        self._confirmed = frozenset(confirmed)
+        self._approved = past.approved
+        self._until = until
         self._end = None if timeout is None else clock.monotonic() + timeout
         self._lease = Lease(hands, clock, watcher, journal.run, holder)
         self._seen = ""
@@ -97,6 +111,9 @@ class _Run:
         if left:
             with self._leased():
                 for number, step in left:
+                    if self._until and _number(step.phase) > _number(self._until):
+                        self._pause_before(step)
+                        return
                     if not self._one(number, step):
                         return
                 self._write("closed")
@@ -137,6 +154,10 @@ class _Run:
             self._stopped(number, step, "was stopped before its next change", str(lost), lost)
         except KeyboardInterrupt as interrupt:
             self._stopped(number, step, "was interrupted", self._seen, interrupt)
+        except DoorClosed as closed:
+            self._write("stopped", step, f"waits for the one-way door {closed.door} to be confirmed")
+            self._watcher.failed(step.id, f"the one-way door {closed.door} is not confirmed")
+            raise
         except GuardRefused as refusal:
             self._write("failed", step, str(refusal))
             self._watcher.failed(step.id, str(refusal))
@@ -163,6 +184,7 @@ class _Run:
         if first.state is State.HOLDS:
             seen = f"true already: {first.seen}" if acted is None else first.seen
             return self._succeeded(step, seen, began, skipped=acted is None)
+        self._enter(number, step)
         if acted is None or self._is_undone(waiter, observer, step):
             acted = self._act(number, step, past, waiter, observer)
         if acted is None:
@@ -179,6 +201,21 @@ class _Run:
             raise StepFailed(last.seen, step=step.id)
         return self._succeeded(step, last.seen, began)
 
+    def _enter(self, number: int, step: Step) -> None:
+        """Go through the door that *step* is, where somebody has confirmed it; raise `DoorClosed` where nobody has."""
+        door = step.door
+        if not door or door in self._approved:
+            return
+        if door not in self._confirmed:
+            raise DoorClosed(
+                f"{self._named(number, step)} goes through the one-way door {door!r}, which nobody has confirmed: everything "
+                f"before it is done; go on with {self._way_on} --confirm {door}, or back with {self._way_back}",
+                step=step.id,
+                door=door,
+            )
+        self._write("approved", step, f"{self._holder} confirmed {door}", {"door": door, "by": self._holder})
+        self._approved |= {door}
+
     def _look(self, waiter: Waiter, observer: Observer, step: Step) -> Observation:
         seen = waiter.call(lambda: observer.look(step.until))
         self._seen = seen.seen
@@ -187,6 +224,9 @@ class _Run:
     def _is_undone(self, waiter: Waiter, observer: Observer, step: Step) -> bool:
         """Say whether what a former process applied was taken back since: then it is applied again, or refused."""
         action = step.action
+        if isinstance(action, Evict):
+            # Whoever let pods onto the node again meanwhile did not hear that it is to be emptied.
+            return any(not is_ending(pod) for pod in waiter.call(lambda: pods_to_move(self._hands, action.node, action.uid)))
         if not isinstance(action, Apply):
             return False
         live = waiter.call(lambda: self._hands.get(action.ref))
@@ -204,6 +244,12 @@ class _Run:
         if acted is not None and not isinstance(step.action, Look):
             self._write("acted", step, data=acted)
         return acted
+
+    def _pause_before(self, step: Step) -> None:
+        """Stop where the person wanted it: all of the phase that was named is done, and nothing after it is begun."""
+        said = f"nothing after {self._until} was wanted; {self._way_on} goes on with {step.phase}"
+        self._write("stopped", step, said)
+        self._watcher.note(said)
 
     # --- how a step ends ---
 
@@ -249,3 +295,8 @@ class _Run:
     def _write(self, event: Event, step: Step | None = None, detail: str = "", data: dict[str, Any] | None = None) -> None:
         entry = Entry(self._clock.now(), event, step.id if step else "", detail, data or {})
         self._journal.append(entry)
+
+
+def _number(phase: str) -> str:
+    """Return the number of a phase, which its name begins with: ``5b``."""
+    return phase.partition(" ")[0]

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from eksnetpol.errors import Bug
 from eksnetpol.interfaces.acting import Hands
+from eksnetpol.model.actions import BackUp, Delete, ObjectId, StripFinalizer
 from eksnetpol.model.kinds import KINDS, Json, Kind, ObjectRef
-from eksnetpol.model.plan import Delete, ObjectId, StripFinalizer
 
 _FEW = 4
 """Objects of a kind up to which each is read by itself; rights to single objects of a kind do not cover its list."""
@@ -41,7 +41,7 @@ def gathered(hands: Hands, objects: Collection[ObjectId]) -> dict[ObjectId, Json
     return {one: live for one in objects if (live := found.get(one.ref)) is not None and is_it(live, one)}
 
 
-def meant_by(action: Delete | StripFinalizer, hands: Hands) -> tuple[ObjectId, ...]:
+def meant_by(action: Delete | StripFinalizer | BackUp, hands: Hands) -> tuple[ObjectId, ...]:
     """Return the objects that *action* is done to: those it names, and all that there are of its kinds now.
 
     Of the kinds whose finalizer is taken off, those that have it.

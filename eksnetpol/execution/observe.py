@@ -10,27 +10,36 @@ from eksnetpol.errors import UnreadableInput
 from eksnetpol.execution import backups
 from eksnetpol.execution.addon_health import AddonWatch, Ask
 from eksnetpol.execution.gathering import all_of, found_of, gathered, kind_named, named, ref_of
+from eksnetpol.execution.migrating import MigrationWatch
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, State, holds, hopeless, pending, version_of
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, RolloutState
-from eksnetpol.model.fingerprints import digest_of_file
-from eksnetpol.model.kinds import DEFINITION, Json, ObjectRef
-from eksnetpol.model.plan import (
+from eksnetpol.model.conditions import (
     Absent,
     AddonGone,
     AddonIs,
     All,
+    Answering,
     BackedUp,
+    Completed,
     Condition,
+    Covered,
     Established,
+    Evicted,
     FlagIs,
     Holds,
     NoneLeft,
+    Ready,
     Restored,
     RolledOut,
+    Runs,
+    Soaked,
+    Unchanged,
     Unfinalized,
 )
+from eksnetpol.model.fingerprints import digest_of_file
+from eksnetpol.model.kinds import DEFINITION, Json, ObjectRef
 from eksnetpol.planning.patching import flag_in, tells
 
 T = TypeVar("T")
@@ -66,6 +75,7 @@ class Observer:
         """The object that this step has written: where it is not there, it has been there."""
         self.roll = RolloutWatch(hands, clock, tell or (lambda _: None), began)
         self.addon = AddonWatch(hands, clock, ask or _at_once, self.roll, update=update, acted=acted)
+        self._migration = MigrationWatch(hands, journal, clock, began or clock.now(), self.roll)
 
     def look(self, condition: Condition) -> Observation:  # noqa: C901, PLR0911, PLR0912 - one case a condition
         """Return whether *condition* holds."""
@@ -92,6 +102,8 @@ class Observer:
                 return self._backed_up(condition)
             case Restored():
                 return self._restored(condition)
+            case Runs() | Evicted() | Ready() | Completed() | Unchanged() | Covered() | Soaked() | Answering():
+                return self._migration.look(condition, self.made)
             case All():
                 return self._all(condition)
             case _:

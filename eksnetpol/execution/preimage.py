@@ -10,8 +10,7 @@ import msgspec
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.gathering import found_of, meant_by
 from eksnetpol.interfaces.acting import Hands, Journal
-from eksnetpol.model.kinds import CONFIGMAP, ObjectRef
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     ADDON,
     Action,
     Apply,
@@ -20,11 +19,13 @@ from eksnetpol.model.plan import (
     CreateAddon,
     Delete,
     DeleteAddon,
+    Evict,
     Look,
     Restore,
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.kinds import CONFIGMAP, POD, ObjectRef
 
 SWITCH = ObjectRef.to(CONFIGMAP, "amazon-vpc-cni", "kube-system")
 
@@ -56,6 +57,9 @@ def touched_by(action: Action, hands: Hands) -> tuple[str, tuple[ObjectRef, ...]
             return "", (action.ref,)
         case Delete() | StripFinalizer():
             return "", tuple(one.ref for one in meant_by(action, hands))
+        case Evict():
+            # Controllers make all others again; of these nothing else would be left.
+            return "", tuple(ObjectRef.to(POD, name, namespace) for namespace, _, name in (p.partition("/") for p in action.bare))
         case BackUp() | Restore() | Look():
             return "", ()
         case _:

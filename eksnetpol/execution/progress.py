@@ -35,6 +35,8 @@ class Past:
     plan: str = ""
     rolled_back: str = ""
     steps: Mapping[str, StepPast] = field(default_factory=dict)
+    approved: frozenset[str] = frozenset()
+    """One-way doors that somebody has confirmed."""
 
     def of(self, step: str) -> StepPast:
         """Return a step's past."""
@@ -51,16 +53,19 @@ def past_of(entries: Iterable[Entry]) -> Past:
     opened = closed = False
     plan = rolled_back = ""
     steps: dict[str, StepPast] = {}
+    approved: set[str] = set()
     for entry in entries:
         if entry.event == "opened":
             opened, plan = True, str(entry.data.get("plan", ""))
         elif entry.event == "closed":
             closed = True
+        elif entry.event == "approved":
+            approved.add(str(entry.data.get("door", "")))
         elif entry.event == "rolled-back":
             rolled_back = str(entry.data.get("run", "")) or "another run"
         elif entry.step:
             steps[entry.step] = _after(steps.get(entry.step, StepPast()), entry)
-    return Past(opened, closed, plan, rolled_back, steps)
+    return Past(opened, closed, plan, rolled_back, steps, frozenset(approved))
 
 
 def _after(past: StepPast, entry: Entry) -> StepPast:

@@ -149,17 +149,18 @@ class RolloutWatch:
     def _lagging(self, live: Json, ref: ObjectRef, seen: str) -> Observation | None:
         """Look at pods and nodes: return that it holds or is hopeless, or None and remember in words what lags."""
         try:
-            pods = self._hands.objects(POD, namespace=ref.namespace, selector=_selector(live))
+            pods = self._hands.objects(POD, namespace=ref.namespace, selector=selector_of(live))
             nodes = self._hands.objects(NODE)
-            template = _newest(self._hands.objects(CONTROLLER_REVISION, namespace=ref.namespace, selector=_selector(live)), live)
+            revisions = self._hands.objects(CONTROLLER_REVISION, namespace=ref.namespace, selector=selector_of(live))
+            template = newest_template(revisions, live)
         except Denied as error:
             self.lags = f"; why cannot be told: {error}"
             return None
-        on_it = [pod for pod in pods if _is_of(pod, live)]
-        broken = next((why for pod in on_it if _has(pod, template, live) and (why := _breakage(pod))), None)
+        on_it = [pod for pod in pods if belongs_to(pod, live)]
+        broken = next((why for pod in on_it if runs_template(pod, template, live) and (why := breakage(pod))), None)
         if broken:
             return hopeless(f"{seen}: {broken}")
-        lags = lagging(on_it, nodes, lambda pod: _has(pod, template, live), self._began)
+        lags = lagging(on_it, nodes, lambda pod: runs_template(pod, template, live), self._began)
         down = [lag for lag in lags if lag.is_down]
         missing = max(state_of(live).desired - min(state_of(live).updated, state_of(live).available), 0)
         if lags and len(down) == len(lags) and missing <= len(down):
@@ -183,7 +184,7 @@ def lagging(
     lags = []
     for pod in pods:
         node = str((pod.get("spec") or {}).get("nodeName") or "no node yet")
-        if has_template(pod) and _is_ready(pod):
+        if has_template(pod) and is_ready(pod):
             continue
         if node in down:
             lags.append(Lag(node, down[node], is_down=True))
@@ -194,27 +195,30 @@ def lagging(
     return tuple(sorted(lags, key=lambda lag: (lag.is_down, lag.node)))
 
 
-def _selector(daemonset: Json) -> str:
+def selector_of(daemonset: Json) -> str:
+    """Return the labels by which a DaemonSet's pods are found, as a query says them."""
     labels = ((daemonset.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _is_of(pod: Json, daemonset: Json) -> bool:
+def belongs_to(pod: Json, daemonset: Json) -> bool:
+    """Say whether a pod, or a revision, is of this very DaemonSet."""
     owners = (pod.get("metadata") or {}).get("ownerReferences") or ()
     uid = (daemonset.get("metadata") or {}).get("uid")
     return not uid or any(owner.get("uid") == uid for owner in owners)
 
 
-def _newest(revisions: Iterable[Json], daemonset: Json) -> str:
+def newest_template(revisions: Iterable[Json], daemonset: Json) -> str:
     """Return the hash of the present template, empty where it is not known."""
-    ours = [one for one in revisions if _is_of(one, daemonset)]
+    ours = [one for one in revisions if belongs_to(one, daemonset)]
     if not ours:
         return ""
     newest = max(ours, key=lambda one: int(one.get("revision") or 0))
     return str((newest["metadata"].get("labels") or {}).get(_HASH, ""))
 
 
-def _has(pod: Json, template: str, daemonset: Json) -> bool:
+def runs_template(pod: Json, template: str, daemonset: Json) -> bool:
+    """Say whether a pod has the template with that hash; without one, whether its images are those of the present template."""
     if template:
         return bool((pod["metadata"].get("labels") or {}).get(_HASH) == template)
     spec = ((daemonset.get("spec") or {}).get("template") or {}).get("spec") or {}
@@ -225,7 +229,7 @@ def _images(spec: Mapping[str, Any]) -> dict[str, str]:
     return {c.get("name", ""): c.get("image", "") for c in spec.get("containers") or ()}
 
 
-def _breakage(pod: Json) -> str:
+def breakage(pod: Json) -> str:
     """Return why *pod* will not run by waiting, empty where it may."""
     status = pod.get("status") or {}
     for container in [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]:
@@ -248,7 +252,8 @@ def _told(container: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
     return f" ({'; '.join(words)})" if words else ""
 
 
-def _is_ready(pod: Json) -> bool:
+def is_ready(pod: Json) -> bool:
+    """Say whether a pod, or a node, says of itself that it is ready."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 

@@ -13,13 +13,14 @@ from typing import assert_never
 
 import msgspec
 
-from eksnetpol.errors import Conflict, Denied, EksNetpolError, Exists, GuardRefused, NotFound, Rejected
+from eksnetpol.errors import Conflict, Denied, EksNetpolError, Exists, GuardRefused, NotFound, Rejected, StepFailed
 from eksnetpol.execution.acting import refuse_others, stripping
+from eksnetpol.execution.draining import pods_to_move, refuse_bare
 from eksnetpol.execution.gathering import gathered, meant_by, named
 from eksnetpol.execution.waiting import PASSING
 from eksnetpol.fields.keeping import kept
 from eksnetpol.interfaces.acting import Hands, Watcher
-from eksnetpol.model.plan import (
+from eksnetpol.model.actions import (
     Action,
     Apply,
     BackUp,
@@ -27,13 +28,14 @@ from eksnetpol.model.plan import (
     CreateAddon,
     Delete,
     DeleteAddon,
+    Evict,
     Look,
     ObjectId,
-    Plan,
     Restore,
     StripFinalizer,
     UpdateAddon,
 )
+from eksnetpol.model.plan import Plan
 
 
 class Answer(StrEnum):
@@ -62,7 +64,7 @@ def dry_run(plan: Plan, hands: Hands, watcher: Watcher) -> tuple[Said, ...]:
             answer, words = _asked(step.action, hands)
         except PASSING:
             raise
-        except (Conflict, Denied, Exists, GuardRefused, NotFound, Rejected) as error:
+        except (Conflict, Denied, Exists, GuardRefused, NotFound, Rejected, StepFailed) as error:
             answer, words = Answer.REFUSED, str(error)
         except EksNetpolError as error:
             answer, words = Answer.REFUSED, f"{type(error).__name__}: {error}"
@@ -74,7 +76,7 @@ def dry_run(plan: Plan, hands: Hands, watcher: Watcher) -> tuple[Said, ...]:
     return tuple(answers)
 
 
-def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, PLR0911 - one case an action
+def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, PLR0911, PLR0912 - one case an action
     match action:
         case Apply():
             return _applied(action, hands)
@@ -97,11 +99,16 @@ def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, P
                 hands.patch(one.ref, operations, dry_run=True)
             return Answer.ACCEPTED, f"{action.finalizer} would be taken off {_listed(wanted)}"
         case BackUp():
-            return Answer.ACCEPTED, f"{len(gathered(hands, action.objects)):,} of {len(action.objects):,} objects can be read"
+            meant = meant_by(action, hands)
+            return Answer.ACCEPTED, f"{len(gathered(hands, meant)):,} of {len(meant):,} objects can be read"
         case UpdateAddon() | CreateAddon() | DeleteAddon():
             return Answer.NOT_ASKED, "EKS has no dry run"
         case Restore():
             return Answer.NOT_ASKED, "what is restored is known when the back-up is there"
+        case Evict():
+            pods = pods_to_move(hands, action.node, action.uid)
+            refuse_bare(action, pods)
+            return Answer.NOT_ASKED, f"{len(pods):,} pods would be asked to go; what budgets say then is not known now"
         case Look():
             return Answer.NOT_ASKED, "nothing is changed by this step"
         case _:

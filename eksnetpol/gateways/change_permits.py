@@ -6,11 +6,11 @@ apply that creates has it in its path, so there the name holds. Policies have an
 
 from __future__ import annotations
 
-from eksnetpol.gateways.permits import CHANGING, RbacPermission, rbac
+from eksnetpol.gateways.permits import CHANGING, MIGRATING, RbacPermission, rbac
 from eksnetpol.model import kinds
 from eksnetpol.model.kinds import Kind
 
-ACTING = CHANGING
+ACTING = (*CHANGING, *MIGRATING)
 """Commands that act, or watch what acts."""
 
 SYSTEM = "kube-system"

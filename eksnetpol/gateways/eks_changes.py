@@ -10,7 +10,7 @@ from eksnetpol.gateways.change_permits import ACTING, AWS_NODE
 from eksnetpol.gateways.eks import EksCalls
 from eksnetpol.gateways.permits import ADDON, CLUSTER, ROLES, VPC_CNI, iam, needs
 from eksnetpol.model import eks
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 
 _BEING_MADE = frozenset({"CREATING", "ACTIVE", "DEGRADED"})
 

@@ -42,7 +42,7 @@ _THERE_ALREADY = re.compile(r"already exists", re.IGNORECASE)
 _LONGEST = 400
 _FIRST_WORDS = 120
 _SERVER_ERROR = 500
-_FORBIDDEN, _CONFLICT, _INVALID = 403, 409, 422
+_FORBIDDEN, _CONFLICT, _INVALID, _TOO_MANY = 403, 409, 422, 429
 _UNFIT_ANSWERS = frozenset({400, 405, 413, 415, 422})
 
 
@@ -184,13 +184,20 @@ _PATCH_DID_NOT_FIT = "the server rejected our request due to an error in our req
 
 _BEING_DELETED = "object is being deleted"
 
+_BUDGET = "DisruptionBudget"
+"""The cause that an API server names where a disruption budget does not allow an eviction now."""
 
-def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolError:
+_BUDGETS = "more than one PodDisruptionBudget"
+"""What it says, with status 500, of a pod that two budgets select: it never evicts that one."""
+
+
+def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolError:  # noqa: PLR0911 - one case an answer
     """Return an API server's refusal of a change as one of our errors; *asked* is e.g. ``patch daemonsets.apps``.
 
     `Conflict` has the fields that somebody else owns, or none where the object changed under us; `Exists`; `Busy` where one of
-    that name is still being deleted; `Rejected` for schemas, validation and admission. RBAC's 403 is `Denied` and one of
-    admission is not: its text names no user that *cannot*. All else is as for reading.
+    that name is still being deleted or a disruption budget allows no eviction now; `Rejected` for schemas, validation and
+    admission. RBAC's 403 is `Denied` and one of admission is not: its text names no user that *cannot*. All else is as for
+    reading.
     """
     try:
         decoded = _STATUS.decode(body)
@@ -198,6 +205,9 @@ def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolE
         decoded = _Status(one_line(body[:_LONGEST].decode("utf-8", "replace")))
     said = one_line(decoded.message)
     causes = decoded.details.causes if decoded.details else ()
+    budgets = [one_line(cause.message) for cause in causes if cause.reason == _BUDGET]
+    if status == _TOO_MANY and budgets:
+        return Busy(f"could not {asked}: {'; '.join(budgets)}")
     if _ADMISSION.search(decoded.message) and status < _SERVER_ERROR:
         return Rejected(f"{server}: admission refused to {asked}: {said}")
     if status == _FORBIDDEN and not _RBAC.search(decoded.message) and decoded.message:
@@ -206,7 +216,7 @@ def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolE
         return _conflict(decoded, causes, asked)
     if status == _INVALID and decoded.message.startswith(_PATCH_DID_NOT_FIT):
         return Conflict(f"could not {asked}: it is no longer as it was when this was decided, so the patch did not fit")
-    if status in _UNFIT_ANSWERS or _NEVER_FITS.search(decoded.message):
+    if status in _UNFIT_ANSWERS or _NEVER_FITS.search(decoded.message) or _BUDGETS in decoded.message:
         return Rejected(f"{server} will not {asked} ({status}: {said})")
     return http_fault(status, body, asked, server)
 

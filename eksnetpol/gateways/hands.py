@@ -8,14 +8,16 @@ from typing import NoReturn
 from eksnetpol.errors import Denied, EksNetpolError, Refused, Unreachable, UsageError
 from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.eks_changes import EksChanges
+from eksnetpol.gateways.evicting import EvictCalls
 from eksnetpol.gateways.kubernetes import KubernetesApi
 from eksnetpol.gateways.kubernetes_http import ApiServer
 from eksnetpol.gateways.objects import ObjectCalls
 from eksnetpol.gateways.session import Connection
 from eksnetpol.gateways.watching import WatchCalls
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, DeleteAddon, Plan, UpdateAddon
+from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import Seen, Unread, Why
 
 
@@ -59,7 +61,7 @@ def hands_of(connection: Connection, *, run: str = "") -> RealHands:
     return RealHands(connection, run)
 
 
-class _Objects(ObjectCalls, WatchCalls):
+class _Objects(ObjectCalls, EvictCalls, WatchCalls):
     """One API server, acted upon."""
 
     def __init__(self, api: ApiServer) -> None:
@@ -102,6 +104,10 @@ class RealHands:
         """Return the objects of a kind; none where the kind is not served."""
         return self._objects.objects(kind, namespace=namespace, selector=selector)
 
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state: asked for by node, for a cluster has many."""
+        return self._objects.pods_on(node)
+
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
         return self._objects.create(obj, dry_run=dry_run)
@@ -121,6 +127,10 @@ class RealHands:
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error."""
         self._objects.delete(ref, uid=uid, dry_run=dry_run)
+
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        """Evict a pod, only the one with *uid* where it is given. One that is gone, or another by then, is no error."""
+        self._objects.evict(ref, uid=uid)
 
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds*; None when it goes. *since* is a resourceVersion."""

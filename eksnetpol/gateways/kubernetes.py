@@ -36,6 +36,7 @@ STATEFULSETS = Resource("statefulsets", "apps")
 REVISIONS = Resource("controllerrevisions", "apps")
 JOBS = Resource("jobs", "batch")
 CRONJOBS = Resource("cronjobs", "batch")
+DISRUPTION_BUDGETS = Resource("poddisruptionbudgets", "policy")
 ENDPOINT_SLICES = Resource("endpointslices", "discovery.k8s.io")
 CRDS = Resource("customresourcedefinitions", "apiextensions.k8s.io")
 CLUSTER_ROLES = Resource("clusterroles", "rbac.authorization.k8s.io")
@@ -165,6 +166,11 @@ class KubernetesApi(CustomKinds, AccessQuestions):
             WireCronJob,
             reduce=lambda c: clean(workload_of(c)),
         )
+
+    @needs(DISRUPTION_BUDGETS.list)
+    def disruption_budgets(self) -> tuple[k8s.DisruptionBudget, ...]:
+        """Return all PodDisruptionBudgets."""
+        return list_all(self.api, DISRUPTION_BUDGETS, k8s.DisruptionBudget, reduce=sanitize.plain)
 
     @needs(REVISIONS.list, commands=LOOKING)
     def controller_revisions(self) -> tuple[k8s.ControllerRevision, ...]:

@@ -93,7 +93,7 @@ class CustomKinds:
     @needs(custom.INSTALLATIONS.list, custom.FELIX.list, custom.FELIX_V3.list)
     def engine_settings(self, crds: Crds) -> tuple[k8s.CustomObject, ...]:
         """Return the settings of Calico: Installations of its operator and FelixConfigurations."""
-        kept = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort")
+        kept = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort", "calicoNodeDaemonSet")
         return (
             *self._custom(crds, custom.INSTALLATIONS, kept),
             *self._custom(crds, custom.FELIX, custom.everything),

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from eksnetpol.errors import EksNetpolError, Rejected, TransientError
+from eksnetpol.errors import Busy, EksNetpolError, Rejected, TransientError
 from eksnetpol.gateways.faults import http_fault, transport_fault, write_fault
 from eksnetpol.gateways.pace import TokenBucket
 from eksnetpol.gateways.permits import RbacPermission, rbac_is_declared
@@ -184,7 +184,7 @@ class ApiServer:
         fault = request.fault(status, said, self.server)
         if status == _GONE:
             raise PageExpired(str(fault))
-        if status in _AGAIN and not isinstance(fault, Rejected):
+        if status in _AGAIN and not isinstance(fault, Rejected | Busy):
             acted = status != _TOO_MANY
             request.doubt.unsure |= acted
             raise _Answer(fault, _retry_after(retry_after), may_have_acted=acted)

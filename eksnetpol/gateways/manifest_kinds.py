@@ -162,6 +162,7 @@ STANDARD: Mapping[Key, Reading] = {
     ("batch", "Job"): _workload("jobs", "Job"),
     ("batch", "CronJob"): Reading("cronjobs", WireCronJob, _cron_job),
     ("discovery.k8s.io", "EndpointSlice"): Reading("endpoint_slices", k8s.EndpointSlice, sanitize.plain),
+    ("policy", "PodDisruptionBudget"): Reading("disruption_budgets", k8s.DisruptionBudget, sanitize.plain),
     ("networking.k8s.io", "NetworkPolicy"): Reading("network_policies", pol.NetworkPolicy, sanitize.plain),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Reading("crds", WireCrd, crd_of, namespaced=False),
     (_RBAC, "ClusterRole"): Reading("cluster_roles", k8s.ClusterRole, _role, namespaced=False),
@@ -188,7 +189,7 @@ STANDARD: Mapping[Key, Reading] = {
 }
 """Kinds whose every member that is read has a type."""
 
-_CALICO = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort")
+_CALICO = custom.only("variant", "cni", "kubernetesProvider", "calicoNetwork", "typhaMetricsPort", "calicoNodeDaemonSet")
 _NODE_CLASS = custom.only("networkPolicy", "networkPolicyEventLogs", "advancedNetworking", "snatPolicy")
 _CONSTRAINT = custom.only("enforcementAction", "match")
 

@@ -14,9 +14,10 @@ from typing import Any
 from eksnetpol.errors import Conflict, EksNetpolError, Exists, NotFound
 from eksnetpol.fields.holds import differences
 from eksnetpol.gateways import change_permits as permitted
+from eksnetpol.gateways import migration_permits as migrating
 from eksnetpol.gateways.kubernetes_http import ApiServer, Doubt
 from eksnetpol.gateways.kubernetes_lists import Resource, decode, list_all
-from eksnetpol.gateways.permits import POLICY_CHANGING, RbacPermission, needs
+from eksnetpol.gateways.permits import MIGRATING, POLICY_CHANGING, RbacPermission, needs
 from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
 
@@ -35,6 +36,7 @@ class ObjectCalls:
 
     @needs(*permitted.READ, commands=permitted.ACTING)
     @needs(*permitted.READ_POLICIES, commands=POLICY_CHANGING)
+    @needs(*migrating.READ, commands=MIGRATING)
     def get(self, ref: ObjectRef) -> Json | None:
         """Return an object, None where there is none or its kind is not served."""
         needed = _named("get", ref)
@@ -44,6 +46,7 @@ class ObjectCalls:
             return None
 
     @needs(*permitted.LISTED, commands=permitted.ACTING)
+    @needs(*migrating.LISTED, commands=MIGRATING)
     def objects(self, kind: Kind, *, namespace: str = "", selector: str = "") -> tuple[Json, ...]:
         """Return the objects of a kind; none where the kind is not served."""
         query = {"labelSelector": selector} if selector else {}
@@ -56,6 +59,7 @@ class ObjectCalls:
 
     @needs(*permitted.CREATED, commands=permitted.ACTING)
     @needs(*permitted.CREATED_POLICIES, commands=POLICY_CHANGING)
+    @needs(*migrating.CREATED, commands=MIGRATING)
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
         ref = ObjectRef.of(obj)
@@ -72,6 +76,7 @@ class ObjectCalls:
             return made
 
     @needs(*permitted.APPLIED, commands=permitted.ACTING)
+    @needs(*migrating.APPLIED, commands=MIGRATING)
     def apply(self, obj: Json, *, force: bool = False, dry_run: bool = False) -> Json:
         """Apply server-side as `MANAGER`; raise `errors.Conflict` with its fields where others own them and not *force*."""
         ref = ObjectRef.of(obj)
@@ -80,6 +85,7 @@ class ObjectCalls:
         return self._object(self.api.change("PATCH", _path(ref), needed, body=obj, content=APPLY, query=query), needed)
 
     @needs(*permitted.PATCHED_POLICIES, commands=POLICY_CHANGING)
+    @needs(*migrating.PATCHED, commands=MIGRATING)
     def patch(self, ref: ObjectRef, operations: list[Json], *, dry_run: bool = False) -> Json:
         """Do a JSON patch (RFC 6902); raise `errors.Conflict` where one of its tests fails, `errors.NotFound` without object.
 
@@ -113,6 +119,7 @@ class ObjectCalls:
         return self._object(answer, needed)
 
     @needs(*permitted.DELETED_POLICIES, commands=POLICY_CHANGING)
+    @needs(*migrating.DELETED, commands=MIGRATING)
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error.
 

@@ -10,16 +10,21 @@ from typing import Any
 
 import msgspec
 
-from eksnetpol.gateways.permits import CHANGING, Permissions, RbacPermission, permissions_for
+from eksnetpol.gateways.permits import CHANGING, MIGRATING, Permissions, RbacPermission, permissions_for
 from eksnetpol.model.snapshot import Target
 
-ROLE, MANAGER = "eksnetpol-read", "eksnetpol-manage"
+ROLE, MANAGER, MIGRATOR = "eksnetpol-read", "eksnetpol-manage", "eksnetpol-migrate"
 SHIPPED = "preflight"
 """The command whose needs ``iam/preflight-read.json`` and ``templates/rbac/clusterrole-read.yaml`` hold."""
 
 _RBAC = "rbac.authorization.k8s.io"
 _BIND = "Bind it to the group your access entry names.\n"
 _HEADER = f"# What `eksnetpol preflight` and `eksnetpol snapshot save` read. {_BIND}"
+_MIGRATOR_HEADER = f"""\
+# What `eksnetpol migrate run` does, and what going on with it or back on it takes. {_BIND.strip()}
+# It reads all that leaves a cluster with another engine, drains nodes, applies policies, and takes away by exact name what the
+# engine consists of; the run asks before. It reads no Secrets.
+"""
 _MANAGER_HEADER = f"""\
 # What `eksnetpol enable`, `upgrade`, `disable`, `restore`, `apply`, `resume` and `rollback` do. {_BIND.strip()}
 # `escalate` and `bind` let it write the rules that an agent needs into ClusterRole aws-node, and bind it, without having those
@@ -99,7 +104,8 @@ def cluster_role(permissions: Permissions, name: str = "", group: str = "") -> s
         for document in _role(name, place, subjects, _rules(p for p in permissions.rbac if p.namespace == place))
     ]
     text: str = yaml.dump_all(documents, Dumper=_plain(), sort_keys=False, width=120)
-    return (_MANAGER_HEADER if len(places) > 1 else _HEADER) + text
+    header = _MIGRATOR_HEADER if name == MIGRATOR else _MANAGER_HEADER if len(places) > 1 else _HEADER
+    return header + text
 
 
 def _plain() -> Any:
@@ -150,10 +156,11 @@ def _rules(permissions: Iterable[RbacPermission]) -> list[dict[str, Any]]:
 
 def shipped_documents() -> dict[str, str]:
     """Return the shipped documents by path; a test holds the files to them."""
-    permissions, managing = permissions_for(SHIPPED), permissions_for(*CHANGING)
+    permissions, managing, migrating = permissions_for(SHIPPED), permissions_for(*CHANGING), permissions_for(*MIGRATING)
     return {
         "iam/preflight-read.json": iam_policy(permissions),
         "iam/addon-manage.json": iam_policy(managing),
+        "templates/rbac/clusterrole-migrate.yaml": cluster_role(migrating, MIGRATOR),
         "templates/rbac/clusterrole-read.yaml": cluster_role(permissions),
         "templates/rbac/clusterrole-manage.yaml": cluster_role(managing, MANAGER),
     }

@@ -24,10 +24,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 CHANGING = ("enable", "upgrade", "disable", "restore", "apply", "resume", "rollback")
 """Commands that change a cluster. Each of them looks at it before, and once more afterwards."""
 
-POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback")
+POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback", "migrate run")
 """Commands that may take policies away or put them back: `apply` and `resume` carry out plans of `disable` as well."""
 
-READING = ("preflight", "snapshot save", "render", *CHANGING)
+MIGRATING = ("migrate run",)
+"""Commands that lead a cluster off another engine. Whoever resumes or goes back on such a run needs what it needed."""
+
+READING = ("preflight", "snapshot save", "render", *CHANGING, *MIGRATING)
 """Commands that look at all there is of a live cluster."""
 
 LOOKING = (*READING, "status")
@@ -49,7 +52,7 @@ ANYTHING = "*"
 
 _MODULES = (
     "eks", "eks_changes", "ec2", "iam", "logs", "sts",
-    "kubernetes", "kubernetes_custom", "kubernetes_access", "objects", "watching",
+    "kubernetes", "kubernetes_custom", "kubernetes_access", "objects", "evicting", "watching",
 )  # fmt: skip
 
 

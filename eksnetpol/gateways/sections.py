@@ -84,8 +84,8 @@ def _aws(*after: str) -> Callable[[Callable[[Look], Any]], Callable[[Look], Any]
 # The longest lists come first, so that the others pass them by.
 _SAME_NAME = """
     pods crds nodes services network_policies service_accounts jobs deployments server_version namespaces agent_pods daemonsets
-    statefulsets cronjobs controller_revisions api_server_endpoints configmaps cluster_roles cluster_role_bindings agent_access
-    webhooks admission_policies admission_bindings api_services
+    statefulsets cronjobs disruption_budgets controller_revisions api_server_endpoints configmaps cluster_roles
+    cluster_role_bindings agent_access webhooks admission_policies admission_bindings api_services
 """
 _CUSTOM = """
     policy_endpoints application_policies cluster_policies admin_policies cluster_policy_endpoints security_group_policies

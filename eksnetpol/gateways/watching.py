@@ -17,10 +17,11 @@ import msgspec
 
 from eksnetpol.errors import EksNetpolError
 from eksnetpol.gateways import change_permits as permitted
+from eksnetpol.gateways import migration_permits as migrating
 from eksnetpol.gateways.faults import http_fault
 from eksnetpol.gateways.kubernetes_http import ApiServer, PageExpired
 from eksnetpol.gateways.kubernetes_lists import Resource
-from eksnetpol.gateways.permits import POLICY_CHANGING, RbacPermission, needs
+from eksnetpol.gateways.permits import MIGRATING, POLICY_CHANGING, RbacPermission, needs
 from eksnetpol.model.kinds import Json, ObjectRef
 
 _GRACE = 1.0
@@ -40,6 +41,7 @@ class WatchCalls:
 
     @needs(*permitted.WATCHED, commands=permitted.ACTING)
     @needs(*permitted.WATCHED_POLICIES, commands=POLICY_CHANGING)
+    @needs(*migrating.WATCHED, commands=MIGRATING)
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds*; None when it goes. *since* is a resourceVersion.
 

@@ -151,6 +151,9 @@ class KubernetesGateway(Protocol):
     def cronjobs(self) -> tuple[k8s.Workload, ...]:
         """Return all CronJobs, with the template of the pods they make."""
 
+    def disruption_budgets(self) -> tuple[k8s.DisruptionBudget, ...]:
+        """Return all PodDisruptionBudgets."""
+
     def controller_revisions(self) -> tuple[k8s.ControllerRevision, ...]:
         """Return the stored templates of the ``aws-node`` DaemonSet."""
 

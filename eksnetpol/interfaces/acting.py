@@ -13,8 +13,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 
 MANAGER = "eksnetpol"
 """Our field manager."""
@@ -33,6 +33,9 @@ class Hands(Protocol):
     def objects(self, kind: Kind, *, namespace: str = "", selector: str = "") -> tuple[Json, ...]:
         """Return the objects of a kind; none where the kind is not served."""
 
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state: asked for by node, for a cluster has many."""
+
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
 
@@ -47,6 +50,12 @@ class Hands(Protocol):
 
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given. One that is not there, or another by then, is no error."""
+
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        """Evict a pod, only the one with *uid* where it is given. One that is gone, or another by then, is no error.
+
+        Raises `errors.Busy`, which names the budget, where a disruption budget allows nothing now.
+        """
 
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds*; None when it goes. *since* is a resourceVersion."""
@@ -83,12 +92,13 @@ class Clock(Protocol):
         """Wait."""
 
 
-Event = Literal["opened", "started", "acted", "succeeded", "failed", "stopped", "closed", "resumed", "rolled-back"]
+Event = Literal["opened", "started", "acted", "succeeded", "failed", "stopped", "closed", "resumed", "rolled-back", "approved"]
 """What a journal's line says.
 
 *opened*: the plan is bound; *started*: a step is about to act; *acted*: the action returned; *succeeded*: its condition holds;
 *failed*: it will not; *stopped*: time is up or somebody interrupted, resumable; *closed*: all steps are done; *resumed*: another
-process went on; *rolled-back*: a rollback of this run ended (``data.run`` is its id).
+process went on; *rolled-back*: a rollback of this run ended (``data.run`` is its id); *approved*: somebody (``data.by``)
+confirmed the one-way door ``data.door``, which the step goes through.
 """
 
 

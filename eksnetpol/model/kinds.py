@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from eksnetpol.errors import Bug
+from eksnetpol.model.engine_kinds import ENGINE_KINDS
+from eksnetpol.model.kind import Json, Kind
 
-Json = dict[str, Any]
-"""An object of the API in its own JSON, whole."""
-
-
-class Kind(msgspec.Struct, frozen=True, order=True):
-    """A kind with its group and version, and the word its paths and its RBAC rules use."""
-
-    name: str
-    plural: str
-    group: str = ""
-    version: str = "v1"
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """What objects say of it: ``apps/v1``."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def __str__(self) -> str:
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
+__all__ = ["Json", "Kind", "ObjectRef"]
 
 _AWS = "networking.k8s.aws"
 
 DAEMONSET = Kind("DaemonSet", "daemonsets", "apps")
+DEPLOYMENT = Kind("Deployment", "deployments", "apps")
+REPLICA_SET = Kind("ReplicaSet", "replicasets", "apps")
+STATEFUL_SET = Kind("StatefulSet", "statefulsets", "apps")
+JOB = Kind("Job", "jobs", "batch")
+DISRUPTION_BUDGET = Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy")
 CONTROLLER_REVISION = Kind("ControllerRevision", "controllerrevisions", "apps")
 CONFIGMAP = Kind("ConfigMap", "configmaps")
+SERVICE = Kind("Service", "services")
+ENDPOINT_SLICE = Kind("EndpointSlice", "endpointslices", "discovery.k8s.io")
 SERVICE_ACCOUNT = Kind("ServiceAccount", "serviceaccounts")
 POD = Kind("Pod", "pods")
 NODE = Kind("Node", "nodes", namespaced=False)
 NAMESPACE = Kind("Namespace", "namespaces", namespaced=False)
 CLUSTER_ROLE = Kind("ClusterRole", "clusterroles", "rbac.authorization.k8s.io", namespaced=False)
 CLUSTER_ROLE_BINDING = Kind("ClusterRoleBinding", "clusterrolebindings", "rbac.authorization.k8s.io", namespaced=False)
+ROLE = Kind("Role", "roles", "rbac.authorization.k8s.io")
+ROLE_BINDING = Kind("RoleBinding", "rolebindings", "rbac.authorization.k8s.io")
+API_SERVICE = Kind("APIService", "apiservices", "apiregistration.k8s.io", namespaced=False)
+VALIDATING_WEBHOOKS = Kind(
+    "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", "admissionregistration.k8s.io", namespaced=False
+)
+MUTATING_WEBHOOKS = Kind(
+    "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", "admissionregistration.k8s.io", namespaced=False
+)
+ADMISSION_POLICY = Kind(
+    "ValidatingAdmissionPolicy", "validatingadmissionpolicies", "admissionregistration.k8s.io", namespaced=False
+)
+ADMISSION_BINDING = Kind(
+    "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", "admissionregistration.k8s.io", namespaced=False
+)
 DEFINITION = Kind("CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io", namespaced=False)
 LEASE = Kind("Lease", "leases", "coordination.k8s.io")
 NETWORK_POLICY = Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io")
@@ -51,11 +55,17 @@ POLICY_ENDPOINT = Kind("PolicyEndpoint", "policyendpoints", _AWS, "v1alpha1")
 CLUSTER_POLICY_ENDPOINT = Kind("ClusterPolicyEndpoint", "clusterpolicyendpoints", _AWS, "v1alpha1", namespaced=False)
 NODE_CLASS = Kind("NodeClass", "nodeclasses", "eks.amazonaws.com", namespaced=False)
 
-KINDS: tuple[Kind, ...] = (
-    DAEMONSET, CONTROLLER_REVISION, CONFIGMAP, SERVICE_ACCOUNT, POD, NODE, NAMESPACE, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
-    DEFINITION, LEASE, NETWORK_POLICY, APPLICATION_POLICY, CLUSTER_POLICY, POLICY_ENDPOINT, CLUSTER_POLICY_ENDPOINT, NODE_CLASS,
+BUILT_IN: tuple[Kind, ...] = (
+    DAEMONSET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, JOB, DISRUPTION_BUDGET, CONTROLLER_REVISION, CONFIGMAP, SERVICE,
+    ENDPOINT_SLICE, SERVICE_ACCOUNT, POD, NODE, NAMESPACE, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, API_SERVICE,
+    VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, ADMISSION_POLICY, ADMISSION_BINDING, DEFINITION, LEASE, NETWORK_POLICY,
 )  # fmt: skip
-"""Every kind that is written, or read whole. Other engines' kinds are of `engines/`."""
+"""Kinds of the API server's own."""
+
+KINDS: tuple[Kind, ...] = (
+    *BUILT_IN, APPLICATION_POLICY, CLUSTER_POLICY, POLICY_ENDPOINT, CLUSTER_POLICY_ENDPOINT, NODE_CLASS, *ENGINE_KINDS,
+)  # fmt: skip
+"""Every kind that is written, or read whole."""
 
 _BY_NAME: Mapping[tuple[str, str], Kind] = {(kind.api_version, kind.name): kind for kind in KINDS}
 

@@ -56,6 +56,7 @@ from eksnetpol.model.objects.nodes import (
     NodeInfo,
     NodeSpec,
     NodeStatus,
+    Taint,
 )
 from eksnetpol.model.objects.pods import (
     AgentPod,
@@ -90,7 +91,10 @@ from eksnetpol.model.objects.services import (
     ServiceSpec,
 )
 from eksnetpol.model.objects.workloads import (
+    BudgetSpec,
+    BudgetStatus,
     ControllerRevision,
+    DisruptionBudget,
     HostPath,
     RollingUpdate,
     Template,
@@ -116,6 +120,8 @@ __all__ = [
     "ApiService",
     "ApiServiceSpec",
     "ApiServiceStatus",
+    "BudgetSpec",
+    "BudgetStatus",
     "ClusterRole",
     "ClusterRoleBinding",
     "Condition",
@@ -132,6 +138,7 @@ __all__ = [
     "CrdVersion",
     "CustomObject",
     "CustomResourceDefinition",
+    "DisruptionBudget",
     "Endpoint",
     "EndpointPort",
     "EndpointSlice",
@@ -167,6 +174,7 @@ __all__ = [
     "ServiceAccount",
     "ServicePort",
     "ServiceSpec",
+    "Taint",
     "Template",
     "TemplateSpec",
     "UpdateStrategy",

@@ -126,6 +126,7 @@ class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     statefulsets: Seen[tuple[k8s.Workload, ...]] | Unread = NOT_ASKED
     jobs: Seen[tuple[k8s.Workload, ...]] | Unread = NOT_ASKED
     cronjobs: Seen[tuple[k8s.Workload, ...]] | Unread = NOT_ASKED
+    disruption_budgets: Seen[tuple[k8s.DisruptionBudget, ...]] | Unread = NOT_ASKED
     controller_revisions: Seen[tuple[k8s.ControllerRevision, ...]] | Unread = NOT_ASKED
     services: Seen[tuple[k8s.Service, ...]] | Unread = NOT_ASKED
     api_server_endpoints: Seen[tuple[k8s.EndpointSlice, ...]] | Unread = NOT_ASKED

@@ -16,9 +16,11 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.owners import THE_ADDON, Owner, Owners, Tool
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.facts.vpc_cni import Install, Manager, VpcCni
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
+from eksnetpol.model.conditions import AddonGone, AddonIs
 from eksnetpol.model.eks import AddonRelease, AddonSchema, PodIdentityAssociation
 from eksnetpol.model.kubernetes import ServiceAccount
-from eksnetpol.model.plan import AddonGone, AddonIs, CreateAddon, DeleteAddon, FieldChange, Refusal, Step, Undo, UpdateAddon
+from eksnetpol.model.plan import FieldChange, Refusal, Step, Undo
 from eksnetpol.model.versions import KubernetesVersion, Release
 from eksnetpol.planning import looks, places, refusals
 from eksnetpol.planning.draft import Draft, refused

@@ -16,13 +16,14 @@ from eksnetpol.facts.owners import THE_ADDON, THE_CLUSTER
 from eksnetpol.facts.vpc_cni import CONFIGMAP, DAEMONSET, NAMESPACE
 from eksnetpol.model import kinds
 from eksnetpol.model.eks import Addon, AddonRelease, Cluster
-from eksnetpol.model.fingerprints import digest_of
+from eksnetpol.model.fingerprints import digest_of, digest_of_objects
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.kubernetes import ClusterRole, ConfigMap, CustomObject, CustomResourceDefinition, Workload
 from eksnetpol.model.plan import Verb
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 
 POLICIES = "policies"
+SOURCES = "policies of other engines"
 RELEASES = "add-on versions on offer"
 ABSENT = "absent"
 
@@ -47,10 +48,24 @@ def _entries(facts: Lookup, verb: Verb) -> Iterator[tuple[str, str]]:
     if isinstance(look.addon, Seen):
         yield THE_ADDON, ABSENT if look.addon.value is None else digest_of(_of_addon(look.addon.value))
     yield from _of_objects(look)
-    if verb is Verb.DISABLE:
+    if verb in {Verb.DISABLE, Verb.MIGRATE}:
         yield from _of_policies(look)
+    if verb is Verb.MIGRATE:
+        yield from _of_engines(facts)
     if verb is Verb.UPGRADE and isinstance(look.addon_releases, Seen):
         yield RELEASES, digest_of(sorted(map(_of_release, look.addon_releases.value)))
+
+
+def _of_engines(facts: Lookup) -> Iterator[tuple[str, str]]:
+    """Yield what other engines are there and what they enforce: a plan to leave one was made from that."""
+    foreign = facts.snapshot.foreign_policies
+    if isinstance(foreign, Seen):
+        yield SOURCES, digest_of_objects(policy.body for policy in foreign.value)
+    found = facts.get("engines")
+    for presence in found.value if isinstance(found, Seen) else ():
+        if presence.workload is not None:
+            meta = presence.workload.metadata
+            yield str(ObjectRef.to(kinds.DAEMONSET, meta.name, meta.namespace)), _of_one([presence.workload])
 
 
 def _of_objects(look: ClusterSnapshot) -> Iterator[tuple[str, str]]:

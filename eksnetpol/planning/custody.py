@@ -13,9 +13,11 @@ from typing import Any
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.tracking import Tracker, trackers
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, Look, Taking
+from eksnetpol.model.conditions import All, Established, Holds
 from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.kubernetes import CustomResourceDefinition
-from eksnetpol.model.plan import All, Apply, Established, FieldChange, Holds, Look, Step, Taking, Undo
+from eksnetpol.model.plan import FieldChange, Step, Undo
 from eksnetpol.model.policies import PolicyEndpoint
 from eksnetpol.model.versions import Release
 from eksnetpol.planning.draft import Draft

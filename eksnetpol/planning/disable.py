@@ -14,8 +14,9 @@ from eksnetpol.facts.addon_document import SWITCH
 from eksnetpol.facts.changing import Changing
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.facts.vpc_cni import Install, Manager, Switch, Switches
+from eksnetpol.model.actions import Look
 from eksnetpol.model.eks import Cluster
-from eksnetpol.model.plan import Look, Plan, Step, Verb, Way
+from eksnetpol.model.plan import Plan, Step, Verb, Way
 from eksnetpol.planning.basis import basis
 from eksnetpol.planning.disable_policies import (
     Stock,

@@ -14,24 +14,11 @@ from dataclasses import dataclass, field
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.tracking import trackers
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import BackUp, Delete, Look, ObjectId, Restore, StripFinalizer
+from eksnetpol.model.conditions import Absent, All, BackedUp, NoneLeft, Restored, Unfinalized
 from eksnetpol.model.kinds import Kind, ObjectRef
 from eksnetpol.model.kubernetes import ObjectMeta
-from eksnetpol.model.plan import (
-    Absent,
-    All,
-    BackedUp,
-    BackUp,
-    Delete,
-    Look,
-    NoneLeft,
-    ObjectId,
-    Restore,
-    Restored,
-    Step,
-    StripFinalizer,
-    Undo,
-    Unfinalized,
-)
+from eksnetpol.model.plan import Step, Undo
 from eksnetpol.model.policies import PolicyEndpoint
 from eksnetpol.planning.looks import counted
 from eksnetpol.planning.reading import need

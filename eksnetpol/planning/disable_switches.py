@@ -11,17 +11,9 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.owners import THE_ADDON
 from eksnetpol.facts.vpc_cni import AGENT_FLAG, CONTROLLER_KEY, Switch, Switches, VpcCni
 from eksnetpol.model import kinds
-from eksnetpol.model.plan import (
-    AddonIs,
-    Apply,
-    FieldChange,
-    Holds,
-    Refusal,
-    Resolve,
-    Step,
-    Undo,
-    UpdateAddon,
-)
+from eksnetpol.model.actions import Apply, Resolve, UpdateAddon
+from eksnetpol.model.conditions import AddonIs, Holds
+from eksnetpol.model.plan import FieldChange, Refusal, Step, Undo
 from eksnetpol.planning import live, looks, places
 from eksnetpol.planning.draft import Draft, joined
 from eksnetpol.planning.enable_addon import installed

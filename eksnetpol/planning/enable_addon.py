@@ -20,22 +20,12 @@ from eksnetpol.facts.owners import THE_ADDON, Owners, Tool
 from eksnetpol.facts.ownership import ADDON_MANAGER
 from eksnetpol.facts.vpc_cni import AGENT_FLAG, CONTROLLER_KEY, MODE_VARIABLE, Switches, VpcCni
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Resolve, UpdateAddon
+from eksnetpol.model.conditions import AddonIs, All, Condition
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.kubernetes import ObjectMeta
-from eksnetpol.model.plan import (
-    AddonIs,
-    All,
-    Condition,
-    FieldChange,
-    Forecast,
-    Refusal,
-    Resolve,
-    Rollout,
-    Step,
-    Undo,
-    UpdateAddon,
-)
+from eksnetpol.model.plan import FieldChange, Forecast, Refusal, Rollout, Step, Undo
 from eksnetpol.model.versions import Release
 from eksnetpol.planning import live, looks, places, refusals
 from eksnetpol.planning.draft import Draft, refused

@@ -13,8 +13,10 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.vpc_cni import AGENT_FLAG, CNI_CONTAINER, MODE_VARIABLE, VpcCni, flags_of
 from eksnetpol.fields.conflicts import conflicts
 from eksnetpol.fields.owners import MANAGER
+from eksnetpol.model.actions import Apply, Taking
+from eksnetpol.model.conditions import Holds
 from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import Apply, FieldChange, Holds, Step, Taking, Undo
+from eksnetpol.model.plan import FieldChange, Step, Undo
 from eksnetpol.model.versions import Release
 from eksnetpol.planning import live, looks, places
 from eksnetpol.planning.draft import Draft

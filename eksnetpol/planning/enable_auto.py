@@ -10,9 +10,11 @@ from __future__ import annotations
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.owners import Owners
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply
+from eksnetpol.model.conditions import Holds
 from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.kubernetes import CustomObject
-from eksnetpol.model.plan import Apply, FieldChange, Holds, Step, Undo
+from eksnetpol.model.plan import FieldChange, Step, Undo
 from eksnetpol.planning import live, refusals
 from eksnetpol.planning.draft import Draft, joined
 from eksnetpol.planning.enable_agent import taken

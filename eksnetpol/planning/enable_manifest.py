@@ -14,9 +14,11 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.fields.owners import MANAGER
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, Create, Taking
+from eksnetpol.model.conditions import Established, Holds
 from eksnetpol.model.kinds import Json
 from eksnetpol.model.kubernetes import ClusterRole, CustomResourceDefinition, PolicyRule
-from eksnetpol.model.plan import Apply, Create, Established, FieldChange, Holds, Refusal, Step, Taking, Undo
+from eksnetpol.model.plan import FieldChange, Refusal, Step, Undo
 from eksnetpol.model.snapshot import Seen
 from eksnetpol.model.versions import Release
 from eksnetpol.planning import live, places

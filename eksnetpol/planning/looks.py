@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eksnetpol.model.plan import Look, Rollout, Step
+from eksnetpol.model.actions import Look
+from eksnetpol.model.plan import Rollout, Step
 from eksnetpol.planning import places
 from eksnetpol.planning.rollout import patience
 

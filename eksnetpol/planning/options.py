@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from eksnetpol.model.plan import Resolve
+from eksnetpol.model.actions import Resolve
 
 
 class EnableOptions(msgspec.Struct, frozen=True):

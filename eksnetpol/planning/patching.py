@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from eksnetpol.facts.configuration import is_false, is_true
 from eksnetpol.facts.vpc_cni import flags_of
+from eksnetpol.model.conditions import FlagIs
 from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import FlagIs
 
 
 def flag_in(workload: Json, containers: Sequence[str], flag: str) -> str | None:

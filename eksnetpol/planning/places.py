@@ -14,8 +14,8 @@ from eksnetpol.facts.vpc_cni import (
     NAMESPACE,
 )
 from eksnetpol.model import kinds
+from eksnetpol.model.conditions import FlagIs, Holds, RolledOut
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import FlagIs, Holds, RolledOut
 from eksnetpol.model.versions import Release
 
 AWS_NODE = ObjectRef.to(kinds.DAEMONSET, DAEMONSET, NAMESPACE)

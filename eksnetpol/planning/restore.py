@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+from eksnetpol.model.actions import Delete, ObjectId, Restore
+from eksnetpol.model.conditions import Absent, Restored
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import Absent, Delete, ObjectId, Plan, Restore, Restored, Step, Undo, Verb
+from eksnetpol.model.plan import Plan, Step, Undo, Verb
 from eksnetpol.model.snapshot import Target
 
 _SECONDS_EACH = 0.2

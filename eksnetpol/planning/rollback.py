@@ -7,39 +7,32 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from eksnetpol.model.plan import (
-    Absent,
+from eksnetpol.model.actions import (
     Action,
-    AddonGone,
-    AddonIs,
-    All,
     Apply,
-    BackedUp,
     BackUp,
-    Condition,
     Create,
     CreateAddon,
     Delete,
     DeleteAddon,
-    Established,
-    FieldChange,
-    FlagIs,
-    Holds,
+    Evict,
     Look,
-    NoneLeft,
     ObjectId,
-    Plan,
-    Refusal,
     Restore,
+    StripFinalizer,
+    UpdateAddon,
+)
+from eksnetpol.model.conditions import (
+    Absent,
+    AddonIs,
+    All,
+    Condition,
     Restored,
     RolledOut,
-    Step,
-    StripFinalizer,
-    Undo,
+    Runs,
     Unfinalized,
-    UpdateAddon,
-    Verb,
 )
+from eksnetpol.model.plan import FieldChange, Plan, Refusal, Step, Undo, Verb
 from eksnetpol.planning.disable_policies import leavings
 from eksnetpol.planning.places import AWS_NODE, CONTROLLER_PATH, SETTINGS
 
@@ -68,7 +61,9 @@ def plan_rollback(plan: Plan, *, run: str, touched: Collection[str]) -> Plan:
     steps = tuple(_back(step, step.undo, run) for step in reversed(mine) if step.undo is not None)
     changes = _reversed(plan.changes, mine)
     off = _switches_controller_off(changes)
-    if off:
+    if plan.verb is Verb.MIGRATE:
+        steps = _back_to_the_old_engine(steps, off=off)
+    elif off:
         steps = _ordered(steps)
     doors = tuple(step for step in reversed(mine) if step.undo is None and step.one_way)
     refusals = tuple(Refusal(f"{step.id} ({step.title}) cannot be taken back: {step.one_way}", PARTIAL) for step in doors)
@@ -106,7 +101,25 @@ def _back(step: Step, undo: Undo, run: str) -> Step:
         patience=step.patience,
         undo=Undo(step.title, _repeated(_of_run(step.action, run)), _true_again(_true_of_run(step.until, run))),
         disrupts=step.disrupts,
+        phase=step.phase,
     )
+
+
+def _back_to_the_old_engine(steps: tuple[Step, ...], *, off: bool) -> tuple[Step, ...]:
+    """Return the *steps* that take a migration back in the order in which no policy hangs and nothing is open meanwhile.
+
+    First the old engine is let back onto every node (phases 6 and later, the last one first). Only when it enforces everywhere
+    again, the translated policies go, while the controller still lets go of them; then the controller, with what it leaves behind,
+    while the agents still open the pods; then the agents.
+    """
+    engine = [step for step in steps if step.phase >= _EXIT]
+    policies = [step for step in steps if step.phase.startswith(_APPLY)]
+    switches = tuple(step for step in steps if step not in engine and step not in policies)
+    return (*engine, *policies, *(_ordered(switches) if off else switches))
+
+
+_APPLY, _EXIT = "4", "6"
+"""Numbers of a migration's phases: what applies the translated policies, and from where on the old engine leaves nodes."""
 
 
 def _ordered(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -154,7 +167,7 @@ def _places(action: Action) -> tuple[str, ...]:
             return (str(action.ref),)
         case Delete() | StripFinalizer():
             return tuple(str(one.ref) for one in action.objects)
-        case BackUp() | Restore() | Look():
+        case Evict() | BackUp() | Restore() | Look():
             return ()
         case _:
             assert_never(action)
@@ -178,7 +191,7 @@ def _repeated(action: Action) -> Action:
     match action:
         case Delete() | StripFinalizer():
             return replace(action, objects=_by_name(action.objects))
-        case UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | BackUp() | Restore() | Look():
+        case UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | Evict() | BackUp() | Restore() | Look():
             return action
         case _:
             assert_never(action)
@@ -190,10 +203,9 @@ def _true_again(condition: Condition) -> Condition:
             return replace(condition, objects=_by_name(condition.objects))
         case All():
             return All(tuple(_true_again(one) for one in condition.conditions))
-        case AddonIs() | AddonGone() | Holds() | FlagIs() | RolledOut() | Established() | NoneLeft() | BackedUp() | Restored():
-            return condition
         case _:
-            assert_never(condition)
+            # All others speak of things by their names.
+            return condition
 
 
 def _by_name(objects: tuple[ObjectId, ...]) -> tuple[ObjectId, ...]:
@@ -203,4 +215,4 @@ def _by_name(objects: tuple[ObjectId, ...]) -> tuple[ObjectId, ...]:
 def _rolls(condition: Condition) -> bool:
     if isinstance(condition, All):
         return any(_rolls(one) for one in condition.conditions)
-    return isinstance(condition, RolledOut | AddonIs)
+    return isinstance(condition, RolledOut | AddonIs | Runs)

@@ -16,8 +16,10 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.owners import THE_ADDON
 from eksnetpol.facts.vpc_cni import MODE_VARIABLE, VpcCni
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Resolve, UpdateAddon
+from eksnetpol.model.conditions import AddonIs
 from eksnetpol.model.eks import Addon, AddonSchema
-from eksnetpol.model.plan import AddonIs, FieldChange, Forecast, Refusal, Resolve, Rollout, Step, Undo, UpdateAddon
+from eksnetpol.model.plan import FieldChange, Forecast, Refusal, Rollout, Step, Undo
 from eksnetpol.model.versions import Release
 from eksnetpol.planning import live, looks, refusals
 from eksnetpol.planning.draft import Draft

@@ -26,22 +26,12 @@ from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.fields.keeping import kept
 from eksnetpol.fields.owners import MANAGER, owners
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, Create, Look, Taking
+from eksnetpol.model.conditions import Established, Holds
 from eksnetpol.model.digests import schema_digest
 from eksnetpol.model.kinds import Json, ObjectRef
 from eksnetpol.model.kubernetes import ClusterRole, ConfigMap, Container, CustomResourceDefinition, ObjectMeta, Workload
-from eksnetpol.model.plan import (
-    Apply,
-    Create,
-    Established,
-    FieldChange,
-    Holds,
-    Look,
-    Refusal,
-    Rollout,
-    Step,
-    Taking,
-    Undo,
-)
+from eksnetpol.model.plan import FieldChange, Refusal, Rollout, Step, Undo
 from eksnetpol.model.versions import ImageReference, Release
 from eksnetpol.planning.draft import Draft
 from eksnetpol.planning.forecast import said

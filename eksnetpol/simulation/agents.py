@@ -1,79 +1,34 @@
-"""The ``aws-node`` pods of a simulated cluster: a new template rolls through the nodes, and its agent starts, or crashes.
-
-Whether the agent's container ends right after its start is what is known of its releases (facts: vpc-cni.md 1.3 and 5.6): agents
-up to v1.1.4 panic when they are switched off while PolicyEndpoints are left; agents need the definitions they watch, up to v1.2.0
-even when they are off. Pods that run already are not touched by that: only a new process looks.
-"""
+"""The ``aws-node`` pods of a simulated cluster: a new template rolls through the nodes, and its agent starts, or crashes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
-from eksnetpol.facts.configuration import is_true
-from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS, AGENT_FLAG, flags_of
+from eksnetpol.engines.placement import suits
+from eksnetpol.facts.vpc_cni import AGENT_CONTAINERS
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.kinds import (
-    CLUSTER_POLICY_ENDPOINT,
-    CLUSTER_ROLE,
     CONTROLLER_REVISION,
     DAEMONSET,
-    POLICY_ENDPOINT,
     Json,
     ObjectRef,
 )
-from eksnetpol.model.versions import ImageReference, Release
 from eksnetpol.planning.rollout import SECONDS_A_TURN, at_a_time
+from eksnetpol.simulation.agent_templates import crash_reason, is_another, is_policing, revision_hash
 from eksnetpol.simulation.ground import Ground
 from eksnetpol.simulation.rollout import Pods, State
 
 REF = ObjectRef.to(DAEMONSET, "aws-node", "kube-system")
-ROLE = ObjectRef.to(CLUSTER_ROLE, "aws-node")
 HASH = "controller-revision-hash"
-
-LAST_THAT_PANICS = Release(1, 1, 4)
-LAST_THAT_WATCHES_WHEN_OFF = Release(1, 2, 0)
-FIRST_THAT_WATCHES_CLUSTER_ENDPOINTS = Release(1, 3, 5)
+_OF_PRESENT_TEMPLATE = frozenset({State.STARTING, State.AVAILABLE, State.CRASHING, State.NEVER})
 
 _ELSEWHERE = ("fargate", "hybrid", "auto")
 """Values of ``eks.amazonaws.com/compute-type`` of nodes that ``aws-node`` does not run on."""
-
-
-def crash_reason(daemonset: Json, ground: Ground) -> str:
-    """Return why a new agent process would end right after its start, empty where it would not or nobody knows."""
-    spec = daemonset.get("spec", {}).get("template", {}).get("spec", {})
-    agent = next((c for c in spec.get("containers", ()) if c.get("name") in AGENT_CONTAINERS), None)
-    release = None if agent is None else ImageReference.parse(agent.get("image", "")).release
-    if agent is None or release is None:
-        return ""
-    on = is_true(flags_of(tuple(agent.get("args") or ())).get(AGENT_FLAG))
-    return next(_reasons(release.base, on, ground), "")
-
-
-def _reasons(release: Release, on: bool, ground: Ground) -> Iterator[str]:
-    if not on and release <= LAST_THAT_PANICS and ground.count(POLICY_ENDPOINT):
-        yield f"agent {release} panics: it is switched off and PolicyEndpoints are left"
-    if (on or release <= LAST_THAT_WATCHES_WHEN_OFF) and not ground.serves(POLICY_ENDPOINT):
-        yield f"agent {release} cannot watch policyendpoints.networking.k8s.aws: nobody serves them"
-    if on and release >= FIRST_THAT_WATCHES_CLUSTER_ENDPOINTS:
-        if not ground.serves(CLUSTER_POLICY_ENDPOINT):
-            yield f"agent {release} cannot watch clusterpolicyendpoints.networking.k8s.aws: nobody serves them"
-        if not _may_watch_cluster_endpoints(ground):
-            yield f"agent {release} may not watch clusterpolicyendpoints.networking.k8s.aws: ClusterRole aws-node lacks the rule"
-
-
-def _may_watch_cluster_endpoints(ground: Ground) -> bool:
-    role = ground.get(ROLE) if ground.knows(CLUSTER_ROLE) else None
-    if role is None:
-        return True
-    granted = ({"*", "clusterpolicyendpoints"} & set(r.get("resources") or ()) for r in role.get("rules") or ())
-    return any(granted)
 
 
 class Agents:
@@ -83,6 +38,7 @@ class Agents:
         self._ground = ground
         self._seconds = seconds
         self._known = tuple(pods)
+        self._known_on = {p.spec.node_name: p for p in self._known}
         self._never: frozenset[str] = frozenset()
         self.crashes = ""
         """Why new agents crash, empty while they do not."""
@@ -92,6 +48,10 @@ class Agents:
         self._former: tuple[Any, str] | None = None
         self._generation = -1
         self._restarted = False
+        self._on = False
+        self._on_at_first = False
+        self._policing: dict[int, bool] = {}
+        """By number of a node, whether the agent of the pod that was made last is switched on; of those that are new."""
         self.pods: Pods | None = None
         live = ground.get(REF) if ground.knows(DAEMONSET) else None
         if live is not None:
@@ -111,11 +71,36 @@ class Agents:
 
     def restart(self, node: str, now: float) -> bool:
         """Replace the pod of a node, as when somebody deletes it; return whether there is one."""
-        if self.pods is None or node not in self.pods.nodes:
+        if self.pods is None or self.pods.number_of(node) is None:
             return False
         self.pods.delete(node, now)
         self._restarted = True
         return True
+
+    def came(self, node: k8s.Node, now: float) -> None:
+        """Start a pod on a node that has come, or whose labels changed, where it is one for ``aws-node``; else take it away."""
+        if self.pods is None:
+            return
+        if _is_eligible(node) and self._selects(node):
+            if self.pods.number_of(node.name) is None:
+                self.pods.add(node.name, now)
+                self._restarted = True
+        else:
+            self.went(node.name)
+
+    def went(self, node: str) -> None:
+        """Let the pod of a node go with it."""
+        if self.pods is not None and self.pods.number_of(node) is not None:
+            self.pods.remove(node)
+            self._restarted = True
+
+    def _selects(self, node: k8s.Node) -> bool:
+        spec = (self._template or {}).get("spec", {})
+        return suits(spec.get("nodeSelector") or {}, spec.get("affinity") or {}, node.metadata.labels, node.name)
+
+    def polices(self, number: int) -> bool:
+        """Say whether the agent of node *number* is switched on: by the template that its pod was made from."""
+        return self._policing.get(number, self._on_at_first)
 
     def next_due(self, now: float) -> float | None:
         """Return when pods become available next, None when none are starting."""
@@ -136,14 +121,22 @@ class Agents:
             changed = self._observe(live, now) or changed
         self.crashes = crash_reason(live, self._ground) if self.pods and self.pods.is_undecided else ""
         moved = self.pods is not None and self.pods.advance(now, crashes=bool(self.crashes))
+        self._count_policing()
         if moved or changed:
             self._write(live)
+
+    def _count_policing(self) -> None:
+        if self.pods is not None:
+            for number in self.pods.touched:
+                if self.pods.states[number] in _OF_PRESENT_TEMPLATE and number in self.pods.replaced:
+                    self._policing[number] = self._on
 
     # --- templates ----------------------------------------------------------------------------------------------------
 
     def _adopt(self, live: Json) -> None:
         """Take the DaemonSet and its pods as a snapshot has them."""
         self._template = live["spec"].get("template")
+        self._on = self._on_at_first = is_policing(self._template)
         self._generation = live["metadata"].get("generation", 0)
         status = live.get("status", {})
         counted = status.get("desiredNumberScheduled", 0)
@@ -177,7 +170,7 @@ class Agents:
         changed = bool(generation != self._generation)
         if self.pods is not None and is_another(self._template, live["spec"].get("template")):
             self._former = (self._template, self._hash)
-            self.pods.maximum, self.pods.on_delete = _pace(live, len(self.pods.nodes))
+            self.pods.maximum, self.pods.on_delete = pace(live, len(self.pods.nodes))
             self._noticed(live)
             self.pods.restart(now)
             changed = True
@@ -186,6 +179,7 @@ class Agents:
 
     def _noticed(self, live: Json) -> None:
         self._template = live["spec"].get("template")
+        self._on = is_policing(self._template)
         self._generation = live["metadata"].get("generation", 0)
         self._hash = revision_hash(self._template)
         if not self._ground.knows(CONTROLLER_REVISION):
@@ -217,7 +211,7 @@ class Agents:
         return "" if newest is None else newest["metadata"]["name"].removeprefix(f"{REF.name}-")
 
     def _pods(self, live: Json, names: list[str], states: bytearray) -> Pods:
-        at_once, on_delete = _pace(live, len(names))
+        at_once, on_delete = pace(live, len(names))
         return Pods(tuple(names), self._seconds, at_once, on_delete=on_delete, states=states)
 
     def _write(self, live: Json) -> None:
@@ -237,23 +231,31 @@ class Agents:
         if live is None:
             return ()
         owner = msgspec.convert(_owner(live), k8s.OwnerReference)
-        known = {p.spec.node_name: p for p in self._known}
         now = _Made.of(live["spec"]["template"], self._hash)
         before = now if self._former is None else _Made.of(*self._former)
-        return tuple(
-            self._pod(known.get(node), node, self.pods.state_of(i), now, before, owner)
-            if i in self.pods.replaced or node not in known
-            else known[node]
-            for i, node in enumerate(self.pods.nodes)
-        )
+        there = (i for i in range(len(self.pods.nodes)) if self.pods.states[i] != State.GONE)
+        return tuple(self._pod(i, now, before, owner) for i in there)
 
-    @staticmethod
-    def _pod(
-        known: k8s.AgentPod | None, node: str, state: State, now: _Made, before: _Made, owner: k8s.OwnerReference
-    ) -> k8s.AgentPod:
-        """Return the pod that replaced the *known* one of its node."""
+    def seen_on(self, node: str) -> k8s.AgentPod | None:
+        """Return the pod of one node as a look would find it, None where it has none."""
+        number = None if self.pods is None else self.pods.number_of(node)
+        live = self._ground.get(REF)
+        if number is None or live is None:
+            return None
+        now = _Made.of(live["spec"]["template"], self._hash)
+        before = now if self._former is None else _Made.of(*self._former)
+        return self._pod(number, now, before, msgspec.convert(_owner(live), k8s.OwnerReference))
+
+    def _pod(self, number: int, now: _Made, before: _Made, owner: k8s.OwnerReference) -> k8s.AgentPod:
+        """Return the pod of a node: the one that was known at first, or that which took its place."""
+        assert self.pods is not None  # noqa: S101 - its callers asked
+        node, state = self.pods.nodes[number], self.pods.state_of(number)
+        known = self._known_on.get(node)
+        if known is not None and number not in self.pods.replaced:
+            return known
         made = before if state in {State.OLD, State.OLD_UNAVAILABLE} else now
-        ending = hashlib.sha256(f"{node} {made.hash}".encode()).hexdigest()
+        birth = self.pods.births.get(number, 0)
+        ending = hashlib.sha256(f"{node} {made.hash}{f' {birth}' if birth > 1 else ''}".encode()).hexdigest()
         host = known.status.host_ip if known is not None else ""
         return k8s.AgentPod(
             metadata=k8s.ObjectMeta(
@@ -303,47 +305,7 @@ def _owner(daemonset: Json) -> Json:
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": REF.name, "uid": uid, "controller": True}
 
 
-def revision_hash(template: Any) -> str:
-    """Return what stands for a template in its revision's name and its pods' labels. It is not the hash Kubernetes computes."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True, default=str).encode()).hexdigest()[:10]
-
-
-def is_another(before: Any, after: Any) -> bool:
-    """Say whether a template differs from the one before, so that pods are replaced.
-
-    One that came from a snapshot is partial: what is written into it where nothing was known counts for no change.
-    """
-    if before == after:
-        return False
-    if not isinstance(before, dict) or _WHOLE in before.get("spec", {}):
-        return True
-    old, new = (msgspec.convert(t, k8s.Template, strict=False) for t in (before, after))
-    return bool(_known_part(old, old) != _known_part(new, old))
-
-
-_WHOLE = "terminationGracePeriodSeconds"
-"""A field that every manifest of ``aws-node`` has and no snapshot keeps."""
-
-
-def _known_part(template: k8s.Template, known: k8s.Template) -> Any:
-    """Return of *template* what a snapshot keeps, but for values of variables that *known* has without a value."""
-    hidden = {
-        (c.name, e.name) for c in (*known.spec.containers, *known.spec.init_containers) for e in c.env if e.value is None
-    }
-
-    def shown(container: k8s.Container) -> Any:
-        env = {e.name: None if (container.name, e.name) in hidden else (e.value or "") for e in container.env}
-        return replace(container, env=()), env
-
-    spec = template.spec
-    return (
-        replace(spec, containers=(), init_containers=()),
-        [shown(c) for c in spec.containers],
-        [shown(c) for c in spec.init_containers],
-    )
-
-
-def _pace(daemonset: Json, nodes: int) -> tuple[int, bool]:
+def pace(daemonset: Json, nodes: int) -> tuple[int, bool]:
     """Return how many nodes may be without an available pod at once, and whether pods only go when they are deleted."""
     strategy = daemonset["spec"].get("updateStrategy") or {}
     told = strategy.get("rollingUpdate")
@@ -361,9 +323,9 @@ def _unready_nodes(ground: Ground) -> set[str]:
 
 
 def _eligible_nodes(ground: Ground) -> list[str]:
-    return [
-        n.name
-        for n in ground.nodes
-        if n.status.node_info.operating_system in {"linux", ""}
-        and n.metadata.labels.get("eks.amazonaws.com/compute-type") not in _ELSEWHERE
-    ]
+    return [n.name for n in ground.nodes if _is_eligible(n)]
+
+
+def _is_eligible(node: k8s.Node) -> bool:
+    os, computes = node.status.node_info.operating_system, node.metadata.labels.get("eks.amazonaws.com/compute-type")
+    return os in {"linux", ""} and computes not in _ELSEWHERE

@@ -10,7 +10,7 @@ changes one (facts: 5). A namespace goes when nothing is left in it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -53,7 +53,9 @@ MANAGER = "controller"
 LOOKS_EVERY = 15.0
 """Seconds between two looks for missing definitions."""
 MOST_ENTRIES = 500_000
-"""Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them."""
+"""Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them. Beyond it
+only pods are, as long as these are no more than that.
+"""
 RESTARTS_IN = 3.0
 """Seconds the controller needs to begin once its key has changed: chosen, nobody publishes it."""
 
@@ -70,6 +72,9 @@ class Controller:
         self._made_of = self._policies_version()
         self._foreseen: Prediction | None = None
         self._supplied: set[Kind] = set()
+        self.holding: list[Callable[[str], str]] = []
+        """Asked of a namespace that is going: what keeps it, empty for nothing."""
+        self._pods_moved = False
 
     @property
     def is_on(self) -> bool:
@@ -93,6 +98,19 @@ class Controller:
             if on and now >= self._begins:
                 self._reconcile()
         self._end_namespaces()
+
+    def pods_changed(self) -> None:
+        """Take note that pods came, moved or went: what is written of them follows when somebody looks at it."""
+        self._pods_moved = True
+        self._foreseen = None
+
+    def refresh(self) -> None:
+        """Let PolicyEndpoints be those of the pods there are now, where the controller acts."""
+        if self._pods_moved and self.is_on and self._made_of == self._policies_version():
+            self._pods_moved = False
+            for kind in dict.fromkeys(ENDPOINTS.values()):
+                if self._ground.knows(kind) and self._ground.serves(kind) and self._ground.is_loaded(kind):
+                    self._write_endpoints(kind)
 
     # --- policies ------------------------------------------------------------------------------------------------------
 
@@ -191,8 +209,26 @@ class Controller:
         for namespace in self._ground.objects(NAMESPACE):
             if not namespace["metadata"].get("deletionTimestamp"):
                 continue
-            if not self._ground.empty(namespace["metadata"]["name"]):
+            name = namespace["metadata"]["name"]
+            keeps = [why for told in self.holding if (why := told(name))]
+            left = self._ground.empty(name)
+            if not left and not keeps:
                 self._ground.api.delete(ObjectRef.of(namespace))
+            elif keeps:
+                self._say(namespace, keeps[0])
+
+    def _say(self, namespace: Json, why: str) -> None:
+        status = namespace.get("status", {})
+        told = [
+            {
+                "type": "NamespaceDeletionDiscoveryFailure" if "Discovery" in why else "NamespaceContentRemaining",
+                "status": "True",
+                "message": why,
+            }
+        ]
+        if status.get("conditions") != told:
+            # Not by way of `Ground.put`: what holds a namespace is in its spec.
+            self._ground.api.put({**namespace, "status": {**status, "conditions": told}})
 
 
 def _reconciled(policy: Json, finalizer: str) -> Json:
@@ -208,11 +244,19 @@ def _reconciled(policy: Json, finalizer: str) -> Json:
 
 
 def _owner_of(endpoint: Json) -> str:
-    return next((str(o.get("uid", "")) for o in endpoint["metadata"].get("ownerReferences", ())), "")
+    """Return what stands for the policy that an object was made of: its uid, or its name where that is not known."""
+    uid = next((str(o.get("uid", "")) for o in endpoint["metadata"].get("ownerReferences", ())), "")
+    of = endpoint.get("spec", {}).get("policyRef", {})
+    return uid or f"{of.get('namespace', '')}/{of.get('name', '')}"
 
 
 def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
-    """Yield as many objects of *kind* as there would be, with their owners but without rules and pods."""
+    """Yield as many objects of *kind* as there would be, with their owners and, unless those are too many, their pods.
+
+    Rules are left out.
+    """
+    size = foreseen.chunk_size
+    with_pods = sum(count.pods for count in foreseen.counts()) <= MOST_ENTRIES
     for resolved in foreseen.policies:
         policy, meta = resolved.subject, resolved.policy.metadata
         is_cluster = not meta.namespace
@@ -221,9 +265,12 @@ def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
         place = {"namespace": meta.namespace} if meta.namespace else {}
         version = NETWORK_POLICY.api_version if policy.kind == NETWORK_POLICY.name else kind.api_version
         owner = {"apiVersion": version, "kind": policy.kind, "name": meta.name, "uid": meta.uid, "controller": True}
+        pods = foreseen.resolver.book.endpoints(resolved.selected) if with_pods else ()
         for number in range(foreseen.count(resolved).objects):
             metadata = {"generateName": f"{meta.name}-", **place, "ownerReferences": [owner]}
-            spec = {"policyRef": {"name": meta.name, **place}}
+            spec: Json = {"policyRef": {"name": meta.name, **place}}
+            if some := pods[number * size : (number + 1) * size]:
+                spec["podSelectorEndpoints"] = msgspec.json.decode(b"[%b]" % b",".join(some))
             object_ = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
             yield _named(object_, number)
 

@@ -10,8 +10,8 @@ import msgspec
 
 from eksnetpol.errors import Busy, Conflict, EksNetpolError, Exists, NotFound, Rejected
 from eksnetpol.model import eks as answers
+from eksnetpol.model.actions import ADDON, CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import DAEMONSET, KINDS, ObjectRef
-from eksnetpol.model.plan import ADDON, CreateAddon, UpdateAddon
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread
 from eksnetpol.model.versions import Release
 from eksnetpol.simulation import eks_changes, eks_settling

@@ -30,7 +30,7 @@ from eksnetpol.model.kinds import (
 )
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread
 from eksnetpol.simulation.api_server import ApiObjects, Change
-from eksnetpol.simulation.sections import SECTIONS, objects, seen, structs
+from eksnetpol.simulation.sections import SECTIONS, is_of, kinds_of, objects, seen, structs
 from eksnetpol.simulation.served import is_custom
 
 UNKNOWN_OWNER: Json = {
@@ -63,6 +63,8 @@ class Ground:
         self._versions: Counter[Kind] = Counter()
         definitions = snapshot.crds
         unknown = tuple(k for k in KINDS if is_custom(k.api_version)) if isinstance(definitions, Unread) else ()
+        self.pods_now: Callable[[], tuple[k8s.Pod, ...]] | None = None
+        """Where it is known that pods came and went: those there are now."""
         self.api = ApiObjects(now, serving=unknown)
         self.api.after_change.append(self._noticed)
 
@@ -104,13 +106,17 @@ class Ground:
         """Return the objects of a kind."""
         return self.of(kind).objects(kind)
 
+    def known(self, kind: Kind) -> tuple[Json, ...]:
+        """Return the objects of a kind, none where no look told them or nobody serves it."""
+        return self.objects(kind) if self.knows(kind) and self.serves(kind) else ()
+
     def count(self, kind: Kind) -> int:
         """Return how many objects of *kind* there are, 0 where that is not known; makes none where it can be told without."""
         if not self.knows(kind):
             return 0
         if kind in self._loaded or kind in self._suppliers:
             return len(self.objects(kind)) if self.serves(kind) else 0
-        return len(getattr(self._snapshot, SECTIONS[kind].name).value)
+        return len(seen(self._snapshot, kind))
 
     def put(self, obj: Json) -> None:
         """Put an object as it is, as a controller does; one that is being deleted and is held by nothing any more goes."""
@@ -154,6 +160,11 @@ class Ground:
             # Garbage is only collected where it is seen; what is made of policies later is made without this one.
             if kind not in self._suppliers and self.knows(kind):
                 self.of(kind)
+        if ref.of_kind == DEFINITION:
+            # Its objects go with it, those too that nobody has asked for yet.
+            for kind in KINDS:
+                if str(kind) == ref.name and self.knows(kind):
+                    self.of(kind)
         if ref.of_kind != NAMESPACE or dry_run:
             api.delete(ref, uid=uid, dry_run=dry_run)
             return
@@ -178,19 +189,27 @@ class Ground:
     def sections(self, wanted: Iterable[Kind]) -> dict[str, Seen[object] | Unread]:
         """Return the sections of a snapshot for those of *wanted* whose objects changed, by name."""
         changed = (kind for kind in wanted if kind in SECTIONS and self.knows(kind) and self._versions[kind])
-        return {SECTIONS[kind].name: self._section(kind) for kind in changed}
+        return {name: self._section(name) for name in dict.fromkeys(SECTIONS[kind].name for kind in changed)}
 
     def snapshot_of_policies(self) -> ClusterSnapshot:
-        """Return the snapshot with the policies there are now."""
-        return replace(self._snapshot, **self.sections((*_POLICIES, NAMESPACE)))
+        """Return the snapshot with the policies there are now, and the pods."""
+        pods = {} if self.pods_now is None else {"pods": Seen(self.pods_now())}
+        return replace(self._snapshot, **self.sections((*_POLICIES, NAMESPACE)), **pods)
 
-    def _section(self, kind: Kind) -> Seen[object] | Unread:
-        why = self._withheld[kind]() if kind in self._withheld else ""
+    def _section(self, name: str) -> Seen[object] | Unread:
+        former = getattr(self._snapshot, name)
+        kinds = kinds_of(name)
+        why = next((told for kind in kinds if kind in self._withheld and (told := self._withheld[kind]())), "")
         if why:
             return Unread(why)
-        former = getattr(self._snapshot, SECTIONS[kind].name)
-        found = self.objects(kind) if self.serves(kind) else ()
-        return Seen(structs(kind, map(_as_a_look_sees_it, found)), former.complete)
+        found: list[object] = []
+        for kind in kinds:
+            if self.serves(kind):
+                found += structs(kind, map(_as_a_look_sees_it, self.objects(kind)))
+        if len(kinds) > 1:
+            # What is there of kinds that nothing is done to here stays as it was.
+            found += [one for one in former.value if not any(is_of(one, kind) for kind in kinds)]
+        return Seen(tuple(found), former.complete)
 
     # --- how ------------------------------------------------------------------------------------------------------------
 

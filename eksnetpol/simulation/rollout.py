@@ -24,6 +24,7 @@ class State(IntEnum):
     AVAILABLE = 3
     CRASHING = 4
     NEVER = 5
+    GONE = 6
 
 
 _UPDATED = (State.STARTING, State.AVAILABLE, State.CRASHING, State.NEVER)
@@ -45,6 +46,11 @@ class Pods:
     states: bytearray = field(default_factory=bytearray)
     replaced: set[int] = field(default_factory=set)
     """Numbers of the nodes whose pod is not the one it was at first."""
+    touched: set[int] = field(default_factory=set)
+    """Numbers of the nodes of whose pods something changed since somebody last emptied this."""
+    births: dict[int, int] = field(default_factory=dict)
+    """How often a node's pod was replaced."""
+    _numbers: dict[str, int] = field(default_factory=dict)
     _batches: deque[tuple[float, list[int]]] = field(default_factory=deque)
     _counts: list[int] = field(default_factory=lambda: [0] * len(State))
     _old: deque[int] = field(default_factory=deque)
@@ -52,13 +58,14 @@ class Pods:
     def __post_init__(self) -> None:
         if not self.states:
             self.states = bytearray([State.AVAILABLE]) * len(self.nodes)
+        self._numbers = {node: number for number, node in enumerate(self.nodes)}
         self._recount()
 
     @property
     def status(self) -> Json:
         """The counters of the DaemonSet's status."""
         available = self._counts[State.OLD] + self._counts[State.AVAILABLE]
-        wanted = len(self.nodes)
+        wanted = self.wanted
         return {
             "desiredNumberScheduled": wanted,
             "currentNumberScheduled": wanted,
@@ -70,6 +77,11 @@ class Pods:
         }
 
     @property
+    def wanted(self) -> int:
+        """How many nodes are to have a pod."""
+        return len(self.nodes) - self._counts[State.GONE]
+
+    @property
     def is_undecided(self) -> bool:
         """True while it matters whether the new template's containers crash: some are starting, or have crashed."""
         return bool(self._batches) or self._counts[State.CRASHING] > 0
@@ -78,9 +90,33 @@ class Pods:
         """Start a pod on every node at once: there were none."""
         self._replace(list(range(len(self.nodes))), now)
 
+    def number_of(self, node: str) -> int | None:
+        """Return the number of a node that is to have a pod, None for others."""
+        number = self._numbers.get(node)
+        return None if number is None or self.states[number] == State.GONE else number
+
+    def add(self, node: str, now: float) -> None:
+        """Start a pod on a node that has come."""
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self.nodes)
+            self.nodes = (*self.nodes, node)
+            self.states.append(State.GONE)
+            self._counts[State.GONE] += 1
+        if self.states[number] == State.GONE:
+            self._replace([number], now)
+
+    def remove(self, node: str) -> None:
+        """Let the pod of a node go that has gone, or is not meant any more."""
+        number = self.number_of(node)
+        if number is not None:
+            self._forget(number)
+            self._set([number], State.GONE)
+
     def restart(self, now: float) -> None:
         """Begin to roll: the template has changed."""
-        kept = {State.OLD: State.OLD, State.AVAILABLE: State.OLD}
+        kept = {State.OLD: State.OLD, State.AVAILABLE: State.OLD, State.GONE: State.GONE}
+        self.touched.update(range(len(self.states)))
         self.states = bytearray(kept.get(State(s), State.OLD_UNAVAILABLE) for s in self.states)
         self._batches.clear()
         self._recount()
@@ -90,9 +126,9 @@ class Pods:
 
     def delete(self, node: str, now: float) -> None:
         """Delete the pod of a node: the next one has the current template."""
-        if node in self.nodes:
-            at = self.nodes.index(node)
-            self._batches = deque((due, [i for i in batch if i != at]) for due, batch in self._batches)
+        at = self.number_of(node)
+        if at is not None:
+            self._forget(at)
             self._replace([at], now)
 
     def advance(self, now: float, *, crashes: bool) -> bool:
@@ -134,7 +170,7 @@ class Pods:
     def _roll(self, now: float) -> None:
         if self.on_delete or not self._counts[State.OLD]:
             return
-        unavailable = len(self.nodes) - self._counts[State.OLD] - self._counts[State.AVAILABLE]
+        unavailable = self.wanted - self._counts[State.OLD] - self._counts[State.AVAILABLE]
         room = min(self.maximum - unavailable, self._counts[State.OLD])
         chosen: list[int] = []
         while len(chosen) < room and self._old:
@@ -147,6 +183,8 @@ class Pods:
         if indexes:
             self._set(indexes, State.STARTING)
             self.replaced.update(indexes)
+            for index in indexes:
+                self.births[index] = self.births.get(index, 0) + 1
             self._batches.append((now + self.seconds, indexes))
 
     def _set(self, indexes: list[int], state: State) -> None:
@@ -154,6 +192,12 @@ class Pods:
             self._counts[self.states[index]] -= 1
             self.states[index] = state
         self._counts[state] += len(indexes)
+        self.touched.update(indexes)
+
+    def _forget(self, index: int) -> None:
+        """Let a pod that is starting not become available."""
+        if self.states[index] == State.STARTING:
+            self._batches = deque((due, [i for i in batch if i != index]) for due, batch in self._batches)
 
     def _recount(self) -> None:
         self._counts = [self.states.count(state) for state in State]

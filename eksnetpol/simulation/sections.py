@@ -16,6 +16,8 @@ from eksnetpol.model import kinds
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.digests import schema_digest
+from eksnetpol.model.engine_kinds import CALICO_SETTINGS, CALICO_SHOWN, CALICO_STORED, CILIUM_POLICIES, OPERATOR_KINDS
+from eksnetpol.model.foreign import ForeignPolicy, foreign_policy
 from eksnetpol.model.kinds import Json, Kind
 from eksnetpol.model.snapshot import ClusterSnapshot, Unread
 
@@ -29,6 +31,10 @@ class Section(NamedTuple):
 
 SECTIONS: Mapping[Kind, Section] = {
     kinds.DAEMONSET: Section("daemonsets", k8s.Workload),
+    kinds.DEPLOYMENT: Section("deployments", k8s.Workload),
+    kinds.STATEFUL_SET: Section("statefulsets", k8s.Workload),
+    kinds.JOB: Section("jobs", k8s.Workload),
+    kinds.DISRUPTION_BUDGET: Section("disruption_budgets", k8s.DisruptionBudget),
     kinds.CONTROLLER_REVISION: Section("controller_revisions", k8s.ControllerRevision),
     kinds.CONFIGMAP: Section("configmaps", k8s.ConfigMap),
     kinds.SERVICE_ACCOUNT: Section("service_accounts", k8s.ServiceAccount),
@@ -43,8 +49,32 @@ SECTIONS: Mapping[Kind, Section] = {
     kinds.POLICY_ENDPOINT: Section("policy_endpoints", pol.PolicyEndpoint),
     kinds.CLUSTER_POLICY_ENDPOINT: Section("cluster_policy_endpoints", pol.PolicyEndpoint),
     kinds.NODE_CLASS: Section("node_classes", k8s.CustomObject),
+    kinds.SERVICE: Section("services", k8s.Service),
+    kinds.API_SERVICE: Section("api_services", k8s.ApiService),
+    kinds.VALIDATING_WEBHOOKS: Section("webhooks", k8s.WebhookConfiguration),
+    kinds.MUTATING_WEBHOOKS: Section("webhooks", k8s.WebhookConfiguration),
+    kinds.ADMISSION_POLICY: Section("admission_policies", k8s.AdmissionPolicy),
+    kinds.ADMISSION_BINDING: Section("admission_bindings", k8s.AdmissionPolicyBinding),
+    **dict.fromkeys((*OPERATOR_KINDS, *CALICO_SETTINGS), Section("engine_settings", k8s.CustomObject)),
+    **dict.fromkeys((*CALICO_STORED, *CALICO_SHOWN, *CILIUM_POLICIES), Section("foreign_policies", ForeignPolicy)),
 }
-"""Kinds whose objects a snapshot holds one to one. Leases are in none; the agent's pods come from `agents`."""
+"""Kinds whose objects a snapshot holds one to one. Leases are in none; the agent's pods come from `agents`, others from `pods`.
+
+Some sections hold objects of several kinds, each saying what it is.
+"""
+
+_SHARED = frozenset({"webhooks", "engine_settings", "foreign_policies"})
+
+
+def kinds_of(section: str) -> tuple[Kind, ...]:
+    """Return the kinds whose objects are in *section*."""
+    return tuple(kind for kind, where in SECTIONS.items() if where.name == section)
+
+
+def is_of(one: Any, kind: Kind) -> bool:
+    """Say whether an entry of a section is of *kind*: only those of sections with several kinds say what they are."""
+    said = getattr(one, "api_version", "")
+    return bool(one.kind == kind.name and said in {"", kind.api_version})
 
 
 def seen(snapshot: ClusterSnapshot, kind: Kind) -> tuple[Any, ...]:
@@ -55,14 +85,15 @@ def seen(snapshot: ClusterSnapshot, kind: Kind) -> tuple[Any, ...]:
             f"This cannot be rehearsed: the snapshot does not say which {kind} there are ({section.reason}). "
             "Take one that could read them: eksnetpol snapshot save"
         )
-    return tuple(section.value)
+    found = tuple(section.value)
+    return tuple(one for one in found if is_of(one, kind)) if SECTIONS[kind].name in _SHARED else found
 
 
 def objects(kind: Kind, found: Iterable[Any]) -> Iterator[Json]:
     """Yield the API's objects of *kind* for what a section holds."""
     for one in found:
         # By way of JSON: `to_builtins` leaves tuples, which are no lists of the API's.
-        plain = msgspec.json.decode(msgspec.json.encode(one))
+        plain = msgspec.json.decode(msgspec.json.encode(one.body if isinstance(one, ForeignPolicy) else one))
         for line in plain.setdefault("metadata", {}).get("managedFields", ()):
             # What a look does not keep of these lines: all kinds here have one version.
             line.setdefault("apiVersion", kind.api_version)
@@ -72,6 +103,8 @@ def objects(kind: Kind, found: Iterable[Any]) -> Iterator[Json]:
 
 def structs(kind: Kind, found: Iterable[Json]) -> tuple[Any, ...]:
     """Return objects of *kind* as a snapshot's section keeps them."""
+    if SECTIONS[kind].struct is ForeignPolicy:
+        return tuple(foreign_policy(one, kind.api_version, kind.name) for one in found)
     ready = (_WORKED_OUT.get(kind, _as_it_is)(one) for one in found)
     return tuple(msgspec.convert(one, SECTIONS[kind].struct, strict=False) for one in ready)
 

@@ -2,54 +2,90 @@
 
 `SimulatedCluster` is `interfaces.acting.Hands` and `Clock` in one. Time passes in `sleep` and in `watch` alone, from one thing
 that happens to the next, so an hour takes as long as what happens in it. Who acts in it: EKS (`eks_settling`), the DaemonSet's
-controller and the agents (`agents`), the policy controller and the watcher of definitions (`controller`).
+controller and the agents (`agents`), the policy controller and the watcher of definitions (`controller`), and, from when they are
+first needed, nodes, pods and whoever acts on these (`life`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-import msgspec
 from msgspec.structs import replace
 
-from eksnetpol.errors import Rejected
-from eksnetpol.model import eks
-from eksnetpol.model.kinds import LEASE, POD, Json, Kind, ObjectRef
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
+from eksnetpol.errors import Exists
+from eksnetpol.model.enforcement import Scene
+from eksnetpol.model.engine_kinds import ENGINE_KINDS
+from eksnetpol.model.kinds import (
+    API_SERVICE,
+    CLUSTER_POLICY_ENDPOINT,
+    DAEMONSET,
+    DEFINITION,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    ENDPOINT_SLICE,
+    JOB,
+    LEASE,
+    MUTATING_WEBHOOKS,
+    NAMESPACE,
+    NODE,
+    POD,
+    POLICY_ENDPOINT,
+    SERVICE,
+    STATEFUL_SET,
+    VALIDATING_WEBHOOKS,
+    Json,
+    Kind,
+    ObjectRef,
+)
+from eksnetpol.model.objects.pods import labels_of
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind
 from eksnetpol.model.versions import KubernetesVersion
 from eksnetpol.planning.rollout import SECONDS_A_TURN
-from eksnetpol.simulation.agents import Agents
+from eksnetpol.simulation.agents import REF, Agents
 from eksnetpol.simulation.controller import Controller
 from eksnetpol.simulation.eks import Fate, Timing
 from eksnetpol.simulation.eks_of_snapshot import Control
+from eksnetpol.simulation.eks_verbs import EksVerbs
 from eksnetpol.simulation.ground import Ground
+from eksnetpol.simulation.hardships import Hardships
+from eksnetpol.simulation.life import Life, agent_json
+from eksnetpol.simulation.pods import json_of
 from eksnetpol.simulation.sections import SECTIONS
 from eksnetpol.simulation.selectors import selecting
 
 REACTS_IN = 1.0
 """Seconds after which controllers act on what was written."""
-VERBS = ("create", "patch", "update", "delete")
-"""What admission is asked about."""
 FIRST_WITH_CONTROLLER = KubernetesVersion(1, 25)
 """Control planes from this version on bring the network policy controller."""
 
+_OWN_LABEL = "k8s-app=aws-node"
+_IN_LIFE = frozenset(kind.name for kind in (NODE, POD, DAEMONSET, DEPLOYMENT, STATEFUL_SET, JOB, DISRUPTION_BUDGET))
+"""Kinds whose objects do nothing without the nodes and pods they are about."""
+_HEARD = frozenset(
+    (kind.api_version, kind.name) for kind in (SERVICE, API_SERVICE, VALIDATING_WEBHOOKS, MUTATING_WEBHOOKS, *ENGINE_KINDS)
+)
+"""Kinds whose changes somebody reacts to who lives there."""
 
-class SimulatedCluster:
+
+class SimulatedCluster(Hardships, EksVerbs):
     """One cluster. Not for several threads.
 
-    What may be made to go wrong: `doom_updates`, `doom_nodes`, `refuse`. ``seconds`` is how long a pod takes to be replaced,
-    ``timing`` how long EKS takes.
+    What may be made to go wrong: `doom_updates`, `doom_nodes`, `refuse`, `lose_api`, `at`. ``seconds`` is how long a pod
+    of ``aws-node`` takes to be replaced, ``timing`` how long EKS takes.
     """
 
     def __init__(self, snapshot: ClusterSnapshot, *, seconds: float = SECONDS_A_TURN, timing: Timing | None = None) -> None:
+        super().__init__()
         self._snapshot = snapshot
         self._start = snapshot.taken_at if snapshot.taken_at.tzinfo else snapshot.taken_at.replace(tzinfo=UTC)
         self._time = 0.0
         self._reacts: float | None = None
-        self._refusals: list[Callable[[str, ObjectRef], str]] = []
+        self._life: Life | None = None
+        self._doomed: frozenset[str] = frozenset()
+        self.observers: list[Callable[[], None]] = []
+        """Called after every turn of time and after every write, with nothing: they look for themselves, at `scene` for one."""
         self.ground = Ground(snapshot, self.now)
         self.ground.api.after_change.append(lambda _: self._stirred())
         pods = snapshot.agent_pods.value if isinstance(snapshot.agent_pods, Seen) else ()
@@ -96,102 +132,152 @@ class SimulatedCluster:
             self.agents.next_due(self._time),
             self.controller.next_due(self._time),
             None if told is None else (told - self._start).total_seconds(),
+            self._life.next_due() if self._life is not None else None,
+            self._next_planned(),
         ]
         return min((d for d in due if d is not None), default=None)
 
     def _turn(self) -> None:
         # What is written in this turn is acted on in a later one.
         self._reacts = None
+        self._let_happen()
         self.eks.turn()
+        if self._life is not None:
+            self._life.turn()
         self.agents.turn(self._time)
         self.controller.turn(self._time)
         self.eks.turn()
+        self._seen()
 
     def _stirred(self) -> None:
         if self._reacts is None:
             self._reacts = self._time + REACTS_IN
 
-    # --- what goes wrong -------------------------------------------------------------------------------------------------
+    # --- its whole life --------------------------------------------------------------------------------------------------
+
+    @property
+    def life(self) -> Life:
+        """Nodes, pods and whoever acts on them. It begins when it is first asked for; see `life.Life` for what it takes."""
+        if self._life is None:
+            self._life = Life(
+                self._snapshot, self.ground, self.agents, self.controller,
+                now=self.monotonic, clock=self.now, stirred=self._stirred,
+            )  # fmt: skip
+            self._life.doom(self._doomed)
+        return self._life
+
+    @property
+    def _could_live(self) -> bool:
+        return all(isinstance(s, Seen) for s in (self._snapshot.nodes, self._snapshot.pods, self._snapshot.daemonsets))
+
+    def scene(self) -> Scene:
+        """Return who enforces what on which node now."""
+        return self.life.scene()
+
+    def _seen(self) -> None:
+        for observer in self.observers:
+            observer()
+
+    # --- what goes wrong, beside `hardships` -----------------------------------------------------------------------------
 
     def doom_updates(self, *fates: Fate) -> None:
         """Let the next changes of the add-on end like this, one fate each."""
         self.eks.doom(*fates)
 
     def doom_nodes(self, nodes: Iterable[str]) -> None:
-        """Let new ``aws-node`` pods on these nodes never become available."""
-        self.agents.doom(nodes)
-
-    def refuse(self, why: str, *, kind: Kind, name: str = "", verbs: Iterable[str] = VERBS) -> None:
-        """Let admission refuse these verbs for objects of *kind*, for all or for one *name*, saying *why*."""
-        refused = frozenset(verbs)
-
-        def judge(verb: str, ref: ObjectRef) -> str:
-            fits = (ref.api_version, ref.kind) == (kind.api_version, kind.name) and name in {"", ref.name}
-            return why if fits and verb in refused else ""
-
-        self._refusals.append(judge)
-
-    def _admit(self, verb: str, ref: ObjectRef) -> None:
-        for judge in self._refusals:
-            if why := judge(verb, ref):
-                raise Rejected(f"The API server would not {verb} {ref}: {why}")
+        """Let new pods on these nodes never become available."""
+        names = frozenset(nodes)
+        self._doomed |= names
+        self.agents.doom(names)
+        if self._life is not None:
+            self._life.doom(names)
 
     # --- Kubernetes ------------------------------------------------------------------------------------------------------
 
     def get(self, ref: ObjectRef) -> Json | None:
         """Return an object, None where there is none or its kind is not served."""
-        if ref.of_kind == POD:
-            return next((p for p in self._pods() if ObjectRef.of(p) == ref), None)
-        return self.ground.of(ref.of_kind).get(ref)
+        self._answers()
+        kind = ref.of_kind
+        if kind == POD:
+            return self._pod(ref)
+        if kind == ENDPOINT_SLICE:
+            return next((one for one in self.life.slices(ref.namespace, "") if one["metadata"]["name"] == ref.name), None)
+        self._refresh(kind)
+        return self.ground.of(kind).get(ref)
 
     def objects(self, kind: Kind, *, namespace: str = "", selector: str = "") -> tuple[Json, ...]:
-        """Return the objects of a kind; none where the kind is not served. Of pods there are those of ``aws-node``."""
+        """Return the objects of a kind; none where the kind is not served."""
+        self._answers()
         if kind == POD:
-            fits = selecting(selector) if selector else None
-            pods = (p for p in self._pods() if namespace in {"", p["metadata"].get("namespace", "")})
-            return tuple(p for p in pods if fits is None or fits(p["metadata"].get("labels") or {}))
+            return self._pods(namespace, selector)
+        if kind == ENDPOINT_SLICE:
+            return self.life.slices(namespace, selector)
+        self._refresh(kind)
         return self.ground.of(kind).objects(kind, namespace=namespace, selector=selector)
+
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        """Return the pods that are bound to a node, whatever their state."""
+        self._answers()
+        return self.life.pods_on(node)
 
     def create(self, obj: Json, *, dry_run: bool = False) -> Json:
         """Create an object; raise `errors.Exists` where there is one of that name."""
-        ref = ObjectRef.of(obj)
-        self._admit("create", ref)
-        return self.ground.of(ref.of_kind).create(obj, dry_run=dry_run)
+        ref = self._writing("create", obj)
+        if ref.of_kind == POD:
+            if self._pod(ref) is not None:
+                raise Exists(f'could not create pods: pods "{ref.name}" already exists')
+            return obj if dry_run else self._done(self.life.create(obj))
+        return self._done(self.ground.of(ref.of_kind).create(obj, dry_run=dry_run))
 
     def apply(self, obj: Json, *, force: bool = False, dry_run: bool = False) -> Json:
         """Apply server-side; raise `errors.Conflict` with its fields where others own them and not *force*."""
-        ref = ObjectRef.of(obj)
-        self._admit("patch", ref)
-        return self.ground.of(ref.of_kind).apply(obj, force=force, dry_run=dry_run)
+        ref = self._writing("patch", obj)
+        return self._done(self.ground.of(ref.of_kind).apply(obj, force=force, dry_run=dry_run))
 
     def patch(self, ref: ObjectRef, operations: list[Json], *, dry_run: bool = False) -> Json:
         """Do a JSON patch; raise `errors.Conflict` where one of its tests fails, `errors.NotFound` without object."""
-        self._admit("patch", ref)
-        return self.ground.of(ref.of_kind).patch(ref, operations, dry_run=dry_run)
+        self._about("patch", ref)
+        return self._done(self.ground.of(ref.of_kind).patch(ref, operations, dry_run=dry_run))
 
     def replace(self, obj: Json) -> Json:
         """Put *obj* in the place of the one with the same resourceVersion; raise `errors.Conflict` where that has changed."""
-        ref = ObjectRef.of(obj)
-        self._admit("update", ref)
-        return self.ground.of(ref.of_kind).replace(obj)
+        ref = self._writing("update", obj)
+        return self._done(self.ground.of(ref.of_kind).replace(obj))
 
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         """Delete an object, only the one with *uid* where it is given; a pod of ``aws-node`` comes again at once."""
-        self._admit("delete", ref)
+        self._about("delete", ref)
         if ref.of_kind != POD:
             self.ground.delete(ref, uid=uid, dry_run=dry_run)
-            return
-        found = self.get(ref)
-        if found is not None and uid in {"", found["metadata"].get("uid")} and not dry_run:
-            self.agents.restart(found["spec"].get("nodeName", ""), self._time)
+        elif self._life is not None and not dry_run:
+            self._life.delete(ref, uid)
             self._stirred()
+        elif not dry_run:
+            found = self._pod(ref)
+            if found is not None and uid in {"", found["metadata"].get("uid")}:
+                self.agents.restart(found["spec"].get("nodeName", ""), self._time)
+                self._stirred()
+        self._seen()
+
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        """Evict a pod, only the one with *uid* where it is given. One that is gone, or another by then, is no error.
+
+        Raises `errors.Busy` where a disruption budget allows nothing now, `errors.Rejected` where two budgets select the pod.
+        """
+        self._answers()
+        self._admit("create", ref)
+        self.life.evict(ref, uid)
+        self._stirred()
+        self._seen()
 
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         """Yield the object whenever it changes, for at most *seconds* of its time; None when it goes.
 
         Without *since*, a resourceVersion, what is there now comes first.
         """
+        self._answers()
         end = self._time + seconds
+        self._refresh(ref.of_kind)
         api = self.ground.of(ref.of_kind)
         after = int(since) if since.isdecimal() else -1
         more = True
@@ -201,50 +287,76 @@ class SimulatedCluster:
             if not more or self._time >= end:
                 return
             more = self._step(end)
+            self._refresh(ref.of_kind)
 
-    def _pods(self) -> Iterator[Json]:
-        for pod in self.agents.seen():
-            yield {**msgspec.to_builtins(pod), "apiVersion": "v1", "kind": "Pod"}
+    def _writing(self, verb: str, obj: Json) -> ObjectRef:
+        ref = ObjectRef.of(obj)
+        self._about(verb, ref, obj["metadata"].get("labels"))
+        return ref
 
-    # --- EKS -------------------------------------------------------------------------------------------------------------
+    def _about(self, verb: str, ref: ObjectRef, labels: Json | None = None) -> None:
+        self._answers()
+        if self._life is None and _moves_others(verb, ref) and (ref.kind in _IN_LIFE or self._could_live):
+            # Who is to react to this has to know how it was before.
+            self.life  # noqa: B018
+        self._admit(verb, ref, labels)
 
-    def describe_addon(self, name: str) -> eks.Addon | None:
-        """Return the add-on, None where EKS manages none."""
-        return self.eks.describe_addon(name)
+    def _done(self, found: Json) -> Json:
+        self._seen()
+        return found
 
-    def addon_updates(self, name: str) -> tuple[eks.Update, ...]:
-        """Return the updates of an add-on, the newest first."""
-        return self.eks.addon_updates(name)
+    def _refresh(self, kind: Kind) -> None:
+        if self._life is not None:
+            self._life.refresh(kind)
+            if kind in {POLICY_ENDPOINT, CLUSTER_POLICY_ENDPOINT}:
+                self.controller.refresh()
 
-    def describe_update(self, name: str, update: str) -> eks.Update:
-        """Return one update of an add-on; raise `errors.NotFound` where there is none."""
-        return self.eks.describe_update(name, update)
+    def _pod(self, ref: ObjectRef) -> Json | None:
+        found = None if self._life is None else self._life.pods.of(ref)
+        if found is not None:
+            return json_of(found)
+        return next((p for p in self._agent_pods(ref.namespace, None) if p["metadata"]["name"] == ref.name), None)
 
-    def update_addon(self, wanted: UpdateAddon, *, token: str) -> eks.Update:
-        """Start an update; the same *token* again starts nothing and returns the same update."""
-        return self.eks.update_addon(wanted, token=token)
+    def _pods(self, namespace: str, selector: str) -> tuple[Json, ...]:
+        """Return pods. Where only those of ``aws-node`` can be meant, no others need be there."""
+        fits = selecting(selector) if selector else None
+        found = self._agent_pods(namespace, fits)
+        only_agents = namespace == REF.namespace and _OWN_LABEL in selector.split(",")
+        if self._life is None and (only_agents or not self._could_live):
+            return tuple(found)
+        found += self.life.json_pods(namespace, lambda raw: fits is None or fits(labels_of(raw)))
+        return tuple(sorted(found, key=lambda pod: (pod["metadata"].get("namespace", ""), pod["metadata"]["name"])))
 
-    def create_addon(self, wanted: CreateAddon, *, token: str) -> eks.Addon:
-        """Start creating the add-on; raise `errors.Exists` where there is one."""
-        return self.eks.create_addon(wanted, token=token)
-
-    def delete_addon(self, name: str, *, preserve: bool) -> None:
-        """Start deleting the add-on; one that is not there is no error."""
-        self.eks.delete_addon(name, preserve=preserve)
+    def _agent_pods(self, namespace: str, fits: Callable[[Mapping[str, str]], bool] | None) -> list[Json]:
+        if namespace not in {"", REF.namespace}:
+            return []
+        return [agent_json(pod) for pod in self.agents.seen() if fits is None or fits(pod.metadata.labels)]
 
     # --- what a look would see -----------------------------------------------------------------------------------------
 
     def snapshot(self) -> ClusterSnapshot:
         """Return what a look would see now: what was changed, and all else as it was.
 
-        The section ``pods`` keeps the ``aws-node`` pods it had: who reasons about agents reads ``agent_pods``.
+        As long as nothing happens to pods but those of ``aws-node``, the section ``pods`` keeps those that it had: who reasons
+        about agents reads ``agent_pods``.
         """
         kinds = tuple(kind for kind in SECTIONS if kind not in {POD, LEASE})
+        for kind in kinds:
+            self._refresh(kind)
         found: dict[str, object] = {**self.ground.sections(kinds), **self.eks.sections()}
+        if self._life is not None:
+            found |= self._life.sections(found)
         former = self._snapshot.agent_pods
         if self.agents.changed and isinstance(former, Seen):
             found["agent_pods"] = Seen(self.agents.seen(), former.complete)
         return replace(self._snapshot, taken_at=self.now(), source=SourceKind.SIMULATION, **found)
+
+
+def _moves_others(verb: str, ref: ObjectRef) -> bool:
+    """Say whether a change of an object is one that somebody may react to beside EKS and the policy controller."""
+    if ref.kind in {NAMESPACE.name, DEFINITION.name}:
+        return verb == "delete"
+    return ref != REF and (ref.kind in _IN_LIFE or (ref.api_version, ref.kind) in _HEARD)
 
 
 def _has_controller(snapshot: ClusterSnapshot) -> bool:
@@ -254,5 +366,3 @@ def _has_controller(snapshot: ClusterSnapshot) -> bool:
         return not version or KubernetesVersion.parse(version) >= FIRST_WITH_CONTROLLER
     except ValueError:
         return True
-
-

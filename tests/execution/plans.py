@@ -6,37 +6,36 @@ from functools import lru_cache
 from typing import Any
 
 from eksnetpol.model import eks
-from eksnetpol.model.kinds import DEFINITION, NETWORK_POLICY, ObjectRef
-from eksnetpol.model.plan import (
-    Absent,
-    AddonGone,
-    AddonIs,
-    All,
+from eksnetpol.model.actions import (
     Apply,
-    BackedUp,
     BackUp,
     Create,
     CreateAddon,
     Delete,
     DeleteAddon,
+    Look,
+    ObjectId,
+    Restore,
+    StripFinalizer,
+    Taking,
+    UpdateAddon,
+)
+from eksnetpol.model.conditions import (
+    Absent,
+    AddonGone,
+    AddonIs,
+    All,
+    BackedUp,
     Established,
     FlagIs,
     Holds,
-    Look,
     NoneLeft,
-    ObjectId,
-    Plan,
-    Restore,
     Restored,
     RolledOut,
-    Step,
-    StripFinalizer,
-    Taking,
-    Undo,
     Unfinalized,
-    UpdateAddon,
-    Verb,
 )
+from eksnetpol.model.kinds import DEFINITION, NETWORK_POLICY, ObjectRef
+from eksnetpol.model.plan import Plan, Step, Undo, Verb
 from tests.execution.small_world import AWS_NODE, FINALIZER, SWITCH, Fate, SmallWorld, configmap, daemonset, policy
 
 OLD, NEW = "v1.20.0-eksbuild.1", "v1.20.5-eksbuild.1"

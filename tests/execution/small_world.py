@@ -17,6 +17,7 @@ import msgspec
 
 from eksnetpol.errors import Busy, Exists, NotFound
 from eksnetpol.model import eks
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import (
     CONFIGMAP,
     DAEMONSET,
@@ -28,7 +29,6 @@ from eksnetpol.model.kinds import (
     Kind,
     ObjectRef,
 )
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from eksnetpol.simulation.api_server import ApiObjects, Change
 
 START = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
@@ -180,6 +180,12 @@ class SmallWorld:
 
     def delete(self, ref: ObjectRef, *, uid: str = "", dry_run: bool = False) -> None:
         self.api.delete(ref, uid=uid, dry_run=dry_run)
+
+    def pods_on(self, node: str) -> tuple[Json, ...]:
+        return tuple(pod for pod in self.api.objects(POD) if pod["spec"].get("nodeName") == node)
+
+    def evict(self, ref: ObjectRef, *, uid: str = "") -> None:
+        self.api.delete(ref, uid=uid)
 
     def watch(self, ref: ObjectRef, *, since: str = "", seconds: float = 5.0) -> Iterator[Json | None]:
         end = self.time + seconds
@@ -369,7 +375,9 @@ class SmallWorld:
         status: Json = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
         if node in self.fate.stuck and there is not None:
             status = self.fate.stuck[node]
-        owner = {"uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1"}
+        owner = {
+            "uid": live["metadata"]["uid"], "kind": "DaemonSet", "name": "aws-node", "apiVersion": "apps/v1", "controller": True,
+        }  # fmt: skip
         meta: Json = {"name": ref.name, "namespace": "kube-system", "labels": {**LABELS, _HASH: str(generation)}}
         meta["ownerReferences"] = [owner]
         return self.api.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"nodeName": node}, "status": status})

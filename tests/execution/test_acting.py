@@ -9,20 +9,10 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import Conflict, Denied, Refused, Rejected, StepFailed, TimedOut
 from eksnetpol.execution.acting import TRIES
+from eksnetpol.model.actions import Apply, Create, Delete, ObjectId, StripFinalizer, Taking
+from eksnetpol.model.conditions import Absent, Holds, NoneLeft, Unfinalized
 from eksnetpol.model.kinds import NETWORK_POLICY, POLICY_ENDPOINT, Json, ObjectRef
-from eksnetpol.model.plan import (
-    Absent,
-    Apply,
-    Create,
-    Delete,
-    Holds,
-    NoneLeft,
-    ObjectId,
-    Step,
-    StripFinalizer,
-    Taking,
-    Unfinalized,
-)
+from eksnetpol.model.plan import Step
 from tests.execution import plans
 from tests.execution.ends import events, go
 from tests.execution.plans import ARGS, KEY

@@ -13,7 +13,9 @@ from eksnetpol.execution.addon_acting import token_of
 from eksnetpol.execution.addon_health import GRACE, SHORT_GRACE
 from eksnetpol.interfaces.acting import Entry
 from eksnetpol.model import eks
-from eksnetpol.model.plan import AddonIs, CreateAddon, Step, UpdateAddon
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
+from eksnetpol.model.conditions import AddonIs
+from eksnetpol.model.plan import Step
 from tests.execution import plans
 from tests.execution.ends import events, go
 from tests.execution.plans import NEW, OFF, OLD, ON

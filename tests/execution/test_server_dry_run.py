@@ -6,7 +6,9 @@ import pytest
 
 from eksnetpol.errors import Rejected, Unreachable
 from eksnetpol.execution.server_dry_run import Answer, dry_run
-from eksnetpol.model.plan import Apply, Create, Holds, Step
+from eksnetpol.model.actions import Apply, Create
+from eksnetpol.model.conditions import Holds
+from eksnetpol.model.plan import Step
 from tests.execution import plans
 from tests.execution.small_world import configmap
 from tests.execution.trouble import Disk, Heard, Process

@@ -10,7 +10,7 @@ from typing import Any
 from eksnetpol.interfaces.acting import Entry
 from eksnetpol.model.fingerprints import digest_of_file
 
-CHANGES = frozenset({"create", "apply", "patch", "replace", "delete", "update_addon", "create_addon", "delete_addon"})
+CHANGES = frozenset({"create", "apply", "patch", "replace", "delete", "update_addon", "create_addon", "delete_addon", "evict"})
 
 
 class Killed(BaseException):

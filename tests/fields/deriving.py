@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from eksnetpol.fields.schema import empty, table, type_name
-from eksnetpol.model.kinds import KINDS, Kind
+from eksnetpol.model.kinds import BUILT_IN, Kind
 from tests.testbed.cluster import ControlPlane
 
 SHIPPED = Path(__file__).parent.parent.parent / "eksnetpol" / "data" / "structure.json"
-BUILT_IN = tuple(kind for kind in KINDS if not kind.group.endswith(".aws") and kind.group != "eks.amazonaws.com")
 
 
 def derived(plane: ControlPlane) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 
 from eksnetpol.fields.sets import fields_of
 from eksnetpol.fields.structure import as_kept, layout_of
-from eksnetpol.model.kinds import KINDS
-from tests.fields.deriving import BUILT_IN, SHIPPED, derived, written
+from eksnetpol.model.engine_kinds import ENGINE_KINDS
+from eksnetpol.model.kinds import BUILT_IN, KINDS
+from tests.fields.deriving import SHIPPED, derived, written
 from tests.testbed.cluster import ControlPlane
 
 
@@ -25,7 +26,7 @@ def test_the_shipped_table_is_what_the_api_server_says(control_plane: ControlPla
 def test_every_built_in_kind_is_in_the_table() -> None:
     table = json.loads(SHIPPED.read_text(encoding="utf-8"))
     assert set(table["kinds"]) == {f"{kind.api_version}/{kind.name}" for kind in BUILT_IN}
-    assert {kind.name for kind in set(KINDS) - set(BUILT_IN)} == {
+    assert {kind.name for kind in set(KINDS) - {*BUILT_IN, *ENGINE_KINDS}} == {
         "ApplicationNetworkPolicy", "ClusterNetworkPolicy", "PolicyEndpoint", "ClusterPolicyEndpoint", "NodeClass",
     }  # fmt: skip
 

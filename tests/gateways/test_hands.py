@@ -18,9 +18,11 @@ from eksnetpol.gateways.permit_documents import MANAGER
 from eksnetpol.gateways.permits import CHANGING, Permissions, RbacPermission, permissions_for
 from eksnetpol.gateways.session import connect
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
+from eksnetpol.model.conditions import AddonGone
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import AddonGone, CreateAddon, DeleteAddon, Plan, Step, UpdateAddon, Verb
+from eksnetpol.model.plan import Plan, Step, Verb
 from tests.gateways.live import CLUSTER, Live, rendered
 from tests.testbed.cluster import User
 from tests.testbed.eks_endpoint import Fault, eks_addon

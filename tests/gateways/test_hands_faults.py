@@ -16,8 +16,8 @@ from eksnetpol.gateways.kubernetes import KubernetesApi
 from eksnetpol.gateways.kubernetes_http import ATTEMPTS
 from eksnetpol.gateways.session import Connection, TargetOptions, connect
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from tests.gateways.live import CLUSTER, Live
 from tests.testbed.eks_endpoint import eks_addon
 from tests.testbed.proxy import Answer, Cut, Delay, Fault, Lost, Reset, Script, proxying

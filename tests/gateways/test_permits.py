@@ -48,8 +48,11 @@ def test_everything_hands_do_is_declared_for_the_commands_that_change() -> None:
     for need in permits.table():
         by_verb.setdefault(need.verb.rsplit(".", 1)[-1], set()).update(need.commands)
     for verb in (name for name, _ in inspect.getmembers(Hands, inspect.isfunction) if not name.startswith("_")):
-        # Policies are patched and deleted, and nothing else is: the other commands have no use for that.
-        expected = permits.POLICY_CHANGING if verb in {"patch", "delete"} else permits.CHANGING
+        # Policies are patched and deleted, and nothing else is: the other commands have no use for that. Nodes are drained by
+        # migrations alone.
+        few = {"patch": permits.POLICY_CHANGING, "delete": permits.POLICY_CHANGING, "evict": permits.MIGRATING,
+               "pods_on": permits.MIGRATING}  # fmt: skip
+        expected = few.get(verb, permits.CHANGING)
         assert by_verb[verb] >= set(expected), verb
 
 
@@ -60,11 +63,16 @@ def test_everything_hands_do_is_declared_for_the_commands_that_change() -> None:
         "iam/addon-manage.json",
         "templates/rbac/clusterrole-read.yaml",
         "templates/rbac/clusterrole-manage.yaml",
+        "templates/rbac/clusterrole-migrate.yaml",
     ],
 )
 def test_shipped_documents_are_what_the_table_says(path: str) -> None:
     text = shipped_documents()[path]
     assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} lags behind; write shipped_documents() into it"
+
+
+def test_a_migration_asks_aws_for_no_more_than_a_change_of_the_addon() -> None:
+    assert set(permissions_for(*permits.MIGRATING).iam) <= set(permissions_for(*permits.CHANGING).iam)
 
 
 def test_looking_asks_for_nothing_that_changes_anything() -> None:

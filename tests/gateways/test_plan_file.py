@@ -16,22 +16,9 @@ from msgspec.structs import replace
 from eksnetpol import __version__
 from eksnetpol.errors import UnreadableInput, UsageError
 from eksnetpol.gateways.plan_file import decode, encode, read_plan, write_plan
-from eksnetpol.model.plan import (
-    AddonIs,
-    All,
-    Apply,
-    FieldChange,
-    Holds,
-    Look,
-    Plan,
-    RolledOut,
-    Step,
-    Taking,
-    Undo,
-    UpdateAddon,
-    Verb,
-    Way,
-)
+from eksnetpol.model.actions import Apply, Look, Taking, UpdateAddon
+from eksnetpol.model.conditions import AddonIs, All, Holds, RolledOut
+from eksnetpol.model.plan import FieldChange, Plan, Step, Undo, Verb, Way
 from eksnetpol.model.snapshot import Target
 
 SWITCH = {

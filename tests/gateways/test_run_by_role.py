@@ -20,24 +20,10 @@ from eksnetpol.gateways.runs import Runs, new_run_id
 from eksnetpol.gateways.session import TargetOptions, connect
 from eksnetpol.interfaces.acting import SilentWatcher
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, BackUp, Delete, ObjectId, Restore, StripFinalizer, Taking
+from eksnetpol.model.conditions import Absent, BackedUp, Holds, Restored, Unfinalized
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import (
-    Absent,
-    Apply,
-    BackedUp,
-    BackUp,
-    Delete,
-    Holds,
-    ObjectId,
-    Plan,
-    Restore,
-    Restored,
-    Step,
-    StripFinalizer,
-    Taking,
-    Unfinalized,
-    Verb,
-)
+from eksnetpol.model.plan import Plan, Step, Verb
 from tests.gateways.live import Live, rendered
 from tests.testbed.proxy import Answer, Script, proxying
 

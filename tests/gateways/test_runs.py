@@ -23,8 +23,10 @@ from eksnetpol.gateways.run_folder import JOURNAL, PLAN, RunFolder
 from eksnetpol.gateways.run_state import same_cluster
 from eksnetpol.gateways.runs import Runs, new_run_id
 from eksnetpol.interfaces.acting import Entry, Event
+from eksnetpol.model.actions import Look
+from eksnetpol.model.conditions import AddonGone
 from eksnetpol.model.fingerprints import digest_of_file
-from eksnetpol.model.plan import AddonGone, Look, Plan, Step, Verb
+from eksnetpol.model.plan import Plan, Step, Verb
 from eksnetpol.model.snapshot import Target
 
 NOW = datetime(2026, 11, 27, 3, 7, 44, tzinfo=UTC)

@@ -13,10 +13,11 @@ from eksnetpol.execution import backups
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.interfaces.acting import SilentWatcher
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import BackUp
 from eksnetpol.model.eks import AddonSchema
 from eksnetpol.model.fingerprints import digest_of_file
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
-from eksnetpol.model.plan import BackUp, Plan
+from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import Seen
 from eksnetpol.model.versions import Release
 from eksnetpol.operations.lifecycle import Options

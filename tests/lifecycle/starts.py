@@ -11,8 +11,8 @@ from eksnetpol.assets.images import registry_of
 from eksnetpol.assets.manifests import definition as whole
 from eksnetpol.fields.apply import applied, written
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import UpdateAddon
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import UpdateAddon
 from eksnetpol.model.versions import Release
 from eksnetpol.planning.places import AGENT_ROLE, AWS_NODE, SETTINGS
 from eksnetpol.simulation.world import SimulatedCluster

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from eksnetpol.fields.holds import ABSENT, value_at
-from eksnetpol.model.plan import Restore, UpdateAddon
+from eksnetpol.model.actions import Restore, UpdateAddon
 from eksnetpol.model.versions import Release
 from eksnetpol.operations.lifecycle import Options, standing
 from eksnetpol.operations.runs import way_back

@@ -10,15 +10,18 @@ import pytest
 from msgspec.structs import replace
 
 from eksnetpol.errors import Bug
+from eksnetpol.model.actions import Action
+from eksnetpol.model.conditions import All, Condition
 from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import KINDS, Kind, ObjectRef
-from eksnetpol.model.plan import Action, All, Condition, Plan, Step
-from tests.execution import plans
+from eksnetpol.model.plan import Plan, Step
+from tests.execution import plans, town
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return plans.everything(plans.cluster())
+    whole = plans.everything(plans.cluster())
+    return replace(whole, steps=(*whole.steps, *town.moving(town.town()).steps))
 
 
 def conditions(condition: Any) -> set[type]:

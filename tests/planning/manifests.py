@@ -23,9 +23,11 @@ from eksnetpol.fields.owners import MANAGER
 from eksnetpol.gateways import sanitize
 from eksnetpol.model import eks
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.actions import Apply, Create, Look
+from eksnetpol.model.conditions import All, Condition, Established, Holds, RolledOut
 from eksnetpol.model.digests import schema_digest
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import All, Apply, Condition, Create, Established, Holds, Look, RolledOut, Step
+from eksnetpol.model.plan import Step
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Target
 
 DATA = Path(__file__).parents[1] / "data"

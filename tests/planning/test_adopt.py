@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from eksnetpol.errors import Denied, EksNetpolError
-from eksnetpol.model.plan import AddonGone, CreateAddon, DeleteAddon, Plan, UpdateAddon, Way
+from eksnetpol.model.actions import CreateAddon, DeleteAddon, UpdateAddon
+from eksnetpol.model.conditions import AddonGone
+from eksnetpol.model.plan import Plan, Way
 from eksnetpol.planning.adopt import version_to_adopt
 from eksnetpol.planning.enable import plan_enable
 from eksnetpol.planning.options import EnableOptions

@@ -12,8 +12,9 @@ from eksnetpol.execution.backups import read
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, Delete, UpdateAddon
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import Apply, Delete, Plan, UpdateAddon, Way
+from eksnetpol.model.plan import Plan, Way
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread, Why
 from eksnetpol.planning.disable import plan_disable
 from eksnetpol.planning.disable_policies import BACKUP, ENDPOINTS, FINALIZERS

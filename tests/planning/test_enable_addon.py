@@ -7,7 +7,9 @@ import pytest
 
 from eksnetpol.errors import Denied, EksNetpolError, UsageError
 from eksnetpol.facts.configuration import parse_values
-from eksnetpol.model.plan import AddonIs, All, FlagIs, Holds, Look, Plan, RolledOut, UpdateAddon, Way
+from eksnetpol.model.actions import Look, UpdateAddon
+from eksnetpol.model.conditions import AddonIs, All, FlagIs, Holds, RolledOut
+from eksnetpol.model.plan import Plan, Way
 from eksnetpol.planning.options import EnableOptions
 from tests.planning.clusters import ARGS, OFF, SWITCH, addon, ids, managed, owned, planned, schema, variable
 

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from eksnetpol.errors import Denied
-from eksnetpol.model.plan import Apply, Holds, Way
+from eksnetpol.model.actions import Apply
+from eksnetpol.model.conditions import Holds
+from eksnetpol.model.plan import Way
 from tests.planning.clusters import CLUSTER, ids, managed, planned, self_managed
 
 Json = dict[str, Any]

@@ -14,8 +14,9 @@ from eksnetpol.facts.addon_document import read_schema, violations
 from eksnetpol.facts.configuration import parse_values
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.interfaces.acting import SilentWatcher
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.eks import AddonSchema
-from eksnetpol.model.plan import CreateAddon, Plan, UpdateAddon
+from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from eksnetpol.operations.runs import MemoryJournal, perform, way_back
 from eksnetpol.planning.enable import plan_enable

@@ -10,8 +10,10 @@ import pytest
 from eksnetpol.errors import Denied, UsageError
 from eksnetpol.facts.vpc_cni import flags_of
 from eksnetpol.fields.owners import MANAGER
+from eksnetpol.model.actions import Apply, Create, Taking
+from eksnetpol.model.conditions import Holds
 from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import Apply, Create, Holds, Plan, Step, Taking, Way
+from eksnetpol.model.plan import Plan, Step, Way
 from eksnetpol.planning.enable import plan_enable
 from eksnetpol.planning.options import EnableOptions
 from tests.planning.clusters import ARGS, OFF, SWITCH, ids, owned, planned, self_managed, variable

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from eksnetpol.facts.addon_document import read_schema, violations
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.vpc_cni import flags_of
+from eksnetpol.model.conditions import FlagIs
 from eksnetpol.model.eks import AddonSchema
 from eksnetpol.model.kubernetes import RollingUpdate
-from eksnetpol.model.plan import FlagIs, Rollout, Verb
+from eksnetpol.model.plan import Rollout, Verb
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from eksnetpol.planning import places
 from eksnetpol.planning.basis import basis

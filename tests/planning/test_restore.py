@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from eksnetpol.model.actions import Delete, Restore
+from eksnetpol.model.conditions import Absent, Restored
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import Absent, Delete, Plan, Restore, Restored, Verb
+from eksnetpol.model.plan import Plan, Verb
 from eksnetpol.model.snapshot import Target
 from eksnetpol.planning.restore import plan_restore
 from tests.planning import test_disable, test_upgrade

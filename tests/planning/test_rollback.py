@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from eksnetpol.execution.progress import past_of
-from eksnetpol.model.plan import FieldChange, Look, Plan, Restore, Restored, Step, UpdateAddon, Verb
+from eksnetpol.model.actions import Look, Restore, UpdateAddon
+from eksnetpol.model.conditions import Restored
+from eksnetpol.model.plan import FieldChange, Plan, Step, Verb
 from eksnetpol.planning.disable_policies import leavings
 from eksnetpol.planning.rollback import PARTIAL, plan_rollback
 from tests.execution import plans

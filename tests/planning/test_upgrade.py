@@ -9,9 +9,11 @@ import pytest
 from eksnetpol.errors import EksNetpolError, UsageError
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.model import kinds
+from eksnetpol.model.actions import Apply, UpdateAddon
+from eksnetpol.model.conditions import All, Established, Holds
 from eksnetpol.model.eks import AddonSchema
 from eksnetpol.model.kinds import Json
-from eksnetpol.model.plan import All, Apply, Established, Holds, Plan, UpdateAddon, Way
+from eksnetpol.model.plan import Plan, Way
 from eksnetpol.planning.options import UpgradeOptions
 from eksnetpol.planning.places import AWS_NODE
 from eksnetpol.planning.rollback import plan_rollback

@@ -13,8 +13,10 @@ from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.fields.keeping import kept
 from eksnetpol.gateways.hands import RealHands, hands_of
 from eksnetpol.gateways.session import TargetOptions, connect
+from eksnetpol.model.actions import Action, Apply, Create
+from eksnetpol.model.conditions import Condition, Holds
 from eksnetpol.model.kinds import DEFINITION, ObjectRef
-from eksnetpol.model.plan import Action, Apply, Condition, Create, Holds, Step
+from eksnetpol.model.plan import Step
 from eksnetpol.model.versions import Release
 from eksnetpol.planning.places import AGENT_ROLE, AWS_NODE, SETTINGS
 from eksnetpol.planning.upgrade_manifest import plan_manifest

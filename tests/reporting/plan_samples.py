@@ -5,25 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from eksnetpol.interfaces.acting import Entry
+from eksnetpol.model.actions import Apply, Look, UpdateAddon
+from eksnetpol.model.conditions import AddonIs, Holds, RolledOut
 from eksnetpol.model.kinds import CONFIGMAP, DAEMONSET, ObjectRef
-from eksnetpol.model.plan import (
-    AddonIs,
-    Apply,
-    FieldChange,
-    Forecast,
-    Holds,
-    Isolation,
-    Look,
-    Plan,
-    Refusal,
-    RolledOut,
-    Rollout,
-    Step,
-    Undo,
-    UpdateAddon,
-    Verb,
-    Way,
-)
+from eksnetpol.model.plan import FieldChange, Forecast, Isolation, Plan, Refusal, Rollout, Step, Undo, Verb, Way
 from eksnetpol.model.runs import RunSummary
 from eksnetpol.model.snapshot import Target
 

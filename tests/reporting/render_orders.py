@@ -7,32 +7,21 @@ from typing import Any
 from msgspec.structs import replace
 
 from eksnetpol.model import eks
-from eksnetpol.model.kinds import CLUSTER_ROLE, DEFINITION, NETWORK_POLICY, POLICY_ENDPOINT, ObjectRef
-from eksnetpol.model.plan import (
-    AddonIs,
+from eksnetpol.model.actions import (
     Apply,
-    BackedUp,
     BackUp,
     Create,
     CreateAddon,
     Delete,
-    Established,
-    Holds,
     Look,
-    NoneLeft,
     ObjectId,
-    Plan,
-    Refusal,
-    RolledOut,
-    Step,
     StripFinalizer,
     Taking,
-    Undo,
-    Unfinalized,
     UpdateAddon,
-    Verb,
-    Way,
 )
+from eksnetpol.model.conditions import AddonIs, BackedUp, Established, Holds, NoneLeft, RolledOut, Unfinalized
+from eksnetpol.model.kinds import CLUSTER_ROLE, DEFINITION, NETWORK_POLICY, POLICY_ENDPOINT, ObjectRef
+from eksnetpol.model.plan import Plan, Refusal, Step, Undo, Verb, Way
 from eksnetpol.reporting.render.order import HelmRelease, Order
 from tests.reporting.plan_samples import AWS_NODE, MADE, MANAGED, ON, SWITCH, TARGET, VERSION
 

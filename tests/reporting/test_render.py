@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from eksnetpol.errors import Refused, UsageError
-from eksnetpol.model.plan import Apply, Holds, Step, UpdateAddon, Verb, Way
+from eksnetpol.model.actions import Apply, UpdateAddon
+from eksnetpol.model.conditions import Holds
+from eksnetpol.model.plan import Step, Verb, Way
 from eksnetpol.model.snapshot import Target
 from eksnetpol.reporting.render import LANGUAGES, OF_ADDON, hcl, languages_for, write
 from eksnetpol.reporting.render.order import Order, compact

@@ -13,6 +13,7 @@ from eksnetpol.errors import Busy, EksNetpolError, Exists, Rejected
 from eksnetpol.gateways import snapshot_file
 from eksnetpol.interfaces.acting import Clock, Hands
 from eksnetpol.model import kubernetes as k8s
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.model.kinds import (
     CLUSTER_POLICY_ENDPOINT,
     CONFIGMAP,
@@ -25,7 +26,6 @@ from eksnetpol.model.kinds import (
     Json,
     ObjectRef,
 )
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread
 from eksnetpol.simulation.eks import Fate
 from eksnetpol.simulation.world import SimulatedCluster
@@ -276,7 +276,7 @@ def test_a_node_that_never_gets_ready_is_left_out_of_the_rest(cluster: Simulated
 
 
 def test_a_pod_that_is_deleted_comes_again(cluster: SimulatedCluster) -> None:
-    pod = cluster.objects(POD)[0]
+    pod = cluster.objects(POD, selector="k8s-app=aws-node")[0]
     cluster.delete(ObjectRef.of(pod), uid=pod["metadata"]["uid"])
     cluster.sleep(5)
     assert status(cluster)["numberAvailable"] == status(cluster)["desiredNumberScheduled"] - 1

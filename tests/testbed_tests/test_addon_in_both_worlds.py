@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from eksnetpol.fields.owners import owners
+from eksnetpol.model.actions import Resolve, UpdateAddon
 from eksnetpol.model.kinds import CLUSTER_ROLE, Json, ObjectRef
-from eksnetpol.model.plan import Resolve, UpdateAddon
 from eksnetpol.simulation.eks_settling import has_rolled
 from eksnetpol.simulation.sections import structs
 from eksnetpol.simulation.world import SimulatedCluster

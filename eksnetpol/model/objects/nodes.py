@@ -36,11 +36,20 @@ class NodeAddress(ApiObject, frozen=True):
     address: str = ""
 
 
+class Taint(ApiObject, frozen=True):
+    """What keeps pods off a node that do not tolerate it; ``effect`` is NoSchedule, PreferNoSchedule or NoExecute."""
+
+    key: str = ""
+    value: str = ""
+    effect: str = ""
+
+
 class NodeSpec(ApiObject, frozen=True):
     """``provider_id`` ends in the EC2 instance id: ``aws:///us-west-2a/i-0123``."""
 
     provider_id: str = msgspec.field(default="", name="providerID")
     unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
 
 
 class NodeStatus(ApiObject, frozen=True):

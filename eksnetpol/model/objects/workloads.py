@@ -98,6 +98,31 @@ class Workload(Named, frozen=True):
         return next((c for c in self.containers if c.name in names), None)
 
 
+class BudgetSpec(ApiObject, frozen=True):
+    """How many of the selected pods have to stay: a number or a share of them, e.g. ``50%``. One of the two is said."""
+
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+    selector: LabelSelector | None = None
+    unhealthy_pod_eviction_policy: str = ""
+
+
+class BudgetStatus(ApiObject, frozen=True):
+    """What its controller counted last: ``disruptions_allowed`` pods may be evicted now."""
+
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+
+
+class DisruptionBudget(Named, frozen=True):
+    """A PodDisruptionBudget."""
+
+    spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
+
+
 class ControllerRevision(ApiObject, frozen=True):
     """One stored template of a DaemonSet; ``images`` is filled at the door from its data, as ``container=image``."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from eksnetpol.model.plan import CreateAddon, UpdateAddon
+from eksnetpol.model.actions import CreateAddon, UpdateAddon
 from eksnetpol.reporting.render.commands import commands_of
 from eksnetpol.reporting.render.order import SERVICE_ACCOUNT, Order, comment, compact, head, values_of
 

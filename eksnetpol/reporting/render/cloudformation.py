@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from eksnetpol.model.plan import CreateAddon
+from eksnetpol.model.actions import CreateAddon
 from eksnetpol.reporting.render.order import (
     SERVICE_ACCOUNT,
     AddonChange,

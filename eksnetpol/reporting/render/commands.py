@@ -8,21 +8,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from eksnetpol.interfaces.acting import MANAGER
+from eksnetpol.model.actions import Apply, BackUp, Create, Delete, ObjectId, StripFinalizer
+from eksnetpol.model.conditions import All, Condition, Established, NoneLeft, RolledOut
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import (
-    All,
-    Apply,
-    BackUp,
-    Condition,
-    Create,
-    Delete,
-    Established,
-    NoneLeft,
-    ObjectId,
-    RolledOut,
-    Step,
-    StripFinalizer,
-)
+from eksnetpol.model.plan import Step
 
 _BY_KEY = frozenset({"DaemonSet"})
 """Kinds whose lists a strategic patch merges by their keys, containers by name; no other kind has such lists written here."""

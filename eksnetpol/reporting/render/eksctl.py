@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from eksnetpol.facts.vpc_cni import NAMESPACE
-from eksnetpol.model.plan import CreateAddon
+from eksnetpol.model.actions import CreateAddon
 from eksnetpol.reporting.render.cloudformation import dumped
 from eksnetpol.reporting.render.order import (
     SERVICE_ACCOUNT,

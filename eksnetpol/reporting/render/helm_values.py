@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from eksnetpol.facts.configuration import replaced
-from eksnetpol.model.plan import Apply, Verb
+from eksnetpol.model.actions import Apply
+from eksnetpol.model.plan import Verb
 from eksnetpol.reporting.render.cloudformation import dumped
 from eksnetpol.reporting.render.order import HelmRelease, Order, around, comment, first_wave, head, versions_on_the_way
 

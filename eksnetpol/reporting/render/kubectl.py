@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from eksnetpol.model.plan import Apply, Create, CreateAddon, Step, UpdateAddon
+from eksnetpol.model.actions import Apply, Create, CreateAddon, UpdateAddon
+from eksnetpol.model.plan import Step
 from eksnetpol.reporting.render.cloudformation import dumped
 from eksnetpol.reporting.render.commands import commands_of
 from eksnetpol.reporting.render.order import Order, comment, first_wave, head

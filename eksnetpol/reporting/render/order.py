@@ -11,20 +11,11 @@ from typing import Any
 from eksnetpol.errors import UsageError
 from eksnetpol.facts.configuration import parse_values
 from eksnetpol.facts.vpc_cni import CNI_CONTAINER
+from eksnetpol.model.actions import Apply, BackUp, Create, CreateAddon, Delete, StripFinalizer, UpdateAddon
+from eksnetpol.model.conditions import RolledOut
 from eksnetpol.model.eks import Addon
 from eksnetpol.model.kinds import DAEMONSET, ObjectRef
-from eksnetpol.model.plan import (
-    Apply,
-    BackUp,
-    Create,
-    CreateAddon,
-    Delete,
-    Plan,
-    RolledOut,
-    Step,
-    StripFinalizer,
-    UpdateAddon,
-)
+from eksnetpol.model.plan import Plan, Step
 from eksnetpol.model.versions import ImageReference
 from eksnetpol.reporting import plan_view
 from eksnetpol.reporting.escape import one_line

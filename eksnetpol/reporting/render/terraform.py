@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator
 
 from eksnetpol.errors import Refused
-from eksnetpol.model.plan import CreateAddon
+from eksnetpol.model.actions import CreateAddon
 from eksnetpol.reporting.render import hcl
 from eksnetpol.reporting.render.order import (
     SERVICE_ACCOUNT,

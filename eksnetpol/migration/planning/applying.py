@@ -1,0 +1,70 @@
+"""Phase 4: the translated policies are applied while the old engine still enforces, so that nothing is let through meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from eksnetpol.facts.declare import Lookup
+from eksnetpol.migration.planning import phases
+from eksnetpol.migration.planning.leaving import Leaving
+from eksnetpol.model.actions import Apply, Delete, ObjectId
+from eksnetpol.model.conditions import Absent, Holds
+from eksnetpol.model.kinds import NETWORK_POLICY, ObjectRef
+from eksnetpol.model.plan import FieldChange, Step, Undo
+from eksnetpol.model.policies import NetworkPolicy, NetworkPolicySpec
+from eksnetpol.planning.draft import Draft
+from eksnetpol.planning.reading import need
+from eksnetpol.translation.naming import MANAGED_BY
+from eksnetpol.translation.values import Output, Translation
+
+
+def applying(facts: Lookup, left: Leaving, translation: Translation) -> Draft:
+    """Return a step for each policy that is not there as it is to be; raise as `need` where policies are unread."""
+    there: tuple[NetworkPolicy, ...] = need(facts, "network_policies")
+    known = {(p.namespace, p.name): p for p in there}
+    wanted = [output for output in translation.outputs if not _is_there(known, output)]
+    return Draft(
+        steps=tuple(_steps(wanted, left)),
+        changes=tuple(_change(known, output) for output in wanted),
+        warnings=tuple(translation.notes),
+    )
+
+
+def _steps(wanted: list[Output], left: Leaving) -> Iterator[Step]:
+    for output in wanted:
+        manifest = _plain(output.manifest)
+        ref = ObjectRef.of(manifest)
+        origins = ", ".join(str(origin) for origin in output.origins)
+        one = ObjectId(ref)
+        yield Step(
+            id=f"apply/{ref.namespace}/{ref.name}" if ref.namespace else f"apply/{ref.name}",
+            title=f"Apply {ref}, which says what {origins or left.title} said",
+            action=Apply(manifest),
+            until=Holds(manifest),
+            undo=Undo(f"Delete {ref}", Delete((one,)), Absent((one,))),
+            phase=phases.APPLY,
+        )
+
+
+def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(manifest))
+    return found
+
+
+def _is_there(known: Mapping[tuple[str, str], NetworkPolicy], output: Output) -> bool:
+    """Say whether a policy of ours is there and says the same."""
+    if output.manifest["kind"] != NETWORK_POLICY.name:
+        return False
+    found = known.get((output.ref.namespace, output.ref.name))
+    if found is None or not MANAGED_BY.items() <= found.metadata.labels.items():
+        return False
+    return msgspec.convert(output.manifest["spec"], NetworkPolicySpec) == found.spec
+
+
+def _change(known: Mapping[tuple[str, str], NetworkPolicy], output: Output) -> FieldChange:
+    ref = ObjectRef.of(dict(output.manifest))
+    before = "another one" if (output.ref.namespace, output.ref.name) in known else None
+    return FieldChange(str(ref), "", before, "applied")

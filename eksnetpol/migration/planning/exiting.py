@@ -1,0 +1,232 @@
+"""Phase 6: the old agent is kept off labelled nodes, and node by node the cluster leaves it, a few at a time.
+
+*In place*: cordoned, labelled, and when its agent has gone and its rules stand still in the kernel, the cleaner takes them out,
+while the VPC CNI's agent enforces all along. *Replacement*: new nodes carry the label from the start; old ones are drained, and
+go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil
+
+from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
+from eksnetpol.migration.planning import phases
+from eksnetpol.migration.planning.excluding import excluding
+from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, VALUE, Leaving, is_cordoned
+from eksnetpol.migration.planning.options import Exit, MigrateOptions
+from eksnetpol.migration.planning.sources import Sources
+from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
+from eksnetpol.model.conditions import Absent, All, Answering, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
+from eksnetpol.model.kinds import NODE, Json, ObjectRef
+from eksnetpol.model.kubernetes import Node
+from eksnetpol.model.plan import Step, Undo
+from eksnetpol.planning.draft import Draft
+from eksnetpol.planning.looks import counted
+from eksnetpol.planning.places import AWS_NODE
+
+CORDONED = ".spec.unschedulable"
+LABEL_PATH = f".metadata.labels.{LABEL}"
+_AGENT_LEAVES = 600.0
+_NEW_NODES = 3600.0
+_DRAINS = 1800.0
+_GOES = 3600.0
+
+
+def exiting(left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
+    """Return the exclusion of the old agent, and the batches. Raises `UsageError` for a batch that means nothing.
+
+    An eBPF engine is excluded before the VPC CNI's agent comes to any node: see `enabling`.
+    """
+    draft = excluding(left, phases.EXIT) if left.engine in IN_PLACE else Draft()
+    batches = tuple(_batches(left, options))
+    steps: list[Step] = []
+    done = 0
+    for number, nodes in enumerate(batches, 1):
+        done += len(nodes)
+        steps += _batch(left, sources, options, f"batch-{number}", nodes, done)
+    return draft + Draft(steps=tuple(steps), facts=tuple(_facts(left, batches)), afterwards=tuple(_afterwards(left)))
+
+
+def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...]]:
+    start = 0
+    for size in options.sizes(len(left.nodes)):
+        yield left.nodes[start : start + size]
+        start += size
+
+
+def _batch(
+    left: Leaving, sources: Sources, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
+) -> Iterator[Step]:
+    whole: tuple[Condition, ...] = (sources.unchanged, Answering(), Covered())
+    yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", All(whole), 300.0)
+    if left.exit is Exit.IN_PLACE:
+        yield from _in_place(left, options, batch, nodes)
+    else:
+        yield from _replacement(left, options, batch, nodes, done)
+    if options.soak:
+        title = f"Let {options.soak:g} s pass, and see whether the cluster does well"
+        yield _look(batch, "soak", title, Soaked(options.soak), options.soak + 60.0)
+
+
+def _look(batch: str, name: str, title: str, until: Condition, patience: float) -> Step:
+    return phases.look(f"roll/{batch}/{name}", title, until, phases.EXIT, patience=patience)
+
+
+# --- in place -------------------------------------------------------------------------------------------------------------
+
+
+def _in_place(left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[Node, ...]) -> Iterator[Step]:
+    names = tuple(node.name for node in nodes)
+    on = counted(len(names), "node")
+    yield _look(batch, "enforced", f"See that the VPC CNI's agent enforces on {on}", Runs(AWS_NODE, names), _AGENT_LEAVES)
+    for node in nodes:
+        if not is_cordoned(node):
+            yield _cordon(node)
+    for node in nodes:
+        yield _label(left, node)
+    gone = Runs(left.ref, names, gone=True)
+    yield _look(batch, "agents-gone", f"Wait until {left.ref.name} has left {on}", gone, _AGENT_LEAVES)
+    for node in nodes:
+        yield _clean(left, options, node)
+    jobs = All(tuple(Completed(cleaner_ref(name)) for name in names))
+    yield _look(batch, "cleaned", f"Wait until the rules of {left.title} are out of the kernel of {on}", jobs, SECONDS + 300.0)
+    yield _look(batch, "proved", f"See that the VPC CNI's agent still enforces on {on}", Runs(AWS_NODE, names), _AGENT_LEAVES)
+    for node in nodes:
+        if not is_cordoned(node):
+            yield _uncordon(node)
+
+
+def node_object(name: str, *, labels: dict[str, str] | None = None, **spec: object) -> Json:
+    """Return a node, as far as it is ours."""
+    meta: Json = {"name": name, **({"labels": labels} if labels else {})}
+    return {"apiVersion": NODE.api_version, "kind": NODE.name, "metadata": meta, **({"spec": spec} if spec else {})}
+
+
+def _cordon(node: Node) -> Step:
+    cordoned, plain = node_object(node.name, unschedulable=True), node_object(node.name)
+    return Step(
+        id=f"roll/{node.name}/cordon",
+        title=f"Cordon {node.name}",
+        action=Apply(cordoned, keeps=True),
+        until=Holds(cordoned),
+        undo=Undo(f"Uncordon {node.name}", Apply(plain, keeps=True, drops=(CORDONED,)), Holds(plain, without=(CORDONED,))),
+        disrupts="no new pod is scheduled to it meanwhile",
+        phase=phases.EXIT,
+    )
+
+
+def _uncordon(node: Node) -> Step:
+    cordoned, plain = node_object(node.name, unschedulable=True), node_object(node.name)
+    return Step(
+        id=f"roll/{node.name}/uncordon",
+        title=f"Uncordon {node.name}",
+        action=Apply(plain, keeps=True, drops=(CORDONED,)),
+        until=Holds(plain, without=(CORDONED,)),
+        undo=Undo(f"Cordon {node.name}", Apply(cordoned, keeps=True), Holds(cordoned)),
+        phase=phases.EXIT,
+    )
+
+
+def _label(left: Leaving, node: Node) -> Step:
+    labelled, plain = node_object(node.name, labels={LABEL: VALUE}), node_object(node.name)
+    back: Condition = All((Holds(plain, without=(LABEL_PATH,)), Runs(left.ref, (node.name,))))
+    return Step(
+        id=f"roll/{node.name}/label",
+        title=f"Label {node.name} with {LABELLED}, so that {left.ref.name} leaves it",
+        action=Apply(labelled, keeps=True),
+        until=Holds(labelled),
+        patience=_AGENT_LEAVES,
+        undo=Undo(f"Let {left.ref.name} come back to {node.name}", Apply(plain, keeps=True, drops=(LABEL_PATH,)), back),
+        disrupts=f"the rules of {left.title} stand still on it until they are out: peers that start meanwhile are cut off there",
+        phase=phases.EXIT,
+    )
+
+
+def _clean(left: Leaving, options: MigrateOptions, node: Node) -> Step:
+    ref = cleaner_ref(node.name)
+    own = not options.cleaner_image and left.engine in OWN_COMMANDS
+    job = cleaner(left.engine, node.name, _image(left, options), own_command=own)
+    one = ObjectId(ref)
+    return Step(
+        id=f"roll/{node.name}/clean",
+        title=f"Take the rules of {left.title} out of the kernel of {node.name}",
+        action=Create(job),
+        until=Holds({key: job[key] for key in ("apiVersion", "kind")} | {"metadata": _named(ref)}),
+        undo=Undo(f"Delete {ref}; {left.ref.name} writes its rules anew when it is back", Delete((one,)), Absent((one,))),
+        phase=phases.EXIT,
+    )
+
+
+def _named(ref: ObjectRef) -> Json:
+    return {"name": ref.name, "namespace": ref.namespace}
+
+
+def _image(left: Leaving, options: MigrateOptions) -> str:
+    """Return the image of the cleaner: what was said, else the engine's own where that has a command for it; else none."""
+    if options.cleaner_image or left.engine not in OWN_COMMANDS:
+        return options.cleaner_image
+    container = left.agent.container(left.ref.name) or next(iter(left.agent.containers), None)
+    return container.image if container is not None else ""
+
+
+# --- replacement ----------------------------------------------------------------------------------------------------------
+
+
+def _replacement(
+    left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
+) -> Iterator[Step]:
+    wanted = ceil(done * (options.replacements or len(left.nodes)) / len(left.nodes))
+    yield _look(
+        batch,
+        "new-nodes",
+        f"Wait until {counted(wanted, 'node')} with {LABELLED} {'is' if wanted == 1 else 'are'} ready and the VPC CNI's agent "
+        "enforces there: their node group, Karpenter or people bring them",
+        All((Ready(label=LABELLED, at_least=wanted), Runs(AWS_NODE, label=LABELLED))),
+        _NEW_NODES,
+    )
+    for node in nodes:
+        if not is_cordoned(node):
+            yield _cordon(node)
+    for node in nodes:
+        yield _drain(left, options, node)
+    for node in nodes:
+        one = ObjectId(ObjectRef.to(NODE, node.name), node.metadata.uid)
+        title = f"Wait until {node.name} is gone: its node group, Karpenter or people take it away"
+        yield phases.look(f"roll/{node.name}/gone", title, Absent((one,)), phases.EXIT, patience=_GOES)
+
+
+def _drain(left: Leaving, options: MigrateOptions, node: Node) -> Step:
+    return Step(
+        id=f"roll/{node.name}/evict",
+        title=f"Drain {node.name} through the Eviction API, as disruption budgets allow",
+        action=Evict(node.name, node.metadata.uid, options.bare),
+        until=Evicted(node.name, node.metadata.uid),
+        patience=_DRAINS,
+        one_way=f"its pods start on other nodes; those on nodes with {LABELLED} are policed by the VPC CNI alone. To go back, "
+        f"{left.title} has to be let onto these nodes and their pods restarted there, before its policies' translations go",
+        disrupts="its pods end and start on other nodes",
+        phase=phases.EXIT,
+    )
+
+
+# --- words ----------------------------------------------------------------------------------------------------------------
+
+
+def _facts(left: Leaving, batches: tuple[tuple[Node, ...], ...]) -> Iterator[str]:
+    if not left.nodes:
+        yield f"no node is left to leave {left.title}"
+        return
+    sizes = ", ".join(str(len(batch)) for batch in batches[:6]) + (", …" if len(batches) > 6 else "")  # noqa: PLR2004 - shown
+    how = "in place" if left.exit is Exit.IN_PLACE else "by replacement"
+    yield f"{counted(len(left.nodes), 'node')} leave {left.title} {how}, in {counted(len(batches), 'batch')} ({sizes})".replace(
+        "batchs", "batches"
+    )
+
+
+def _afterwards(left: Leaving) -> Iterator[str]:
+    if left.nodes:
+        yield (
+            f"let node groups and Karpenter's NodePools give new nodes the label {LABELLED} from now on, or {left.ref.name} "
+            "comes to them too"
+        )

@@ -1,0 +1,251 @@
+"""Rehearsing a migration on a copy of the cluster in memory, and looking after every call whether all that must hold does.
+
+Nothing touches the real cluster. Whoever brings nodes, a node group, Karpenter or people, is played by an actor that does it in
+time; one-way doors count as confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+from eksnetpol.errors import EksNetpolError, StepFailed
+from eksnetpol.execution import preimage
+from eksnetpol.execution.addon_health import AWS_NODE
+from eksnetpol.execution.executor import carry_out
+from eksnetpol.facts.tracking import trackers
+from eksnetpol.interfaces.acting import Clock, RolloutState, SilentWatcher, Watcher
+from eksnetpol.migration.exposure import Exposure
+from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
+from eksnetpol.migration.rules import Rules
+from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
+from eksnetpol.migration.watching import Watch
+from eksnetpol.model.conditions import Ready
+from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, Json, Kind, ObjectRef
+from eksnetpol.model.plan import Plan, Step, Way
+from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.operations.migration import Source
+from eksnetpol.operations.runs import MemoryJournal
+from eksnetpol.policy.answers import Workload
+from eksnetpol.policy.owners import owner_of
+from eksnetpol.policy.profile import Profile
+from eksnetpol.simulation.people import NodeSupply
+from eksnetpol.simulation.pods import SimPod
+from eksnetpol.simulation.sections import SECTIONS, kinds_of, structs
+from eksnetpol.simulation.world import SimulatedCluster
+
+RUN = "rehearsal"
+
+
+NOTES = (
+    "Pods that are moved count as their workload's pods did before, by labels and addresses of the beginning.",
+    "How long EKS, nodes, kubelets and applications take is assumed.",
+)
+"""What holds for every rehearsal."""
+
+SUPPLIED = "New nodes are taken to come within two minutes after they are waited for, and drained ones to be deleted within one."
+
+
+def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
+    plan: Plan,
+    snapshot: ClusterSnapshot,
+    source: Source,
+    brought: Iterable[NetworkPolicy],
+    *,
+    profile: Profile,
+    ebpf: bool = False,
+    accepted: bool = False,
+    watching: Callable[[Clock], AbstractContextManager[Watcher]] | None = None,
+    prepare: Callable[[SimulatedCluster], object] = lambda _: None,
+) -> Rehearsal:
+    """Carry *plan* out on a copy of the cluster of *snapshot*, whose old engine's policies *source* has.
+
+    *brought* are the NetworkPolicies that the plan applies. *ebpf*: the old engine is one; *accepted*: all that *brought* lets
+    through more than before was taken on by name. *watching* gives somebody who is told how it proceeds, in the copy's own time,
+    and *prepare* may do something to the copy before. Raises `EksNetpolError` where the snapshot does not hold what it takes.
+    """
+    cluster = SimulatedCluster.of(snapshot)
+    prepare(cluster)
+    supplied = any(isinstance(c, Ready) and c.label for step in plan.steps for c in conditions(step.until))
+    if supplied:
+        life = cluster.life
+        life.actors.append(NodeSupply(cluster.ground, life.nodes, life.pods))
+    brought = tuple(brought)
+    rules = _InForce(cluster, Rules.of(source.world))
+    end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
+    exposure = Exposure(
+        source.world,
+        source.dialect,
+        profile,
+        _placing(cluster),
+        ours={(p.namespace, p.name) for p in brought},
+        coming=(end,),
+        accepted=end if accepted else None,
+    )
+    watch = Watch(plan, cluster.scene, rules, exposure, ebpf=ebpf)
+    watch()
+    beginning = watch.census
+    recorder = Recorder(plan, watch, cluster.monotonic)
+    cluster.observers.append(watch)
+    journal = MemoryJournal(RUN)
+    began, error = cluster.monotonic(), ""
+    doors = frozenset(step.door for step in plan.steps if step.door)
+    with watching(cluster) if watching else nullcontext(SilentWatcher()) as watcher:
+        try:
+            carry_out(plan, cluster, journal, cluster, _Both(recorder, watcher), holder=RUN, confirmed=doors)
+        except StepFailed as stopped:
+            # What it says of going on is for runs that can be resumed.
+            error = stopped.why or str(stopped)
+        except EksNetpolError as stopped:
+            error = str(stopped)
+    violations = (*watch.violations, *_of_plan(plan, journal, snapshot))
+    return Rehearsal(
+        target=snapshot.target,
+        title=plan.title,
+        engine=source.dialect,
+        seconds=cluster.monotonic() - began,
+        beginning=beginning,
+        end=watch.census,
+        phases=tuple(phases(recorder.beats)),
+        beats=tuple(recorder.beats),
+        violations=violations,
+        error=error,
+        looks=watch.looks,
+        steps=len(plan.steps),
+        notes=(*NOTES, *((SUPPLIED,) if supplied else ())),
+    )
+
+
+def _with(policies: tuple[NetworkPolicy, ...], brought: tuple[NetworkPolicy, ...]) -> tuple[NetworkPolicy, ...]:
+    named = {(p.namespace, p.name) for p in brought}
+    return (*(p for p in policies if (p.namespace, p.name) not in named), *brought)
+
+
+def _of_plan(plan: Plan, journal: MemoryJournal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:
+    """Return what is wrong with the plan and its journal, whatever happened in the cluster."""
+
+    def kept(number: int, step: Step) -> bool:
+        return journal.load(preimage.name_of(number, step.id)) is not None
+
+    entries = journal.entries()
+    return (
+        *irreversible(plan),
+        *unkept(plan, entries, kept),
+        *disowning(plan, _owners(plan, snapshot)),
+        *disordered(plan, entries),
+    )
+
+
+# --- who keeps objects as they are ------------------------------------------------------------------------------------
+
+
+def _owners(plan: Plan, snapshot: ClusterSnapshot) -> Callable[[ObjectRef], str]:
+    """Return who says whose controller keeps an object as it is. Helm is none: it writes at its next upgrade alone."""
+    cluster = SimulatedCluster.of(snapshot)
+
+    def owner(ref: ObjectRef) -> str:
+        if ref.of_kind not in SECTIONS or not cluster.ground.knows(ref.of_kind) or not cluster.ground.serves(ref.of_kind):
+            return ""
+        if ref == AWS_NODE and plan.way is Way.ADDON:
+            return "the managed add-on"
+        live = cluster.ground.get(ref)
+        meta: Json = live["metadata"] if live is not None else {}
+        tracking = trackers(meta.get("labels") or {}, meta.get("annotations") or {})
+        by_tool = next((t.tool for t in tracking if t.restores), "")
+        by_operator = next((o for o in meta.get("ownerReferences", ()) if o.get("controller")), None)
+        return by_tool or (f"{by_operator['kind']} {by_operator['name']}" if by_operator is not None else "")
+
+    return owner
+
+
+# --- what is in force, and where --------------------------------------------------------------------------------------
+
+
+class _InForce:
+    """The policies in force in a simulated cluster, as the engines read them: what did not change is converted once."""
+
+    def __init__(self, cluster: SimulatedCluster, beginning: Rules) -> None:
+        self._cluster = cluster
+        self._rules = beginning
+        self._foreign = kinds_of("foreign_policies")
+        self._versions: dict[Kind, int] = {}
+        self._known: dict[ObjectRef, tuple[Json, Any]] = {}
+
+    def __call__(self) -> Rules:
+        rules = self._rules
+        for name, kinds in (
+            ("policies", (NETWORK_POLICY,)),
+            ("application", (APPLICATION_POLICY,)),
+            ("cluster", (CLUSTER_POLICY,)),
+            ("foreign", self._foreign),
+        ):
+            if any(self._moved(kind) for kind in kinds):
+                found: dict[str, Any] = {name: tuple(one for kind in kinds for one in self._read(kind))}
+                rules = replace(rules, **found)
+        self._rules = rules
+        return rules
+
+    def _moved(self, kind: Kind) -> bool:
+        ground = self._cluster.ground
+        if not ground.knows(kind):
+            return False
+        version = ground.version(kind)
+        return version != self._versions.get(kind, 0)
+
+    def _read(self, kind: Kind) -> Iterable[Any]:
+        ground = self._cluster.ground
+        self._versions[kind] = ground.version(kind)
+        for live in ground.known(kind):
+            ref = ObjectRef.of(live)
+            known = self._known.get(ref)
+            if known is None or known[0] is not live:
+                known = self._known[ref] = (live, structs(kind, (live,))[0])
+            yield known[1]
+
+
+def _placing(cluster: SimulatedCluster) -> Callable[[str], Iterable[Workload]]:
+    known: dict[int, Workload] = {}
+    on = cluster.life.pods.on
+
+    def workload(pod: SimPod) -> Workload:
+        found = known.get(id(pod.like))
+        if found is None:
+            owner = owner_of(pod.like)
+            found = known[id(pod.like)] = Workload(owner.namespace, owner.kind, owner.name)
+        return found
+
+    return lambda node: {workload(pod) for pod in on.get(node, {}).values() if pod.has_address}
+
+
+class _Both:
+    """Two watchers in one."""
+
+    def __init__(self, recorder: Recorder, other: Watcher) -> None:
+        self._all = (recorder, other)
+
+    def started(self, step: str, title: str, number: int, of: int) -> None:
+        for one in self._all:
+            one.started(step, title, number, of)
+
+    def skipped(self, step: str, why: str) -> None:
+        for one in self._all:
+            one.skipped(step, why)
+
+    def rollout(self, state: RolloutState) -> None:
+        for one in self._all:
+            one.rollout(state)
+
+    def note(self, text: str) -> None:
+        for one in self._all:
+            one.note(text)
+
+    def succeeded(self, step: str, seconds: float) -> None:
+        for one in self._all:
+            one.succeeded(step, seconds)
+
+    def failed(self, step: str, why: str) -> None:
+        for one in self._all:
+            one.failed(step, why)

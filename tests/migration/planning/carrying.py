@@ -1,0 +1,105 @@
+"""Plans carried out in memory, with the people who are waited for, and what comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from eksnetpol.execution.executor import carry_out
+from eksnetpol.execution.progress import past_of
+from eksnetpol.interfaces.acting import SilentWatcher
+from eksnetpol.migration.planning.phases import BY_PEOPLE
+from eksnetpol.model.actions import Look
+from eksnetpol.model.conditions import Ready
+from eksnetpol.model.kinds import NETWORK_POLICY, POLICY_ENDPOINT
+from eksnetpol.model.plan import Plan
+from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.planning.rollback import plan_rollback
+from eksnetpol.simulation.charts import ChartOwner
+from eksnetpol.simulation.people import NodeSupply
+from eksnetpol.simulation.world import SimulatedCluster
+from tests.execution.trouble import Disk, Process
+
+HOLDER = "someone@somewhere"
+
+
+class People(SilentWatcher):
+    """Those who bring nodes and change Helm's values once a run waits for it."""
+
+    def __init__(self, cluster: SimulatedCluster, plan: Plan) -> None:
+        self.cluster = cluster
+        self.steps = {step.id: step for step in plan.steps}
+        self.heard: list[str] = []
+        self.charts = ChartOwner(cluster.ground)
+        self.supply: NodeSupply | None = None
+        cluster.life.actors.append(self.charts)
+
+    def started(self, step: str, title: str, number: int, of: int) -> None:  # noqa: ARG002 - as a watcher is told
+        """Do what a step waits for."""
+        self.heard.append(step)
+        one = self.steps[step]
+        if step in BY_PEOPLE and isinstance(one.action, Look):
+            self.charts.asked(one.until, self.cluster.monotonic())
+        waits = one.until.conditions if hasattr(one.until, "conditions") else (one.until,)
+        if self.supply is None and any(isinstance(c, Ready) and c.label for c in waits):
+            life = self.cluster.life
+            self.supply = NodeSupply(self.cluster.ground, life.nodes, life.pods, late=30.0, ready_in=20.0, deletes_in=20.0)
+            life.actors.append(self.supply)
+
+    def note(self, text: str) -> None:
+        """Remember what was said."""
+        self.heard.append(text)
+
+
+def doors(plan: Plan) -> frozenset[str]:
+    """All one-way doors of a plan."""
+    return frozenset(step.door for step in plan.steps if step.door)
+
+
+class Run:
+    """One run of a plan on one cluster, which several processes may go on with."""
+
+    def __init__(
+        self, snapshot: ClusterSnapshot, plan: Plan, *, prepare: Callable[[SimulatedCluster], object] = lambda _: None
+    ) -> None:
+        self.plan = plan
+        self.disk = Disk()
+        self.cluster = SimulatedCluster.of(snapshot)
+        prepare(self.cluster)
+        self.people = People(self.cluster, plan)
+
+    def go(self, *, until: str = "", confirmed: frozenset[str] | None = None, **trouble: Any) -> Process:
+        """Carry the plan out, or go on with it; *trouble* is that of `Process`."""
+        process = Process(self.cluster, self.disk, **trouble)
+        allowed = doors(self.plan) if confirmed is None else confirmed
+        carry_out(
+            self.plan, process.hands, process.journal, self.cluster, self.people, holder=HOLDER, confirmed=allowed, until=until
+        )
+        return process
+
+    def back(self) -> Plan:
+        """Go back on it, and return the plan by which that was done."""
+        plan = plan_rollback(self.plan, run="r1", touched=past_of(self.disk.entries).touched)
+        # The second run has a journal of its own and reads the files of the first.
+        back = Disk()
+        back.files = self.disk.files
+        process = Process(self.cluster, back, run="r2")
+        carry_out(plan, process.hands, process.journal, self.cluster, SilentWatcher(), holder=HOLDER)
+        return plan
+
+    def standing(self) -> Counter[tuple[str, str, bool]]:
+        """How many nodes are enforced on by whom, and take pods."""
+        scene = self.cluster.scene()
+        return Counter((node.old.value, node.new.value, node.schedulable) for node in scene.nodes.values())
+
+    def end(self) -> Any:
+        """What there is in the end, but for what differs between two objects of one name and content."""
+        self.cluster.sleep(600.0)
+        policies = [
+            (p["metadata"].get("namespace"), p["metadata"]["name"], p["metadata"].get("finalizers"), repr(p["spec"]))
+            for p in self.cluster.objects(NETWORK_POLICY)
+        ]
+        endpoints = {e["spec"]["policyRef"]["name"] for e in self.cluster.objects(POLICY_ENDPOINT)}
+        parts = self.cluster.scene().parts
+        return self.standing(), sorted(policies, key=repr), endpoints, parts
