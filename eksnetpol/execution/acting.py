@@ -35,7 +35,7 @@ from eksnetpol.model.actions import (
     StripFinalizer,
     UpdateAddon,
 )
-from eksnetpol.model.kinds import Json
+from eksnetpol.model.kinds import CLUSTER_ROLE, ROLE, Json
 from eksnetpol.model.plan import Step
 
 T = TypeVar("T")
@@ -194,10 +194,22 @@ class Actor:
             if ref in there:
                 continue
             try:
-                created += self._made(backups.afresh(found)) is not None
+                created += self._put_back(backups.afresh(found))
             except NotFound as error:
                 raise StepFailed(f"{ref} cannot be created again: {error}; does its namespace still exist?") from error
         return {"created": created}
+
+
+    def _put_back(self, found: Json) -> bool:
+        """Create an object again, and return whether there was none."""
+        if found["kind"] in _ROLES:
+            # Whoever may escalate a role by name may do so where its name is in the path, as it is when it is applied.
+            self._change(lambda: self._hands.apply(found))
+            return True
+        return self._made(found) is not None
+
+
+_ROLES = frozenset({CLUSTER_ROLE.name, ROLE.name})
 
 
 def refuse_others(action: Apply, error: Conflict) -> None:

@@ -56,14 +56,15 @@ WATCHED = (
 CREATED = (
     _on("create", kinds.JOB, namespace=CLEANERS),
     # To put back what was taken away, from the run's copies: RBAC knows no names for that.
-    *_each("create", *_PARTS, *_OWN, *_TOLD, kinds.NAMESPACE),
-    _on("escalate", kinds.CLUSTER_ROLE, *parts.names_of(kinds.CLUSTER_ROLE)),
+    *_each("create", *(kind for kind in _PARTS if kind != kinds.CLUSTER_ROLE), *_OWN, *_TOLD, kinds.NAMESPACE),
     _on("bind", kinds.CLUSTER_ROLE, *parts.names_of(kinds.CLUSTER_ROLE)),
 )
 APPLIED = (
     _on("patch", kinds.NODE),
     _on("patch", engine_kinds.INSTALLATION),
     _on("patch", kinds.DAEMONSET, *parts.names_of(kinds.DAEMONSET)),
+    # Roles are put back by an apply, whose path has their name: only there does a right to escalate by name hold.
+    *(_on(verb, kinds.CLUSTER_ROLE, *parts.names_of(kinds.CLUSTER_ROLE)) for verb in ("patch", "create", "escalate")),
 )
 PATCHED = tuple(dict.fromkeys(_on("patch", kind) for way in parts.EVERY_WAY for _, kind in way.bound))
 DELETED = (

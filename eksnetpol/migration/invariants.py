@@ -128,7 +128,7 @@ def lost_too_early(missing: Sequence[str], scene: Scene, done: Collection[str], 
     return f"{gone}, and {open_ones[0]} is not over" if open_ones else ""
 
 
-_EXIT = 6
+_EXIT = 7
 """The last phase in which the old engine may be needed again."""
 
 

@@ -22,8 +22,9 @@ from eksnetpol.migration.invariants import Violation, conditions, disordered, di
 from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
 from eksnetpol.migration.watching import Watch
-from eksnetpol.model.conditions import Ready
-from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, Json, Kind, ObjectRef
+from eksnetpol.model.actions import Look
+from eksnetpol.model.conditions import Absent, Holds, Ready
+from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
 from eksnetpol.model.plan import Plan, Step, Way
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot
@@ -45,6 +46,11 @@ NOTES = (
     "How long EKS, nodes, kubelets and applications take is assumed.",
 )
 """What holds for every rehearsal."""
+
+PEOPLE_WRITE_IN = 120.0
+"""Seconds after which people have changed what only they may."""
+
+ASKED = "What people have to change themselves is taken to be changed two minutes after it is asked for."
 
 SUPPLIED = "New nodes are taken to come within two minutes after they are waited for, and drained ones to be deleted within one."
 
@@ -69,10 +75,6 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     """
     cluster = SimulatedCluster.of(snapshot)
     prepare(cluster)
-    supplied = any(isinstance(c, Ready) and c.label for step in plan.steps for c in conditions(step.until))
-    if supplied:
-        life = cluster.life
-        life.actors.append(NodeSupply(cluster.ground, life.nodes, life.pods))
     brought = tuple(brought)
     rules = _InForce(cluster, Rules.of(source.world))
     end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
@@ -93,9 +95,10 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     journal = MemoryJournal(RUN)
     began, error = cluster.monotonic(), ""
     doors = frozenset(step.door for step in plan.steps if step.door)
+    people = _People(plan, cluster)
     with watching(cluster) if watching else nullcontext(SilentWatcher()) as watcher:
         try:
-            carry_out(plan, cluster, journal, cluster, _Both(recorder, watcher), holder=RUN, confirmed=doors)
+            carry_out(plan, cluster, journal, cluster, _All((recorder, people, watcher)), holder=RUN, confirmed=doors)
         except StepFailed as stopped:
             # What it says of going on is for runs that can be resumed.
             error = stopped.why or str(stopped)
@@ -115,7 +118,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
         error=error,
         looks=watch.looks,
         steps=len(plan.steps),
-        notes=(*NOTES, *((SUPPLIED,) if supplied else ())),
+        notes=(*NOTES, *people.notes),
     )
 
 
@@ -220,11 +223,49 @@ def _placing(cluster: SimulatedCluster) -> Callable[[str], Iterable[Workload]]:
     return lambda node: {workload(pod) for pod in on.get(node, {}).values() if pod.has_address}
 
 
-class _Both:
-    """Two watchers in one."""
+class _People(SilentWatcher):
+    """Those who do what a step waits for and the tool does not do itself: bring nodes, change an engine's Helm values."""
 
-    def __init__(self, recorder: Recorder, other: Watcher) -> None:
-        self._all = (recorder, other)
+    def __init__(self, plan: Plan, cluster: SimulatedCluster) -> None:
+        self._cluster = cluster
+        self._waits = {step.id: tuple(conditions(step.until)) for step in plan.steps if isinstance(step.action, Look)}
+        self._said: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was taken to be done by them."""
+        return tuple(self._said)
+
+    def started(self, step: str, title: str, number: int, of: int) -> None:  # noqa: ARG002 - as watchers are told
+        """Begin, where a step waits for them."""
+        cluster = self._cluster
+        for wanted in self._waits.get(step, ()):
+            if isinstance(wanted, Holds):
+                cluster.at(cluster.monotonic() + PEOPLE_WRITE_IN, _writing(wanted.object))
+                self._said[ASKED] = None
+            elif isinstance(wanted, Absent) and not any(one.ref.of_kind == NODE for one in wanted.objects):
+                cluster.at(cluster.monotonic() + PEOPLE_WRITE_IN, _deleting(wanted))
+                self._said[ASKED] = None
+            elif isinstance(wanted, Ready) and wanted.label and SUPPLIED not in self._said:
+                # Nodes that come before aws-node has its new template would be left with the former one.
+                life = cluster.life
+                life.actors.append(NodeSupply(cluster.ground, life.nodes, life.pods))
+                self._said[SUPPLIED] = None
+
+
+def _writing(obj: Json) -> Callable[[SimulatedCluster], object]:
+    return lambda cluster: cluster.ground.of(ObjectRef.of(obj).of_kind).apply(obj, force=True, manager="people")
+
+
+def _deleting(gone: Absent) -> Callable[[SimulatedCluster], object]:
+    return lambda cluster: [cluster.ground.delete(one.ref, uid=one.uid) for one in gone.objects]
+
+
+class _All:
+    """Several watchers in one."""
+
+    def __init__(self, watchers: tuple[Watcher, ...]) -> None:
+        self._all = watchers
 
     def started(self, step: str, title: str, number: int, of: int) -> None:
         for one in self._all:

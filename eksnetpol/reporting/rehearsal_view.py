@@ -112,7 +112,7 @@ def sections(done: Rehearsal, *, everything: bool = False) -> Iterator[tuple[str
         ("What flowed and did not before", _flows(done)),
         ("What does not flow any more", _lost(done)),
         ("What people may notice", [f"{p.name}: {words}" for p in done.phases for words in p.disrupts]),
-        ("One-way doors", [f"{b.door}, before {b.step} ({b.title}): {b.one_way}" for b in done.beats if b.door]),
+        ("One-way doors", list(_doors(done))),
         ("The way back", list(_ways_back(done))),
         ("Notes", list(done.notes)),
     )
@@ -147,6 +147,13 @@ def _lost(done: Rehearsal) -> list[str]:
     lines = [f"{source} to {destination}: not all that did, as of {worst.step}" for source, destination in worst.lost]
     more = worst.narrower - len(worst.lost)
     return [*lines, f"and {plural(more, 'pair')} more"] if more > 0 else lines
+
+
+def _doors(done: Rehearsal) -> Iterator[str]:
+    for door in dict.fromkeys(beat.door for beat in done.beats if beat.door):
+        own = [beat for beat in done.beats if beat.door == door]
+        more = f", and {plural(len(own) - 1, 'step')} after it" if len(own) > 1 else ""
+        yield f"{door}, before {own[0].step} ({own[0].title}){more}: {own[0].one_way}"
 
 
 def _ways_back(done: Rehearsal) -> Iterator[str]:

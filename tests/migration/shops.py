@@ -12,6 +12,7 @@ from eksnetpol.model.actions import Apply, Create, Delete, Look, ObjectId
 from eksnetpol.model.conditions import Absent, All, Completed, Holds, Runs, Soaked
 from eksnetpol.model.foreign import foreign_policy
 from eksnetpol.model.kinds import DAEMONSET, DEPLOYMENT, ObjectRef
+from eksnetpol.model.kubernetes import OwnerReference
 from eksnetpol.model.plan import Plan, Step, Undo, Verb
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen
@@ -95,16 +96,17 @@ def short() -> Json:
     ]
     pods += [
         {
-            "name": f"calico-node-{number}",
+            "name": f"{agent}-{number if agent == CALICO.name else node}",
             "namespace": "kube-system",
-            "labels": {"k8s-app": "calico-node"},
-            "owner": "DaemonSet/calico-node",
+            "labels": {"k8s-app": agent},
+            "owner": f"DaemonSet/{agent}",
             "node": node,
             "host_network": True,
             "host_ip": f"10.0.0.{number + 1}",
             "ip": f"10.0.0.{number + 1}",
-            "containers": [{"name": "calico-node", "image": "quay.io/calico/node:v3.30.3"}],
+            "containers": [{"name": agent, "image": f"example.com/{agent}:v3.30.3"}],
         }
+        for agent in (CALICO.name, "aws-node")
         for number, node in enumerate(NODES)
     ]
     return self_managed(
@@ -129,7 +131,15 @@ def snapshot(sources: tuple[Json, ...] = (SOURCE,), sections: Json | None = None
     written = {**short(), **(sections or {})}
     written["crds"] = [*written["crds"], definition("networkpolicies.crd.projectcalico.org", "NetworkPolicy", "v1")]
     foreign = tuple(foreign_policy(one, one["apiVersion"], one["kind"]) for one in sources)
-    return replace(look(written), foreign_policies=Seen(foreign))
+    return replace(owned(look(written)), foreign_policies=Seen(foreign))
+
+
+def owned(found: ClusterSnapshot) -> ClusterSnapshot:
+    """Return *found* with pods of ``aws-node`` that say whose they are."""
+    assert isinstance(found.agent_pods, Seen)
+    owner = (OwnerReference("DaemonSet", "aws-node", "uid-aws-node", controller=True),)
+    pods = tuple(replace(p, metadata=replace(p.metadata, owner_references=owner)) for p in found.agent_pods.value)
+    return replace(found, agent_pods=Seen(pods))
 
 
 def brought() -> tuple[NetworkPolicy, ...]:

@@ -26,9 +26,6 @@ CLOSE = "9 close"
 PHASES = (GATE, BACK_UP, TRANSLATE, APPLY, CONTROLLER, AGENT, EXIT, UNINSTALL, LEFT_OVERS, CLOSE)
 """All of them, in their order; 3, the probes under the old engine, changes nothing and is no part of the plan."""
 
-BY_PEOPLE = ("exclude", "uninstall/release")
-"""Steps that, where they do nothing themselves, wait for people to change or uninstall a Helm release."""
-
 UNINSTALL_DOOR, LEFT_OVERS_DOOR = "uninstall", "left-overs"
 
 

@@ -4,24 +4,73 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.execution.progress import past_of
 from eksnetpol.interfaces.acting import SilentWatcher
-from eksnetpol.migration.planning.phases import BY_PEOPLE
 from eksnetpol.model.actions import Look
-from eksnetpol.model.conditions import Ready
-from eksnetpol.model.kinds import NETWORK_POLICY, POLICY_ENDPOINT
+from eksnetpol.model.conditions import Absent, All, Condition, Holds, Ready
+from eksnetpol.model.kinds import NETWORK_POLICY, POLICY_ENDPOINT, ObjectRef
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.planning.rollback import plan_rollback
-from eksnetpol.simulation.charts import ChartOwner
+from eksnetpol.simulation.ground import Ground
 from eksnetpol.simulation.people import NodeSupply
 from eksnetpol.simulation.world import SimulatedCluster
 from tests.execution.trouble import Disk, Process
 
 HOLDER = "someone@somewhere"
+BY_PEOPLE = ("exclude", "uninstall/release")
+"""Steps that, where they do nothing themselves, wait for people to change or uninstall a Helm release."""
+
+
+@dataclass(slots=True)
+class ChartOwner:
+    """They hear what is waited for (`asked`), and ``late`` seconds later it is so: fields of objects, or that they are gone.
+
+    With ``never`` nobody does anything.
+    """
+
+    ground: Ground
+    late: float = 60.0
+    never: bool = False
+    _due: list[tuple[float, Condition]] = field(default_factory=list)
+
+    def asked(self, condition: Condition, now: float) -> None:
+        """Hear what a run waits for that is people's to do."""
+        if not self.never:
+            self._due.append((now + self.late, condition))
+
+    def next_due(self, now: float) -> float | None:
+        """Return when they act next."""
+        del now
+        return min((due for due, _ in self._due), default=None)
+
+    def turn(self, now: float) -> None:
+        """Do what is to be done by now."""
+        ready = [condition for due, condition in self._due if due <= now]
+        self._due = [(due, condition) for due, condition in self._due if due > now]
+        for condition in ready:
+            self._make_true(condition)
+
+    def _make_true(self, condition: Condition) -> None:
+        match condition:
+            case All():
+                for one in condition.conditions:
+                    self._make_true(one)
+            case Holds():
+                ref = ObjectRef.of(condition.object)
+                if self.ground.get(ref) is not None:
+                    self.ground.of(ref.of_kind).apply(condition.object, force=True, manager="helm")
+            case Absent():
+                for gone in condition.objects:
+                    if self.ground.get(gone.ref) is not None:
+                        self.ground.delete(gone.ref)
+            case _:
+                # What follows from those by itself.
+                return
 
 
 class People(SilentWatcher):
