@@ -72,6 +72,11 @@ class Table:
         """Places that are workloads; they come first."""
         return tuple(p for p in self.places if not p.is_outside)
 
+    def share(self, other: Table) -> None:
+        """Use what *other*, whose classes are of the same workloads, has found out of sets of them."""
+        if self._place_of == other._place_of:
+            self._own = other._own
+
     def columns(self) -> Iterator[tuple[int, Column]]:
         """Yield each destination, by its number among ``places``, with the sources that have anything."""
         matrix = self.engine.matrix()

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "templates" / "rbac" / "clusterrole-read.yaml"
 CALICO = ROOT / "tests" / "data" / "engines" / "calico" / "calico-policy-only.yaml"
+SCENARIOS = ROOT / "tests" / "migration" / "scenarios"
 RETAIL = ROOT / "tests" / "scenarios" / "retail-store-calico.yaml"
 READER, PARTLY = User("reader", ("eksnetpol-read",)), User("partly", ("partly",))
 
@@ -88,6 +89,17 @@ def test_translated_policies_are_ones_the_server_takes(ask: Callable[..., Ended]
     ask("migrate", "translate", "--out", "out")
     said = plane.did("apply", "--dry-run=server", "-k", str(quiet_place / "out"))
     assert said.count("networkpolicy.networking.k8s.io/") == sum(1 for _ in (quiet_place / "out").rglob("*/*.yaml"))
+
+
+def test_what_every_construct_becomes_is_taken_too(plane: ControlPlane) -> None:
+    written = [d for file in sorted(SCENARIOS.glob("*/expected.yaml")) for d in yaml.safe_load_all(file.read_text()) if d]
+    spaces = sorted({one["metadata"]["namespace"] for one in written})
+    plane.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in spaces))
+    for number, one in enumerate(written):
+        # Folders are about different clusters, in which objects may have the same names.
+        one["metadata"]["name"] = f"p{number}"
+    said = plane.did("create", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(written))
+    assert said.count("created (server dry run)") == len(written) > 200
 
 
 def test_policies_that_may_not_be_listed_leave_the_answer_open(ask: Callable[..., Ended], plane: ControlPlane) -> None:

@@ -479,8 +479,8 @@ def test_settings_that_could_not_be_read_leave_every_answer_open(
     configmaps: Seen[tuple[ConfigMap, ...]] | Unread, why: str
 ) -> None:
     """With enable-policy never all is open, with always all is closed: without the settings nobody knows."""
-    daemonsets = Seen((agent("quay.io/cilium/cilium:v1.18.2"),))
-    snapshot = ClusterSnapshot(source=SourceKind.LIVE, configmaps=configmaps, daemonsets=daemonsets, pods=Seen(PODS))
+    agents = (agent("quay.io/cilium/cilium:v1.18.2"),)
+    snapshot = ClusterSnapshot(source=SourceKind.LIVE, configmaps=configmaps, daemonsets=Seen(agents), pods=Seen(PODS))
     stack = read((cnp({"ingress": [{}]}),), (), World.of(snapshot))
     ((ref, said),) = ((str(one.ref), one.why) for one in stack.unread)
     assert ref == "configmap/kube-system/cilium-config"

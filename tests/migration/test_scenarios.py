@@ -113,7 +113,7 @@ PACKETS = (("TCP", 80), ("TCP", 443), ("UDP", 53))
 def written_scenario(folder: str) -> Scenario:
     dialect = folder.partition("-")[0]
     documents = [d for d in yaml.safe_load_all((SCENARIOS / folder / "source.yaml").read_text()) if d]
-    config = next((d["data"] for d in documents if d["kind"] == "ConfigMap"), {})
+    config: dict[str, str] = next((d["data"] for d in documents if d["kind"] == "ConfigMap"), {})
     objects = [d for d in documents if d["kind"] != "ConfigMap"]
     nodes = {n["name"]: n["ip"] for n in GROUND["nodes"]}
 
@@ -123,7 +123,8 @@ def written_scenario(folder: str) -> Scenario:
             return read_upstream(decoded(tiered, AdminPolicy), mine.network_policies, mine)
         if dialect == "cilium":
             return read_cilium(own, mine.network_policies, mine, settings=settings_of(config, "1.19"))
-        return {"antrea": read_antrea, "calico": read_calico}[dialect](own, mine.network_policies, mine)
+        read = read_antrea if dialect == "antrea" else read_calico
+        return read(own, mine.network_policies, mine)
 
     def plain(own: list[Json]) -> Callable[..., bool | None]:
         asked: Callable[..., bool | None] = PLAIN[dialect](GROUND, own)
@@ -152,9 +153,10 @@ def _pairs(cluster: Cluster, engine: Engine) -> Iterator[tuple[str, Party, Party
     for source, destination in cluster.pairs():
         if not cluster.is_at_home(source, destination):
             for protocol, number in PACKETS:
-                ends = [cluster.party(engine, address) for address in (source, destination)]
+                here, there = cluster.party(engine, source), cluster.party(engine, destination)
                 was = cluster.before(source, destination, protocol, number)
-                yield f"{names.get(source, source)} -> {names.get(destination, destination)}", *ends, protocol, number, was
+                title = f"{names.get(source, source)} -> {names.get(destination, destination)}"
+                yield title, here, there, protocol, number, was
 
 
 def _sides(sides: tuple[set[bool] | None, set[bool] | None]) -> bool | None:

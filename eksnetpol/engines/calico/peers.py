@@ -57,6 +57,7 @@ class Peers:
     labelled: tuple[Labelled, ...] = ()
     _known: dict[str, Formula] = field(default_factory=dict)
     _met: dict[str, tuple[Labelled, ...]] = field(default_factory=dict)
+    _matched: dict[str, tuple[Labelled, ...]] = field(default_factory=dict)
 
     def subject(self, text: str, place: str) -> Formula:
         """Return the pods that a selector means. Raises `UnclearError` where Calico makes a text of it that is no selector."""
@@ -67,7 +68,7 @@ class Peers:
         known = self._known.get(text)
         if known is None:
             selector = read(text, place)
-            known = self._known[text] = simplified(any_of([self._pods(selector), *self._addresses(selector)]))
+            known = self._known[text] = simplified(any_of([self._pods(selector), *self._addresses(text, selector)]))
         return known
 
     def looked_up(self, written: Json, namespace: str, place: str) -> Iterator[str]:
@@ -86,28 +87,38 @@ class Peers:
         """Return what has addresses and is meant by a selector, or may be once its namespace has other labels."""
         known = self._met.get(text)
         if known is None:
-            known = self._met[text] = tuple(self._may_mean(read(text, place))) if self.labelled else ()
+            known = self._met[text] = tuple(self._may_mean(text, read(text, place))) if self.labelled else ()
         return known
 
-    def _may_mean(self, selector: Selector) -> Iterator[Labelled]:
+    def _may_mean(self, text: str, selector: Selector) -> Iterator[Labelled]:
+        meant = self._matching(text, selector)
+        yield from meant
+        if not asks_for_namespaces(selector):
+            return
         for one in self.labelled:
             fixed = {k: v for k, v in one.labels.items() if k == OF_NAMESPACE + NAME or not k.startswith(OF_NAMESPACE)}
-            if may_match(selector, fixed, OF_NAMESPACE)[0] if one.namespace else matches(selector, one.labels):
+            if one.namespace and one not in meant and may_match(selector, fixed, OF_NAMESPACE)[0]:
                 yield one
+
+    def _matching(self, text: str, selector: Selector) -> tuple[Labelled, ...]:
+        known = self._matched.get(text)
+        if known is None:
+            known = self._matched[text] = tuple(one for one in self.labelled if matches(selector, one.labels))
+        return known
 
     def _pods(self, selector: Selector) -> Formula:
         found = formula(selector, seen=self.seen)
         return NOBODY if is_nobody(found) else all_of([PODS, found])
 
-    def _addresses(self, selector: Selector) -> Iterable[Formula]:
-        sure: set[Network] = set()
+    def _addresses(self, text: str, selector: Selector) -> Iterable[Formula]:
         for one in self.labelled:
             if one.doubt and one.networks:
                 yield all_of([Within(one.networks), Unknowable(one.doubt)])
-            elif matches(selector, one.labels):
-                sure |= one.networks
+        # What is in doubt is meant or not, whatever it matches.
+        certain = (one.networks for one in self._matching(text, selector) if not one.doubt)
+        sure = frozenset[Network]().union(*certain)
         if sure:
-            yield Within(frozenset(sure))
+            yield Within(sure)
 
     def side(self, written: Json, namespace: str, place: str) -> Formula:
         """Return whom a source or destination means, ports and Services aside."""

@@ -206,8 +206,8 @@ def read(
         for name, (_, otherwise) in sorted(reader.tiers.items(), key=lambda item: (item[1][0], item[0]))
     )
     notes = tuple(dict.fromkeys(found.notes))
-    said = {"refused": tuple(found.refused), "unread": tuple(found.unread), "beside": tuple(found.beside)}
-    return Stack(DIALECT, tiers, **said, notes=notes)
+    refused, unread, beside = tuple(found.refused), tuple(found.unread), tuple(found.beside)
+    return Stack(DIALECT, tiers, refused=refused, unread=unread, beside=beside, notes=notes)
 
 
 def _own(reader: _Reader) -> Iterator[Placed]:

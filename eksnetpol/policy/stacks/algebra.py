@@ -225,10 +225,14 @@ def clauses(formula: Formula, limit: int) -> tuple[Clause, ...]:
 @lru_cache(maxsize=1 << 15)
 def weighed_clauses(formula: Formula, limit: int) -> tuple[tuple[Clause, ...] | None, int]:
     """Return `clauses`, None where there are too many, and how many atoms were looked at, each as often as it was."""
+    formula = simplified(formula)
+    parts = formula.parts if isinstance(formula, And) else (formula,)
+    if limit and _surely_some(parts):
+        return (_plain(parts),), len(parts)
     found: dict[Clause, None] = {}
     effort = _Effort(_CONDITIONS)
     try:
-        for clause in _clauses(simplified(formula), effort):
+        for clause in _clauses(formula, effort):
             if any(other.covers(clause) for other in found):
                 continue
             found = {other: None for other in found if not clause.covers(other)} | {clause: None}
@@ -237,6 +241,17 @@ def weighed_clauses(formula: Formula, limit: int) -> tuple[tuple[Clause, ...] | 
     except TooMany:
         return None, _CONDITIONS
     return tuple(found), _CONDITIONS - effort.left
+
+
+def _plain(parts: Iterable[Formula]) -> Clause:
+    """Return the one clause of *parts* of which `_surely_some` is true: each stays as it is written."""
+    kinds, asked = KINDS, []
+    for part in parts:
+        if isinstance(part, Is):
+            kinds &= part.kinds
+        elif isinstance(part, Label | Named):
+            asked.append(part)
+    return Clause(kinds & PODS if asked else kinds, tuple(asked))
 
 
 class _Effort:
@@ -314,7 +329,10 @@ def _surely_some(parts: tuple[Formula, ...]) -> bool:
         about: object
         match part:
             case Label(scope, key, Test.IN | Test.EXISTS) if part.values or part.test is Test.EXISTS:
-                about = Scope.NAMESPACE if (scope, key) == (Scope.NAMESPACE, NAME_LABEL) else (scope, key)
+                if (scope, key) == (Scope.NAMESPACE, NAME_LABEL):
+                    # It is the namespace's name, of which there are other ways to ask.
+                    return False
+                about = scope, key
             case Named(scope, names) if names:
                 about = scope
             case Is(kinds) if kinds & PODS:
