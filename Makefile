@@ -1,5 +1,5 @@
 # Two commands do everything on a machine with Python 3.11+ and make:
-#   make demo    preflight over bundled clusters, and what their policies let through; no AWS account, no cluster
+#   make demo    preflight over bundled clusters, what their policies let through, leaving Calico; no AWS account, no cluster
 #   make test    the whole suite, with a real control plane (built once, kept in the user's cache)
 PYTHON ?= python3
 VENV   ?= .venv
@@ -49,7 +49,7 @@ lint: $(VENV)/test.stamp ## Run ruff, mypy --strict and the import contracts
 bench: $(VENV)/test.stamp ## Print ratios against baselines taken in the same run
 	@$(BIN)/python -m tests.benchmarks
 
-fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,000 random cases, and translations on 100,000
+fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,000 random cases, and translations of 100,000 clusters
 	@$(BIN)/python -m tests.policy.fuzz
 	@$(BIN)/python -m tests.migration.fuzz
 

@@ -27,6 +27,10 @@ act "Which rule decides, and which one is missing" \
     "policy explain boutique/loadgenerator boutique/cartservice 7070 --snapshot $here/clusters/ready.json.gz" "--width $width"
 act "What happens to the retail store the second enforcement goes on" \
     "policy simulate --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
+act "What leaving Calico would mean for the retail store" \
+    "migrate assess --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
+act "Its policies as NetworkPolicies, with a verdict on every rule" \
+    "migrate translate --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
 cluster "A cluster that waits: the add-on is healthy, network policy is off, policies are there" dormant
 act "Turning it on: the plan" "enable --snapshot $here/clusters/dormant.json.gz --plan" "--width $width"
 act "The plan carried out on a copy of that cluster in memory" \

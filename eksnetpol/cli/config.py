@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FIELDS = {"for": "intent", "output": "outputs", "as": "as_user"}
 _PATHS = ("snapshot", "manifests", "baseline")
 _TABLES = ("target", "policy")
+_LISTS = ("waivers", "migration-waivers")
+# Of tables, which no flag and no variable says.
 _OF_THE_RUN = frozenset({"config", "show-config", "debug"})
 
 
@@ -163,9 +165,9 @@ def _set(settings: Settings) -> list[str]:
     import msgspec
 
     given = msgspec.to_builtins(settings)
-    own = [key for key in given if key not in {*_TABLES, "waivers", "severity"}]
+    own = [key for key in given if key not in {*_TABLES, *_LISTS, "severity"}]
     inner = [f"{table}.{key}" for table in _TABLES for key in given.get(table, {})]
-    return [*own, *inner, *(k for k in ("waivers", "severity") if given.get(k))]
+    return [*own, *inner, *(k for k in (*_LISTS, "severity") if given.get(k))]
 
 
 def _rows(settings: Settings, said: Mapping[str, Said]) -> Any:
@@ -184,13 +186,15 @@ def _rows(settings: Settings, said: Mapping[str, Said]) -> Any:
         elif key == "severity":
             origin = said.get(key, Said(Level.DEFAULT, "default")).words
             later += [("[severity]", f"{check} = {_toml(level)}", origin) for check, level in value.items()]
-        elif key == "waivers":
+        elif key in _LISTS:
             continue
         elif value is not None:
             yield "", f"{key} = {_toml(value)}", said.get(key, Said(Level.DEFAULT, "default")).words
     yield from later
-    for number, waiver in enumerate(settings.waivers, 1):
-        at = f"[[waivers]]  # {number}, {said['waivers'].words}"
+    listed: list[tuple[str, int, Any]] = [(_LISTS[0], n, w) for n, w in enumerate(settings.waivers, 1)]
+    listed += [(_LISTS[1], n, w) for n, w in enumerate(settings.migration_waivers, 1)]
+    for key, number, waiver in listed:
+        at = f"[[{key}]]  # {number}, {said[key].words}"
         for name, value in msgspec.to_builtins(waiver, builtin_types=(date,)).items():
             yield at, f"{name} = {_toml(value)}", ""
 

@@ -56,7 +56,7 @@ class OutputType(click.ParamType[Output]):
 
             close = difflib.get_close_matches(name.lower(), self.formats, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            self.fail(f"there is no format {name!r}; {hint}(there are {', '.join(self.formats)})", param, ctx)
+            self.fail(f"there is no format {name!r}; {hint}there are {', '.join(self.formats)}", param, ctx)
         if equals and not file:
             self.fail(f"{value!r} names no file after the equals sign", param, ctx)
         return Output(name, file or STDOUT)

@@ -87,14 +87,17 @@ def said(made: PolicyLook, terminal: Terminal, *, whole: bool = False) -> Policy
 def _say_what_is_out_of_force(made: PolicyLook, terminal: Terminal) -> None:
     """Say which policies of the engine's own are not in force, which nobody can be sure of, and what else answers depend on."""
     from eksnetpol.engines.dialects import stack_of
+    from eksnetpol.reporting.policy_words import caret
 
     stack = stack_of(made.profile.semantics, made.world)
     for refused in stack.refused:
         place = f" at {refused.place}" if refused.place else ""
-        terminal.say(f"{refused.ref} is not in force, since {made.profile.semantics} refuses it{place}: {refused.why}")
+        words = f"{refused.ref} is not in force, since {made.profile.semantics} refuses it{place}: {refused.why}"
+        terminal.say("\n".join([words, *caret(refused.why)]))
     for unread in stack.unread:
         place = f" at {unread.place}" if unread.place else ""
-        terminal.say(f"{unread.ref} is not understood{place}, and no answer that it could change is certain: {unread.why}")
+        words = f"{unread.ref} is not understood{place}, and no answer that it could change is certain: {unread.why}"
+        terminal.say("\n".join([words, *caret(unread.why)]))
     for note in stack.notes:
         terminal.say(f"note: {note}", level=1)
 

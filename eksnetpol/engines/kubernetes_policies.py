@@ -126,6 +126,10 @@ def _required(wanted: Requirement, scope: Scope) -> Formula:
             return Not(Label(scope, wanted.key, Test.EXISTS))
 
 
+NODES_OF_TODAY = "the addresses of nodes are written as they are today"
+"""What is said of a rule that `nodes` was asked for."""
+
+
 def nodes(selector: LabelSelector, world: World) -> Formula:
     """Return the nodes that *selector* means, by all addresses that are known of them; of none that is known nobody can tell.
 

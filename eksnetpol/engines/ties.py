@@ -7,18 +7,23 @@ without one: what both speak of may then go either way, and all else is as certa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, count, product
 
-from eksnetpol.engines.kubernetes_policies import all_of
+from eksnetpol.engines.kubernetes_policies import all_of, any_of
+from eksnetpol.policy.connections import EVERYTHING
+from eksnetpol.policy.ports import EVERY_PORT
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import meets
-from eksnetpol.policy.stacks.formulas import And, Formula, Label, Named, Test, Unknowable
+from eksnetpol.policy.stacks.formulas import EVERYBODY, And, Formula, Label, Named, Not, Test, Unknowable
 from eksnetpol.policy.stacks.rules import StackPolicy, StackRule
 
 _QUESTIONS = 20_000
 """So many pairs of rules of equal priority are looked at; beyond, all that do different things count as ones that meet."""
+
+_PARTS = 32
+"""Into so many parts a rule is cut at most by those before it."""
 
 _FEW = 8
 """So few policies are not told apart any further before they are looked at in pairs."""
@@ -80,12 +85,40 @@ class Ties:
                 yield policy
                 continue
             either = frozenset[Direction]().union(*rivals.values())
-            others = ", ".join(dict.fromkeys(str(policies[other].ref) for other in sorted(rivals)))
-            unsure = Unknowable(f"whether {policy.ref} or {others}, of equal priority, is asked first")
-            rules = (replace(r, peer=all_of((r.peer, unsure))) if r.direction in either else r for r in policy.rules)
-            yield replace(policy, rules=tuple(rules))
+            yield replace(policy, rules=tuple(self._perhaps(policy, [policies[other] for other in sorted(rivals)], either)))
             later.append(replace(policy, rules=tuple(r for r in policy.rules if r.direction in either)))
         yield from reversed(later)
+
+    def _perhaps(self, policy: StackPolicy, rivals: Sequence[StackPolicy], either: frozenset[Direction]) -> Iterator[StackRule]:
+        """Yield the rules of *policy*, those of the directions *either* on the condition that it is asked before its *rivals*.
+
+        Each of these is left without what rules before it settle: a rule that perhaps is not asked must not uncover the next one.
+        """
+        others = ", ".join(dict.fromkeys(str(rival.ref) for rival in rivals))
+        unsure = Unknowable(f"whether {policy.ref} or {others}, of equal priority, is asked first")
+        shared = any_of(dict.fromkeys(rival.subject for rival in rivals))
+        before: list[StackRule] = []
+        for rule in policy.rules:
+            if rule.direction not in either:
+                yield rule
+                continue
+            for part in self._less(rule, before):
+                yield replace(part, peer=all_of((part.peer, unsure)), local=all_of((part.local, shared)))
+            before.append(rule)
+
+    def _less(self, rule: StackRule, before: Iterable[StackRule]) -> list[StackRule]:
+        """Return *rule* in parts without what rules *before* it settle otherwise, as far as that can be told of few parts."""
+        parts = [rule]
+        for other in before:
+            if other.direction is not rule.direction or other.does is rule.does or not _is_plain(other):
+                continue
+            left: list[StackRule] = []
+            for part in parts:
+                left += _without(part, other) if self._meet(part.peer, other.peer) else (part,)
+            if len(left) > _PARTS:
+                break
+            parts = left
+        return parts
 
     def _conflicts(self, one: StackPolicy, other: StackPolicy) -> frozenset[Direction]:
         """Return the directions in which the two may do different things to one connection."""
@@ -112,6 +145,23 @@ class Ties:
         if known is None:
             known = self._known[one, other] = meets(one, other)
         return known
+
+
+def _is_plain(rule: StackRule) -> bool:
+    """Say whether peers and ports alone tell what a rule matches."""
+    return rule.local == EVERYBODY and rule.source_ports == EVERY_PORT
+
+
+def _without(rule: StackRule, other: StackRule) -> Iterator[StackRule]:
+    """Yield what is left of *rule* without what *other* matches by the numbers of ports."""
+    inside, outside = rule.connections & other.connections, rule.connections - other.connections
+    elsewhere = all_of((rule.peer, Not(other.peer)))
+    # A port by name may be any.
+    names = () if other.connections == EVERYTHING else rule.names
+    if outside or names:
+        yield replace(rule, connections=outside, names=names)
+    if inside or len(names) < len(rule.names):
+        yield replace(rule, peer=elsewhere, connections=inside, names=() if names else rule.names)
 
 
 _Facts = dict[object, frozenset[str]]

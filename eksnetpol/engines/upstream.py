@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, groupby
 
-from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of, block, nodes, pods, selected, stack_tier
+from eksnetpol.engines.kubernetes_policies import NODES_OF_TODAY, PODS, all_of, any_of, block, nodes, pods, selected, stack_tier
 from eksnetpol.engines.ties import Ties
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.cluster_rules import (
@@ -26,7 +26,7 @@ from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connec
 from eksnetpol.policy.ports import PortSet
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Scope, Unknowable
-from eksnetpol.policy.stacks.rules import Does, PortName, Stack, StackPolicy, StackRule, StackTier
+from eksnetpol.policy.stacks.rules import Does, PortName, Refused, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 
 DIALECT = "upstream"
@@ -43,10 +43,13 @@ _DOES: Mapping[Action, Does] = {
 
 def read(policies: Iterable[AdminPolicy], kubernetes: Iterable[NetworkPolicy], world: World) -> Stack:
     """Return the stack of *policies* of all three kinds, with NetworkPolicies between its tiers."""
-    known = tuple(policies)
+    found = tuple(policies)
+    known = [p for p in found if p.unclear is None]
+    unread = (Refused(Subject(p.title, p.name), p.unclear[1], p.unclear[0]) for p in found if p.unclear is not None)
     admin = (p for p in known if p.spec.tier != BASELINE)
     baseline = (p for p in known if p.spec.tier == BASELINE)
-    return Stack(DIALECT, (tier(ADMIN, admin, world), stack_tier(kubernetes, world), tier(BASELINE, baseline, world)))
+    tiers = (tier(ADMIN, admin, world), stack_tier(kubernetes, world), tier(BASELINE, baseline, world))
+    return Stack(DIALECT, tiers, unread=tuple(unread))
 
 
 def tier(name: str, policies: Iterable[AdminPolicy], world: World) -> StackTier:
@@ -80,7 +83,8 @@ def _rules(direction: Direction, written: Iterable[ClusterIngressRule | ClusterE
         # Without peers it speaks of nobody.
         peer = any_of(_peer(p, does, world) for p in rule.peers)
         place = f"spec.{direction.lower()}[{number}]"
-        yield StackRule(direction, does, peer=peer, connections=connections, names=names, place=place)
+        today = (NODES_OF_TODAY,) if any(p.nodes is not None for p in rule.peers) else ()
+        yield StackRule(direction, does, peer=peer, connections=connections, names=names, place=place, today=today)
 
 
 def _peer(peer: ClusterPeer, does: Does, world: World) -> Formula:

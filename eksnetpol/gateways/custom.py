@@ -14,6 +14,7 @@ from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.foreign import ForeignPolicy, foreign_policy
+from eksnetpol.policy.validation import unknown_member
 
 Shape = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -140,11 +141,15 @@ def custom(kind: str, resource: Resource, shape: Shape) -> Callable[[k8s.CustomO
     return clean
 
 
-def admin_policy(kind: str, resource: Resource) -> Callable[[AdminPolicy], AdminPolicy]:
-    """Return what makes of a decoded policy one that may leave, with what lists do not carry, and its tier."""
+def admin_policy(kind: str, resource: Resource) -> Callable[[AdminPolicy, Any], AdminPolicy]:
+    """Return what makes of a decoded policy, and of the object as it was written, one that may leave.
 
-    def clean(found: AdminPolicy) -> AdminPolicy:
+    It has what lists do not carry, its tier, and where something is unknown in it.
+    """
+
+    def clean(found: AdminPolicy, raw: Any) -> AdminPolicy:
         managed(found)
+        force_setattr(found, "unknown_member", unknown_member(resource.group, kind, raw))
         force_setattr(found, "kind", kind)
         force_setattr(found, "api_version", f"{resource.group}/{resource.version}")
         if kind in admin_policies.TIERS:

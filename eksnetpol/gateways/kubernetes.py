@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -49,6 +50,8 @@ NETWORK_POLICIES = Resource("networkpolicies", "networking.k8s.io")
 
 VERSION = rbac("get", path="/version")
 _KUBE_SYSTEM = "kube-system"
+_ONE_BY_ONE = 20
+"""The EndpointSlices of so many Services are asked for one Service at a time, and of more all at once."""
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -193,6 +196,28 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         """Return the EndpointSlice behind ``default/kubernetes``, which the API server keeps under that name."""
         return self._by_name(ENDPOINT_SLICES, k8s.EndpointSlice, "kubernetes", namespace="default")
 
+    @needs(ENDPOINT_SLICES.list)
+    def endpoint_slices(self, services: Iterable[k8s.Service]) -> tuple[k8s.EndpointSlice, ...]:
+        """Return the EndpointSlices of *services*; one without endpoints for a Service that has none.
+
+        A few are asked for one by one: the list of all is as long as that of pods.
+        """
+        found: dict[tuple[str, str], list[k8s.EndpointSlice]] = {(service.namespace, service.name): [] for service in services}
+        for one in self._slices(found):
+            if one.service in found:
+                found[one.service].append(one)
+        return tuple(one for service, slices in found.items() for one in slices or [_nothing_behind(*service)])
+
+    def _slices(self, services: Collection[tuple[str, str]]) -> Iterator[k8s.EndpointSlice]:
+        if len(services) > _ONE_BY_ONE:
+            yield from list_all(self.api, ENDPOINT_SLICES, k8s.EndpointSlice, reduce=sanitize.plain)
+            return
+        for namespace, name in services:
+            query = {"labelSelector": f"{k8s.SERVICE_NAME}={name}"}
+            yield from list_all(
+                self.api, ENDPOINT_SLICES, k8s.EndpointSlice, reduce=sanitize.plain, namespace=namespace, query=query
+            )
+
     @needs(SERVICE_ACCOUNTS.list)
     def service_accounts(self) -> tuple[k8s.ServiceAccount, ...]:
         """Return all ServiceAccounts."""
@@ -284,6 +309,11 @@ class KubernetesApi(CustomKinds, AccessQuestions):
                 continue
             found.append(decode(body, kind, str(asked), self.api.server))
         return tuple(found)
+
+
+def _nothing_behind(namespace: str, name: str) -> k8s.EndpointSlice:
+    """Return an EndpointSlice that says of a Service that it was asked about and has none."""
+    return k8s.EndpointSlice(k8s.ObjectMeta(name=name, namespace=namespace, labels={k8s.SERVICE_NAME: name}))
 
 
 def workload_of(found: WireCronJob) -> k8s.Workload:

@@ -5,13 +5,16 @@ The list of CustomResourceDefinitions decides: a kind that is not defined has no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from eksnetpol.errors import NotFound
 from eksnetpol.gateways import custom, sanitize
 from eksnetpol.gateways.custom import Served, Shape, served
 from eksnetpol.gateways.kubernetes_http import ApiServer
-from eksnetpol.gateways.kubernetes_lists import Resource, count_all, list_all
+from eksnetpol.gateways.kubernetes_lists import Resource, count_all, decode, list_all
 from eksnetpol.gateways.permits import LOOKING, needs
 from eksnetpol.interfaces import Crds
 from eksnetpol.model import kubernetes as k8s
@@ -44,8 +47,17 @@ class CustomKinds:
             item
             for wanted in (custom.ADMIN_POLICIES, custom.BASELINE_ADMIN_POLICIES, custom.UPSTREAM_CLUSTER_POLICIES)
             for found in served(crds, wanted)
-            for item in self._list(found.resource, AdminPolicy, custom.admin_policy(found.kind, found.resource))
+            for item in self._list(found.resource, dict, self._admin_policy(found))
         )
+
+    def _admin_policy(self, found: Served) -> Callable[[dict[str, Any]], AdminPolicy]:
+        clean = custom.admin_policy(found.kind, found.resource)
+
+        def read(raw: dict[str, Any]) -> AdminPolicy:
+            typed = decode(msgspec.json.encode(raw), AdminPolicy, str(found.resource.list), self.api.server)
+            return clean(typed, raw)
+
+        return read
 
     @needs(custom.POLICY_ENDPOINTS.list, commands=LOOKING)
     def policy_endpoints(self, crds: Crds) -> tuple[pol.PolicyEndpoint, ...]:

@@ -25,7 +25,7 @@ from eksnetpol.gateways.yaml_reader import forget
 from eksnetpol.model.admin_policies import GROUP as ADMIN_GROUP
 from eksnetpol.model.admin_policies import title_of
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.kubernetes import KindCount
+from eksnetpol.model.kubernetes import EndpointSlice, KindCount
 from eksnetpol.model.problems import Problem
 from eksnetpol.model.snapshot import SECTIONS, ClusterSnapshot, Origin, Seen, SourceKind, Unread, Why
 from eksnetpol.policy.validation import flaws, is_validated
@@ -264,6 +264,7 @@ class Gathered:
             for (group, kind, plural), names in sorted(self._foreign.items())
         )
         values: dict[str, tuple[Any, ...]] = {name: tuple(kept.values()) for name, kept in self._sections.items()}
+        values["api_server_endpoints"] = tuple(filter(_is_of_api_server, values.get("endpoint_slices", ())))
         values |= {"pods": self._pods.all(), "agent_pods": self._pods.agents(), "foreign_kinds": counts}
         sections: dict[str, Any] = {
             name: Seen(values[name], complete=False)
@@ -290,6 +291,10 @@ class Gathered:
         self._came(found, Subject(f"{found.kind}.{found.group}", name, namespace))
         for title in (f"{found.kind}.{found.group.removeprefix('crd.')}", found.kind):
             self._less_exactly.setdefault(str(Subject(title, name, namespace)), Origin(found.file, found.line))
+
+
+def _is_of_api_server(one: EndpointSlice) -> bool:
+    return (one.metadata.namespace, one.metadata.name) == ("default", "kubernetes")
 
 
 def _title(found: Found) -> str:

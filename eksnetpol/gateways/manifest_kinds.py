@@ -13,11 +13,12 @@ from msgspec.structs import force_setattr
 from eksnetpol.gateways import custom, sanitize
 from eksnetpol.gateways.kubernetes import ROLES, WireCrd, WireCronJob, WireRevision, crd_of, revision_of, workload_of
 from eksnetpol.gateways.kubernetes_lists import Resource
-from eksnetpol.gateways.manifest_objects import Found
+from eksnetpol.gateways.manifest_objects import TOO_DEEP, Found
 from eksnetpol.model import admin_policies
 from eksnetpol.model import kubernetes as k8s
 from eksnetpol.model import policies as pol
 from eksnetpol.model.foreign import foreign_policy
+from eksnetpol.model.nulls import is_deeper
 
 Clean = Callable[[Any], Any]
 Key = tuple[str, str]
@@ -70,6 +71,10 @@ class _Metadata(msgspec.Struct):
     metadata: k8s.ObjectMeta = k8s.ObjectMeta()
 
 
+_DEEPEST = 250
+"""So many levels documents of YAML may have; readers of other engines' policies go down level by level."""
+
+
 @dataclass(frozen=True)
 class ForeignReading(Reading):
     """How policies of another engine are read: whole."""
@@ -79,8 +84,22 @@ class ForeignReading(Reading):
         meta = found.decode(self.decoder).metadata
         named(meta, found, namespaced=self.namespaced)
         whole = msgspec.json.decode(found.data)
+        if is_deeper(whole, _DEEPEST):
+            raise found.wrong(TOO_DEEP)
         whole["metadata"] = {**whole["metadata"], "name": meta.name, **({"namespace": meta.namespace} if meta.namespace else {})}
         return foreign_policy(whole, f"{found.group}/{found.version}", found.kind)
+
+
+@dataclass(frozen=True)
+class AdminReading(Reading):
+    """How policies of ``policy.networking.k8s.io`` are read: with what is unknown in them."""
+
+    def read(self, found: Found) -> Any:
+        """Return *found* as `Reading.read`."""
+        thing = found.decode(self.decoder)
+        named(thing.metadata, found, namespaced=False)
+        clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
+        return clean(thing, msgspec.json.decode(found.data))
 
 
 class _GenerateName(msgspec.Struct):
@@ -113,11 +132,6 @@ def _role(found: Any) -> Any:
     return sanitize.managed(found) if found.metadata.name in ROLES else None
 
 
-def _api_server_slice(found: k8s.EndpointSlice) -> k8s.EndpointSlice | None:
-    meta = found.metadata
-    return found if (meta.namespace, meta.name) == ("default", "kubernetes") else None
-
-
 def _agent_revision(found: WireRevision) -> k8s.ControllerRevision | None:
     meta = found.metadata
     owned = any(o.name == "aws-node" for o in meta.owner_references)
@@ -147,8 +161,8 @@ STANDARD: Mapping[Key, Reading] = {
     ("apps", "ControllerRevision"): Reading("controller_revisions", WireRevision, _agent_revision),
     ("batch", "Job"): _workload("jobs", "Job"),
     ("batch", "CronJob"): Reading("cronjobs", WireCronJob, _cron_job),
+    ("discovery.k8s.io", "EndpointSlice"): Reading("endpoint_slices", k8s.EndpointSlice, sanitize.plain),
     ("policy", "PodDisruptionBudget"): Reading("disruption_budgets", k8s.DisruptionBudget, sanitize.plain),
-    ("discovery.k8s.io", "EndpointSlice"): Reading("api_server_endpoints", k8s.EndpointSlice, _api_server_slice),
     ("networking.k8s.io", "NetworkPolicy"): Reading("network_policies", pol.NetworkPolicy, sanitize.plain),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): Reading("crds", WireCrd, crd_of, namespaced=False),
     (_RBAC, "ClusterRole"): Reading("cluster_roles", k8s.ClusterRole, _role, namespaced=False),
@@ -204,6 +218,8 @@ _CALICO_KINDS = (
     "StagedKubernetesNetworkPolicy", "StagedNetworkPolicy", "Tier",
 )  # fmt: skip
 
+_GROUPS = (*custom.CALICO_GROUPS, "cilium.io", "isovalent.com", "crd.antrea.io")
+
 FOREIGN: Mapping[Key, bool] = {
     (group, kind): kind not in _OF_CLUSTERS
     for groups, kinds in (
@@ -223,17 +239,22 @@ def reading_of(found: Found) -> Reading | None:
     if key in STANDARD:
         return STANDARD[key]
     if found.group == admin_policies.GROUP and found.kind in admin_policies.KINDS:
-        clean: Clean = custom.admin_policy(found.kind, Resource("", found.group, found.version))
-        return Reading("admin_policies", admin_policies.AdminPolicy, clean, namespaced=False)
-    if key in FOREIGN:
-        return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=FOREIGN[key])
+        return AdminReading("admin_policies", admin_policies.AdminPolicy, lambda whole: whole, namespaced=False)
+    if key in FOREIGN or is_foreign_policy(found):
+        namespaced = FOREIGN.get(key, bool(found.namespace))
+        return ForeignReading("foreign_policies", _Metadata, lambda whole: whole, namespaced=namespaced)
     section, shape, namespaced = OF_OTHERS.get(key, ("", custom.nothing, False))
     if found.group == custom.CONSTRAINTS.group:
         section, shape = "admission_engines", _CONSTRAINT
     if not section:
         return None
-    clean = custom.custom(found.kind, Resource("", found.group, found.version), shape)
+    clean: Clean = custom.custom(found.kind, Resource("", found.group, found.version), shape)
     return Reading(section, k8s.CustomObject, clean, namespaced)
+
+
+def is_foreign_policy(found: Found) -> bool:
+    """Say whether *found* is of a kind of policies that another engine has, known or not: its reader says what it is not."""
+    return found.group in _GROUPS and found.kind.endswith("NetworkPolicy")
 
 
 def foreign_plural(found: Found) -> str:

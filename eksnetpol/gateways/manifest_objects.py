@@ -62,6 +62,9 @@ class _Text:
     before: int = 0
 
 
+TOO_DEEP = "this is nested too deeply to be read"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """An object as a file has it: ``data`` is its JSON text, ``line`` where it starts (1 is the first line of ``file``)."""
@@ -116,6 +119,8 @@ class Found:
             return decoder.decode(msgspec.json.encode(without_nulls(msgspec.json.decode(self.data))))
         except msgspec.ValidationError as error:
             raise self.wrong(str(error)) from None
+        except RecursionError:
+            raise self.wrong(TOO_DEEP) from None
 
     def wrong(self, message: str) -> UnreadableInput:
         """Return the error that msgspec's *message* amounts to for a person."""

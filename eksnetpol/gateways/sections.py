@@ -14,6 +14,7 @@ from eksnetpol.errors import EksNetpolError
 from eksnetpol.gateways.logs import log_group
 from eksnetpol.interfaces import AwsGateway, KubernetesGateway
 from eksnetpol.model import eks
+from eksnetpol.model.foreign import names_services
 from eksnetpol.model.snapshot import Seen, Target, Unread, Why
 
 ADDON = "vpc-cni"
@@ -103,6 +104,15 @@ def _of_crds(name: str) -> Callable[[Look], Any]:
 
 _READERS.update((name, Reader(name, "kubernetes", (), _plain(name))) for name in _SAME_NAME.split())
 _READERS.update((name, Reader(name, "kubernetes", ("crds",), _of_crds(name))) for name in _CUSTOM.split())
+
+
+def _endpoint_slices(look: Look) -> Any:
+    """Read what is behind Services without a selector, where policies of another engine name Services at all."""
+    services = [s for s in look.of("services") if not s.spec.selector and s.spec.type != "ExternalName"]
+    return look.kubernetes.endpoint_slices(services) if services and names_services(look.of("foreign_policies")) else ()
+
+
+_READERS["endpoint_slices"] = Reader("endpoint_slices", "kubernetes", ("foreign_policies", "services"), _endpoint_slices)
 
 
 # --- AWS --------------------------------------------------------------------------------------------------------------

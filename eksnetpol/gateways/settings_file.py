@@ -12,7 +12,7 @@ import msgspec
 
 from eksnetpol.errors import UnreadableInput, UsageError
 from eksnetpol.model.findings import Severity
-from eksnetpol.model.settings import PolicySettings, Settings, TargetSettings, WaiverSetting
+from eksnetpol.model.settings import MigrationWaiverSetting, PolicySettings, Settings, TargetSettings, WaiverSetting
 
 NAME = "eksnetpol.toml"
 
@@ -110,7 +110,12 @@ def _steps(path: str, raw: Any) -> list[str | int]:
 
 
 def _known(steps: list[str | int]) -> list[str]:
-    tables: dict[str, type[msgspec.Struct]] = {"waivers": WaiverSetting, "target": TargetSettings, "policy": PolicySettings}
+    tables: dict[str, type[msgspec.Struct]] = {
+        "waivers": WaiverSetting,
+        "migration-waivers": MigrationWaiverSetting,
+        "target": TargetSettings,
+        "policy": PolicySettings,
+    }
     table = tables.get(str(steps[0]), Settings) if steps else Settings
     return sorted(field.encode_name for field in msgspec.structs.fields(table))
 

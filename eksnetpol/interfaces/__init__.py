@@ -163,6 +163,9 @@ class KubernetesGateway(Protocol):
     def api_server_endpoints(self) -> tuple[k8s.EndpointSlice, ...]:
         """Return the EndpointSlice behind ``default/kubernetes``."""
 
+    def endpoint_slices(self, services: Iterable[k8s.Service]) -> tuple[k8s.EndpointSlice, ...]:
+        """Return the EndpointSlices of *services*; one without endpoints for a Service that has none."""
+
     def service_accounts(self) -> tuple[k8s.ServiceAccount, ...]:
         """Return all ServiceAccounts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -19,6 +20,21 @@ class ForeignPolicy(ApiObject, frozen=True):
     api_version: str = ""
     kind: str = ""
     body: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+_NAMING_SERVICES = frozenset({"services", "toServices"})
+"""Members of rules that mean what is behind Services: Calico's and Cilium's."""
+
+
+def names_services(policies: Iterable[ForeignPolicy]) -> bool:
+    """Say whether any of *policies* may mean what is behind a Service."""
+    return any(_has_any(policy.body, _NAMING_SERVICES) for policy in policies)
+
+
+def _has_any(value: Any, names: frozenset[str]) -> bool:
+    if isinstance(value, dict):
+        return any((key in names and bool(member)) or _has_any(member, names) for key, member in value.items())
+    return isinstance(value, list) and any(_has_any(member, names) for member in value)
 
 
 _LEFT_OUT = ("managedFields", "annotations", "selfLink")

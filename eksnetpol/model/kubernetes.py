@@ -80,8 +80,10 @@ from eksnetpol.model.objects.pods import (
     labels_of,
 )
 from eksnetpol.model.objects.services import (
+    SERVICE_NAME,
     ConfigMap,
     Endpoint,
+    EndpointPort,
     EndpointSlice,
     Service,
     ServiceAccount,
@@ -105,6 +107,7 @@ from eksnetpol.model.objects.workloads import (
 )
 
 __all__ = [
+    "SERVICE_NAME",
     "AccessReview",
     "AdmissionPolicy",
     "AdmissionPolicyBinding",
@@ -137,6 +140,7 @@ __all__ = [
     "CustomResourceDefinition",
     "DisruptionBudget",
     "Endpoint",
+    "EndpointPort",
     "EndpointSlice",
     "EnvVar",
     "HostPath",

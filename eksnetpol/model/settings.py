@@ -35,6 +35,20 @@ class WaiverSetting(_Table, frozen=True):
     owner: str | None = None
 
 
+class MigrationWaiverSetting(_Table, frozen=True):
+    """What leaving another engine changes, and somebody takes on by name: either a *policy* or a *loss*.
+
+    A policy is named as `migrate translate` names it (``globalnetworkpolicy/web``), and lets more through afterwards; a loss is
+    named as `migrate assess` names it (``wireguard``), and goes with the engine. ``expires`` is the last day it holds.
+    """
+
+    owner: str
+    expires: date
+    reason: str
+    policy: str = ""
+    loss: str = ""
+
+
 class TargetSettings(_Table, frozen=True):
     """Which cluster, and how to get there, where no flag says otherwise."""
 
@@ -84,6 +98,7 @@ class Settings(_Table, frozen=True):
     ignore: tuple[str, ...] = ()
     severity: dict[str, Severity] = msgspec.field(default_factory=dict)
     waivers: tuple[WaiverSetting, ...] = ()
+    migration_waivers: tuple[MigrationWaiverSetting, ...] = ()
     target: TargetSettings = TargetSettings()
     policy: PolicySettings = PolicySettings()
     outputs: tuple[str, ...] = ()

@@ -159,6 +159,7 @@ class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     scrapers: Seen[tuple[k8s.CustomObject, ...]] | Unread = NOT_ASKED
     foreign_kinds: Seen[tuple[k8s.KindCount, ...]] | Unread = NOT_ASKED
     foreign_policies: Seen[tuple[ForeignPolicy, ...]] | Unread = NOT_ASKED
+    endpoint_slices: Seen[tuple[k8s.EndpointSlice, ...]] | Unread = NOT_ASKED
 
 
 HEADER = ("taken_at", "source", "target", "origins")

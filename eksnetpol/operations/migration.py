@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from eksnetpol.engines.dialects import SPOKEN, dialects_of, stack_of
 from eksnetpol.errors import EksNetpolError, Refused, UsageError
 from eksnetpol.facts.declare import Lookup, catalog
-from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, Why
+from eksnetpol.operations.cluster_policies import hindrances
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.proof import Outcome, prove
-from eksnetpol.translation import Options, Translation, Verdict, Waiver, translate
+from eksnetpol.translation import Options, Translation, Verdict, accepting, translate
 from eksnetpol.translation.comparing import after
+from eksnetpol.translation.sources import digests
+from eksnetpol.translation.values import Accepted
 
-_GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "crd.antrea.io": "antrea"}
-_WAIVER = re.compile(r"(?P<what>[^=\s]+)=(?P<owner>[^,]+),(?P<until>\d{4}-\d{2}-\d{2}),(?P<reason>.+)")
+_GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "isovalent.com": "cilium", "crd.antrea.io": "antrea"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is left: the dialect, its policies as a stack, and the world they hold in."""
+    """What is left: the dialect, its policies as a stack, and the world they hold in, of which *snapshot* is the look."""
 
     dialect: str
     stack: Stack
     world: World
     vpc: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A widening that somebody has taken on by name: who, until when, and why."""
-
-    waiver: Waiver
-    owner: str
-    until: date
-    reason: str
-
-
-def accepted(texts: Iterable[str], today: date) -> tuple[Accepted, ...]:
-    """Read ``POLICY=OWNER,YYYY-MM-DD,REASON``; raise `UsageError` for what is none, `Refused` for one that has expired."""
-    found = []
-    for text in texts:
-        read = _WAIVER.fullmatch(text.strip())
-        if read is None:
-            raise UsageError(f"--waive {text!r}: write POLICY=OWNER,YYYY-MM-DD,REASON, the policy as the report names it")
-        try:
-            until = date.fromisoformat(read["until"])
-        except ValueError as error:
-            raise UsageError(f"--waive {text!r}: {error}") from None
-        if until < today:
-            raise Refused(f"the waiver of {read['what']} by {read['owner']} has expired on {until}; nothing was written")
-        found.append(Accepted(Waiver(read["what"]), read["owner"], until, read["reason"]))
-    return tuple(found)
+    snapshot: ClusterSnapshot
 
 
 def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
@@ -72,10 +45,16 @@ def source_of(snapshot: ClusterSnapshot, said: str = "") -> Source:
         section = getattr(snapshot, name)
         if isinstance(section, Unread) and section.why is not Why.NOT_IN_FILES:
             what = name.replace("_", " ")
-            raise EksNetpolError(f"{what} could not be read, and no answer is right without them: {section.reason}")
+            words = f"{what} could not be read, and no answer is right without them: {section.reason}"
+            if section.why is Why.NOT_ASKED:
+                words += "; `eksnetpol snapshot save` takes a new one, with them"
+            raise EksNetpolError(words)
     vpc = snapshot.vpc.value.cidrs if isinstance(snapshot.vpc, Seen) else ()
     dialect = SPOKEN.get(said, said) or _spoken(snapshot, world)
-    return Source(dialect, stack_of(dialect, world), world, tuple(vpc))
+    if dialect == "cilium" and isinstance(world.configmaps, Unread):
+        reason = world.configmaps.reason
+        raise EksNetpolError(f"Cilium's settings could not be read, and no answer is right without them: {reason}")
+    return Source(dialect, stack_of(dialect, world), world, tuple(vpc), snapshot)
 
 
 def _spoken(snapshot: ClusterSnapshot, world: World) -> str:
@@ -96,23 +75,41 @@ def _spoken(snapshot: ClusterSnapshot, world: World) -> str:
 
 
 def translated(
-    source: Source, waivers: Sequence[Accepted] = (), *, cluster_policies: bool = False, profile: Profile | None = None
+    source: Source,
+    taken: Sequence[Accepted] = (),
+    notes: Sequence[str] = (),
+    *,
+    cluster_policies: bool = False,
+    profile: Profile | None = None,
 ) -> Translation:
-    """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule."""
+    """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule.
+
+    With *cluster_policies* ClusterNetworkPolicies are among them where the cluster is known to enforce these.
+    *taken* is what somebody has taken on; *notes* are said beside those of the translation. Raises `UsageError` where the command
+    line takes on a policy that is not there.
+    """
+    taken, ambiguous = accepting.resolved(taken, source.stack)
+    against = hindrances(source.snapshot) if cluster_policies else ()
+    if against:
+        notes = (*notes, f"No ClusterNetworkPolicy is written, which this cluster may not enforce: {'; '.join(against)}.")
     family = source.world.family or "ipv4"
     options = Options(
         vpc=source.vpc,
-        waivers=tuple(one.waiver for one in waivers),
-        cluster_policies=cluster_policies,
+        waivers=tuple(one.waiver for one in taken),
+        cluster_policies=cluster_policies and not against,
+        digests=digests(source.world),
         profile=profile or Profile(family=family),
     )
-    return translate(source.stack, source.world, options)
+    done = translate(source.stack, source.world, options)
+    unused = accepting.of_policies(taken, done, source.stack)
+    return replace(done, notes=(*done.notes, *notes, *ambiguous, *unused), accepted=tuple(accepting.used(taken, done)))
 
 
 def proved(source: Source, translation: Translation, *, wider: bool = True) -> Outcome:
     """Return whether what *translation* leaves in force ever lets through what *source* does not, for all pods there could be."""
-    policies: tuple[NetworkPolicy, ...] = after(source.world, translation.outputs).network_policies
-    return prove(source.stack, policies, source.world, wider=wider, vpc=source.vpc)
+    later = after(source.world, translation.outputs)
+    policies, above = later.network_policies, later.cluster_policies
+    return prove(source.stack, policies, source.world, cluster_policies=above, wider=wider, vpc=source.vpc)
 
 
 def exit_code(translation: Translation, stack: Stack) -> int:

@@ -56,11 +56,13 @@ class Table:
     _columns: dict[tuple[int, ...], tuple[tuple[Partition, ...], Column]] = field(default_factory=dict, repr=False)
     _place_of: Sequence[int] = field(default=(), repr=False)
     _alone: Classes = 0
+    _all: Places = 0
     _from_outside: list[list[tuple[Answer, Places]]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         numbers = {p.workload: i for i, p in enumerate(self.places) if p.workload is not None}
         self._place_of = [numbers[w] for w in self.engine.atlas.workload_of]
+        self._all = set_of(numbers[w] for w in self.engine.atlas.workloads)
         self._alone = set_of(
             next(indexes_of(classes)) for classes in self.engine.atlas.workloads.values() if not classes & (classes - 1)
         )
@@ -69,6 +71,11 @@ class Table:
     def workloads(self) -> tuple[Place, ...]:
         """Places that are workloads; they come first."""
         return tuple(p for p in self.places if not p.is_outside)
+
+    def share(self, other: Table) -> None:
+        """Use what *other*, whose classes are of the same workloads, has found out of sets of them."""
+        if self._place_of == other._place_of:
+            self._own = other._own
 
     def columns(self) -> Iterator[tuple[int, Column]]:
         """Yield each destination, by its number among ``places``, with the sources that have anything."""
@@ -160,14 +167,24 @@ class Table:
         key = key_of(classes)
         known = self._own.get(key)
         if known is None:
-            whole = [self._place_of[i] for i in indexes_of(classes & self._alone)]
-            split: list[int] = []
-            for i in {self._place_of[i] for i in indexes_of(classes & ~self._alone)}:
-                workload = self.places[i].workload
-                all_in = workload is not None and not self.engine.atlas.workloads[workload] & ~classes
-                (whole if all_in else split).append(i)
-            known = self._own[key] = (set_of(whole), set_of(split))
+            # A large set is told by what it leaves out: going through nearly all classes for every column costs their square.
+            outside = self.engine.atlas.universe.everything & ~classes
+            if outside.bit_count() < classes.bit_count():
+                left_out, split = self._places(outside)
+                known = self._all & ~(left_out | split), split
+            else:
+                known = self._listed(classes)
+            self._own[key] = known
         return known
+
+    def _listed(self, classes: Classes) -> tuple[Places, Places]:
+        whole = [self._place_of[i] for i in indexes_of(classes & self._alone)]
+        split: list[int] = []
+        for i in {self._place_of[i] for i in indexes_of(classes & ~self._alone)}:
+            workload = self.places[i].workload
+            all_in = workload is not None and not self.engine.atlas.workloads[workload] & ~classes
+            (whole if all_in else split).append(i)
+        return set_of(whole), set_of(split)
 
 
 def table(engine: Engine, atoms: Iterable[Atom] | None = None, avoid: frozenset[str] | None = None) -> Table:

@@ -120,3 +120,11 @@ def _difference(left: Connections, right: Connections) -> Connections:
 
 NOTHING = Connections()
 EVERYTHING = Connections(dict(UNIVERSE))
+
+
+def in_words(protocol: str, number: int) -> str:
+    """Return one connection as people say it: ``TCP 8080``, ``ICMP type 8``."""
+    if protocol in {ICMP, ICMPV6}:
+        kind, code = divmod(number, 256)
+        return f"{protocol} type {kind}" + (f" code {code}" if code else "")
+    return f"IP protocol {number}" if protocol == OTHER else f"{protocol} {number}"

@@ -20,6 +20,9 @@ from eksnetpol.policy.outside import cut
 from eksnetpol.policy.questions import shown_of
 from eksnetpol.policy.universe import indexes_of, key_of, set_of
 
+_ALIKE = 2
+"""Sources of one destination of which as many are chosen, where all of them were chosen before."""
+
 _TRIED = 400
 """Pairs of pods looked at for one that shows a change."""
 
@@ -63,7 +66,8 @@ class Changed:
 class Difference:
     """All that differs, ``changes`` by destination and then by source.
 
-    ``only_before`` and ``only_after`` are workloads that one side alone has; nothing else is said of them.
+    ``only_before`` and ``only_after`` are workloads that one side alone has; nothing else is said of them. ``left_out`` is how
+    many pairs differ that are not among ``changes``.
     """
 
     before: Table
@@ -71,6 +75,7 @@ class Difference:
     changes: tuple[Changed, ...]
     only_before: tuple[Place, ...] = ()
     only_after: tuple[Place, ...] = ()
+    left_out: int = 0
 
     @cached_property
     def counts(self) -> Mapping[Change, int]:
@@ -88,24 +93,55 @@ class Difference:
         return any(c.lost for c in self.changes)
 
 
-def difference(before: Engine, after: Engine) -> Difference:
-    """Return what flows under *after* and not under *before*, or the other way round."""
+def difference(before: Engine, after: Engine, most: int | None = None) -> Difference:
+    """Return what flows under *after* and not under *before*, or the other way round.
+
+    Where more than *most* pairs differ, only some are returned: for each way in which pairs differ, every destination and every
+    source at least once.
+    """
     version = 6 if after.profile.family == "ipv6" else 4
     atoms = cut({*before.blocks(), *after.blocks()}, version)
     avoid = inside(before) | inside(after)
     old, new = table(before, atoms, avoid), table(after, atoms, avoid)
+    if before.atlas.workload_of == after.atlas.workload_of:
+        # Sets of classes are the same places in both, and mostly the same sets.
+        new.share(old)
     there = {p.title: i for i, p in enumerate(new.places)}
     had = {p.title for p in old.places}
+    chosen = _Chosen()
+    changes = tuple(islice(_changes(old, new, there), None if most is None else most + 1))
+    if most is not None and len(changes) > most:
+        changes = tuple(_changes(old, new, there, chosen))
     return Difference(
         old,
         new,
-        tuple(_changes(old, new, there)),
+        changes,
         tuple(p for p in old.workloads if p.title not in there),
         tuple(p for p in new.workloads if p.title not in had),
+        chosen.left_out,
     )
 
 
-def _changes(old: Table, new: Table, there: Mapping[str, int]) -> Iterator[Changed]:
+_Ways = tuple[Answer, Answer]
+"""What a pair has before, and after."""
+
+
+class _Chosen:
+    """Chooses among sources of one destination that differ in the same way: those that were not chosen yet, or else a few."""
+
+    def __init__(self) -> None:
+        self.left_out = 0
+        self._seen: dict[_Ways, Places] = {}
+
+    def __call__(self, ways: _Ways, places: Places) -> Places:
+        seen = self._seen.get(ways, 0)
+        self._seen[ways] = seen | places
+        chosen = places & ~seen or set_of(islice(indexes_of(places), _ALIKE))
+        self.left_out += (places & ~chosen).bit_count()
+        return chosen
+
+
+def _changes(old: Table, new: Table, there: Mapping[str, int], chosen: _Chosen | None = None) -> Iterator[Changed]:
     aligned = _Aligned([there.get(p.title) for p in old.places], len(new.places))
     common = aligned.common
     later = dict(new.columns())
@@ -116,17 +152,20 @@ def _changes(old: Table, new: Table, there: Mapping[str, int]) -> Iterator[Chang
         was, now = aligned.column(column), later[at]
         if was == now:
             continue
-        found = sorted(_differing(was, now, common), key=lambda pair: pair[0])
-        for source, (before, after) in found:
+        found = (
+            (source, ways)
+            for ways, places in _differing(was, now, common)
+            for source in indexes_of(places if chosen is None else chosen(ways, places))
+        )
+        for source, (before, after) in sorted(found, key=lambda pair: pair[0]):
             yield Changed(new.places[source], new.places[at], before, after)
 
 
-def _differing(was: Column, now: Column, common: Places) -> Iterator[tuple[int, tuple[Answer, Answer]]]:
+def _differing(was: Column, now: Column, common: Places) -> Iterator[tuple[_Ways, Places]]:
     for before, here in _filled(was, common):
         for after, there in _filled(now, common):
             if before != after and here & there:
-                for i in indexes_of(here & there):
-                    yield i, (before, after)
+                yield (before, after), here & there
 
 
 def _filled(column: Column, common: Places) -> Iterator[tuple[Answer, Places]]:

@@ -35,6 +35,18 @@ _CUSTOM: Mapping[tuple[str, str], Callable[[Mapping[str, Any]], Iterator[Flaw]]]
 }
 
 
+def unknown_member(group: str, kind: str, value: Any) -> str:
+    """Return the place of the first member of the spec of *value* that is not known here, empty where all are.
+
+    *value* is an object of a policy kind as decoded JSON; of kinds that nobody knows here nothing is said.
+    """
+    shape = KINDS.get((group, kind))
+    if shape is None:
+        return ""
+    unknown = (f.field for f in misshapen(value, shape, native=group == STANDARD) if f.ground is Ground.UNKNOWN)
+    return next((place for place in unknown if place.partition(".")[0] == "spec"), "")
+
+
 def is_validated(group: str, kind: str) -> bool:
     """Say whether `flaws` knows the kind."""
     return (group, kind) in KINDS

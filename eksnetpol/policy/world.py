@@ -14,9 +14,10 @@ from typing import Any
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.foreign import ForeignPolicy
-from eksnetpol.model.kubernetes import Namespace, Node, Pod, Service, ServiceAccount
+from eksnetpol.model.kubernetes import EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy, PolicyEndpoint
-from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, UnreadSection, Why
+from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, SourceKind, Unread, UnreadSection, Why
+from eksnetpol.model.versions import ImageReference
 from eksnetpol.policy.addresses import family_of, parse_cidr
 
 _NEEDED = (
@@ -49,7 +50,12 @@ class World:
     service_accounts: tuple[ServiceAccount, ...] = ()
     foreign_policies: tuple[ForeignPolicy, ...] = ()
     """Policies of other engines, and what they refer to."""
-    configmaps: Mapping[str, Mapping[str, str]] | None = None
+    endpoint_slices: tuple[EndpointSlice, ...] = ()
+    """What is behind Services, as far as it was asked for."""
+    configmaps: Mapping[str, Mapping[str, str]] | Unread | None = None
+    """Data of ConfigMaps of ``kube-system`` by name; None where nobody looked, why not where they could not be read."""
+    agents: Mapping[str, str] = field(default_factory=dict)
+    """The release of other engines' agents, as far as their images tell, by the name of their DaemonSet."""
     """What ConfigMaps of ``kube-system`` set, by their names; None where they were not read."""
     api_servers: frozenset[str] | None = None
     """Addresses of the Kubernetes API; None where they were not read."""
@@ -58,6 +64,8 @@ class World:
     unread: tuple[UnreadSection, ...] = ()
     family: str = ""
     """``ipv4`` or ``ipv6``; empty where nothing tells."""
+    service_cidr: str = ""
+    """From which block Services get their addresses; empty where nothing tells."""
     memo: dict[str, Any] = field(init=False, default_factory=dict, compare=False, repr=False)
     """What others have worked out of it and want to find again, by name."""
 
@@ -74,18 +82,29 @@ class World:
                 unread.append(UnreadSection(name, section))
         return cls(
             **found,
+            endpoint_slices=snapshot.endpoint_slices.value if isinstance(snapshot.endpoint_slices, Seen) else (),
             configmaps=_configmaps(snapshot),
+            agents=_agents(snapshot),
             api_servers=_api_servers(snapshot),
             source=snapshot.source,
             origins=snapshot.origins,
             unread=tuple(unread),
             family=_family(snapshot),
+            service_cidr=_service_cidr(snapshot),
         )
 
     @cached_property
     def service_by_name(self) -> Mapping[tuple[str, str], Service]:
         """Services by namespace and name."""
         return {(s.namespace, s.name): s for s in self.services}
+
+    @cached_property
+    def slices_by_service(self) -> Mapping[tuple[str, str], tuple[EndpointSlice, ...]]:
+        """EndpointSlices by namespace and name of their Service. A Service that is not among them was not asked about."""
+        found: dict[tuple[str, str], tuple[EndpointSlice, ...]] = {}
+        for one in self.endpoint_slices:
+            found[one.service] = (*found.get(one.service, ()), one)
+        return found
 
     @cached_property
     def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
@@ -113,10 +132,25 @@ class World:
         return self.origins.get(str(subject))
 
 
-def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | None:
-    if not isinstance(snapshot.configmaps, Seen):
-        return None
-    return {c.metadata.name: c.data for c in snapshot.configmaps.value if c.metadata.namespace == "kube-system"}
+def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | Unread | None:
+    section = snapshot.configmaps
+    if not isinstance(section, Seen):
+        return None if section.why in {Why.NOT_IN_FILES, Why.NOT_ASKED} else section
+    found = {c.metadata.name: c.data for c in section.value if c.metadata.namespace == "kube-system"}
+    runs = isinstance(snapshot.daemonsets, Seen) and any(d.name == "cilium" for d in snapshot.daemonsets.value)
+    if runs and "cilium-config" not in found and snapshot.source is SourceKind.LIVE:
+        return Unread("Cilium's agent is there, and its ConfigMap cilium-config is not in kube-system", Why.UNREADABLE)
+    return found
+
+
+def _agents(snapshot: ClusterSnapshot) -> Mapping[str, str]:
+    found = {}
+    for one in snapshot.daemonsets.value if isinstance(snapshot.daemonsets, Seen) else ():
+        container = one.container("cilium-agent") if one.name == "cilium" else None
+        image = ImageReference.parse(container.image) if container is not None else None
+        if image is not None:
+            found[one.name] = image.tag
+    return found
 
 
 def _api_servers(snapshot: ClusterSnapshot) -> frozenset[str] | None:
@@ -138,6 +172,13 @@ def _family(snapshot: ClusterSnapshot) -> str:
     services = snapshot.services.value if isinstance(snapshot.services, Seen) else ()
     pods = snapshot.pods.value if isinstance(snapshot.pods, Seen) else ()
     return _first(s.spec.cluster_ip for s in services) or _first(p.status.pod_ip for p in pods)
+
+
+def _service_cidr(snapshot: ClusterSnapshot) -> str:
+    if not isinstance(snapshot.cluster, Seen):
+        return ""
+    network = snapshot.cluster.value.kubernetes_network_config
+    return network.service_ipv6_cidr if network.ip_family == "ipv6" else network.service_ipv4_cidr
 
 
 def _first(addresses: Iterable[str]) -> str:

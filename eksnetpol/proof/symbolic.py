@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from eksnetpol.engines.kubernetes_policies import stack_tier
 from eksnetpol.errors import EksNetpolError
-from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.policy.addresses import parse_cidr
-from eksnetpol.policy.connections import EVERYTHING, PROTOCOLS, UNIVERSE, WITH_PORTS, Connections
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
+from eksnetpol.policy.addresses import Network, parse_cidr
+from eksnetpol.policy.connections import EVERYTHING, PROTOCOLS, UNIVERSE, WITH_PORTS, Connections, in_words
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.clauses import NAME_LABEL
@@ -25,6 +24,7 @@ from eksnetpol.policy.stacks.formulas import EndKind, Formula, Scope
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 from eksnetpol.proof.ends import Side, Solving, Vocabulary
+from eksnetpol.proof.target import target_stack
 
 SECONDS = 30.0
 """How long the solver may take."""
@@ -68,7 +68,7 @@ class Counterexample:
         what = "would flow, and does not flow before" if self.wider else "flows before, and would not"
         if self.doubt:
             what = "would flow, and nobody can know whether it does before"
-        return f"{_shown(self.source)} to {_shown(self.destination)}, {self.protocol} {self.port}: {what}"
+        return f"{_shown(self.source)} to {_shown(self.destination)}, {in_words(self.protocol, self.port)}: {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +86,19 @@ def prove(
     policies: Iterable[NetworkPolicy],
     world: World,
     *,
+    cluster_policies: Iterable[ClusterNetworkPolicy] = (),
     wider: bool = True,
     future_namespaces: bool = False,
     vpc: Iterable[str] = (),
     seconds: float = SECONDS,
 ) -> Outcome:
-    """Say whether *policies* ever let through what *stack* does not (*wider*), or not what it does.
+    """Say whether *policies*, with *cluster_policies*, ever let through what *stack* does not (*wider*), or not what it does.
 
     Namespaces are those of *world* with their labels of today, and with *future_namespaces* any. Pods have addresses of *vpc*
     where that is given. Raises `NoSolverError` without z3.
     """
     z3 = _solver()
-    target = Stack("networkpolicies", (stack_tier(policies, world),))
+    target = target_stack(policies, cluster_policies, world)
     words = Vocabulary({name: {NAME_LABEL: name} | dict(labels) for name, labels in world.namespace_labels.items()})
     for one in (stack, target):
         words.learn(_formulas(one))
@@ -107,7 +108,7 @@ def prove(
     after = _Meaning(z3, wire, target).flows()
     solver = z3.Solver()
     solver.set("timeout", int(seconds * 1000))
-    solver.add(*wire.world([n for n in map(parse_cidr, vpc) if n is not None]))
+    solver.add(*wire.world([n for n in map(parse_cidr, vpc) if n is not None], _cluster_ips(world)))
     # What nobody can know may be so or so before: the solver picks what makes a counterexample, and nothing is proved too much.
     solver.add(after, z3.Not(before)) if wider else solver.add(before, z3.Not(after))
     solver.add(*solving.must)
@@ -117,6 +118,11 @@ def prove(
     if answer == z3.unknown:
         return Unsettled(f"the solver gave up after {seconds:g} s: {solver.reason_unknown()}")
     return wire.shown(solver.model(), wider=wider, doubt=wider and (doubtful or bool(solving.doubts)))
+
+
+def _cluster_ips(world: World) -> list[Network]:
+    found = (parse_cidr(service.spec.cluster_ip) for service in world.services)
+    return [network for network in found if network is not None]
 
 
 def _formulas(stack: Stack) -> Iterator[Formula]:
@@ -153,13 +159,17 @@ class _Wire:
     def has_ports(self) -> Any:
         return self.z3.Or([self.is_protocol(p) for p in WITH_PORTS])
 
-    def world(self, vpc: list[Any]) -> list[Any]:
-        """Return what is true of any two ends: one is a pod, addresses differ, numbers are such as the protocol has."""
+    def world(self, vpc: list[Network], services: list[Network]) -> list[Any]:
+        """Return what is true of any two ends: one is a pod, addresses differ, numbers are such as the protocol has.
+
+        Pods have addresses of *vpc*, where that is not empty; nobody has one of *services*.
+        """
         z3, ends = self.z3, (self.source, self.destination)
         found = [z3.Or(ends[0].is_pod, ends[1].is_pod), ends[0].address != ends[1].address]
         found += [z3.Implies(self.is_protocol(p), self.among(UNIVERSE[p], self.port)) for p in PROTOCOLS]
         found.append(self.among(EVERY_PORT, self.source_port))
         found += [z3.Implies(end.is_pod, end.within(vpc)) for end in ends if vpc]
+        found += [z3.Not(end.within(services)) for end in ends if services]
         same = z3.And(ends[0].is_pod, ends[1].is_pod, ends[0].space == ends[1].space, ends[0].account == ends[1].account)
         mine, others = (end.labels[Scope.ACCOUNT] for end in ends)
         found += [z3.Implies(same, v.unknown == others[k].unknown) for k, v in mine.items()]
@@ -213,7 +223,9 @@ class _Meaning:
         for tier in reversed(self.stack.tiers):
             answer = self._tier(tier, direction, me, other, answer)
         for one in self.stack.unread:
-            here = me._in(lambda name, own=one.ref.namespace: own in {"", name})  # noqa: SLF001
+            # Where it is says whom a policy is for; a set, a group or settings may be about any pod.
+            own = one.ref.namespace if one.ref.kind.partition(".")[0].endswith("NetworkPolicy") else ""
+            here = me._in(lambda name, own=own: own in {"", name})  # noqa: SLF001
             answer = z3.If(here, self.wire.solving.doubt((one, direction)), answer)
         return z3.Or(z3.Not(me.is_pod), answer)
 

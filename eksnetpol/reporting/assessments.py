@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
-
-import msgspec
 
 from eksnetpol.facts.engine_details import Details
-from eksnetpol.model.plan import FORMAT
+from eksnetpol.reporting import migration_json
 from eksnetpol.reporting.escape import markdown as md
 from eksnetpol.reporting.policy_words import dumped, lines
 from eksnetpol.reporting.view import plural
@@ -28,51 +25,13 @@ def render(found: Assessment, form: str, width: int, *, color: bool = False) -> 
     """Return *found* as text, markdown, json or yaml."""
     match form:
         case "json":
-            return dumped(document(found))
+            return dumped(migration_json.assessment(found))
         case "yaml":
-            return dumped_yaml(document(found))
+            return dumped_yaml(migration_json.assessment(found))
         case "markdown":
             return _markdown(found)
         case _:
             return lines(_text(found), width, ascii_only=not color)
-
-
-def document(found: Assessment) -> dict[str, Any]:
-    """Return *found* as JSON has it."""
-    return {
-        "apiVersion": FORMAT,
-        "kind": "MigrationAssessment",
-        "target": msgspec.to_builtins(found.target),
-        "outlook": found.outlook.value,
-        "exitCode": found.exit_code,
-        "engines": [_engine(one) for one in found.engines],
-        "refusals": list(found.refusals),
-        "waivers": [{"name": name, "words": words} for name, words in found.waivers],
-        "nodesToReplace": [{"group": group, "nodes": nodes} for group, nodes in found.recycled],
-        "policies": [{"kind": kind, "count": count} for kind, count in found.policies],
-        "gaps": [{"section": gap.section, "reason": gap.reason} for gap in found.gaps],
-        "notes": list(found.notes),
-    }
-
-
-def _engine(one: Details) -> dict[str, Any]:
-    return {
-        "name": one.presence.name,
-        "title": one.presence.title,
-        "life": one.presence.life.value,
-        "mode": one.presence.mode.value,
-        "enforces": one.presence.enforces,
-        "dataPlane": one.data_plane,
-        "release": one.release,
-        "evidence": list(one.presence.evidence),
-        "features": [{"name": f.name, "words": f.words, "blocks": f.blocks} for f in one.features],
-        "kinds": [{"group": k.group, "plural": k.plural, "count": k.count} for k in one.kinds],
-        "definitions": one.definitions,
-        "namespaces": list(one.namespaces),
-        "webhooks": list(one.webhooks),
-        "apiServices": list(one.api_services),
-        "owners": list(one.owners),
-    }
 
 
 def headline(found: Assessment) -> str:
@@ -103,8 +62,10 @@ def _owned(one: Details) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def _lists(found: Assessment) -> Iterator[tuple[str, list[str]]]:
     yield "Why not", list(found.refusals)
-    yield "What could not be read", [f"{gap.section}: {gap.reason}" for gap in found.gaps]
-    yield "What goes with the engine, to be waived by name", [f"{name}: {words}" for name, words in found.waivers]
+    yield "What is not known", [f"{gap.section}: {gap.reason}" for gap in found.gaps]
+    taken = {one.what: one.words for one in found.accepted}
+    yield "What goes with the engine, to be waived by name", [f"{n}: {w}" for n, w in found.waivers if n not in taken]
+    yield "What goes with the engine, and was taken on", [f"{n}: {w}; {taken[n]}" for n, w in found.waivers if n in taken]
     yield "Policies", [f"{count} {kind}" for kind, count in found.policies if count]
     yield "Nodes that keep the engine's rules until they are replaced", [f"{g}: {plural(n, 'node')}" for g, n in found.recycled]
     yield "Notes", list(found.notes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -145,6 +147,26 @@ def lines(parts: Iterable[tuple[int, str]], width: int, *, ascii_only: bool) -> 
             break_on_hyphens=False,
         ) or [""]
     return "\n".join(done) + "\n"
+
+
+_SELECTOR = re.compile(
+    r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") is no selector: .*\(at character (?P<at>\d+)\)""", re.DOTALL
+)
+_BESIDE = 32
+"""So many characters of a long selector are shown before and after a place."""
+
+
+def caret(words: str) -> Iterator[str]:
+    """Yield the selector that *words* say does not parse, cut where it is long, and a caret under the place; else nothing."""
+    found = _SELECTOR.search(words)
+    if found is None:
+        return
+    text, at = str(ast.literal_eval(found["text"])), int(found["at"]) - 1
+    start = at - _BESIDE if len(text) > 2 * _BESIDE and at > _BESIDE else 0
+    end = max(at, start) + _BESIDE if len(text) > 2 * _BESIDE else len(text)
+    before = ("..." if start else "") + visible(text[start:at], ascii_only=True)
+    yield before + visible(text[at:end], ascii_only=True) + ("..." if end < len(text) else "")
+    yield f"{' ' * len(before)}^"
 
 
 def dumped(document: Mapping[str, Any]) -> str:

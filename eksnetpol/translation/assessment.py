@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from eksnetpol.engines.catalog import catalog as engines
+from eksnetpol.engines.dialects import KINDS, READERS, SPOKEN, UPSTREAM, stack_of
 from eksnetpol.engines.engine import Life, Mode
 from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.facts.engine_details import Details
 from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.model.eks import Cluster
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Target, Unread, Why
+from eksnetpol.policy.world import World
+from eksnetpol.translation.accepting import of_losses
+from eksnetpol.translation.values import Accepted
+
+_GROUPS = ("projectcalico.org", "tigera.io", "antrea.io", "cilium.io", "isovalent.com", "policy.networking.k8s.io")
+_OF_KINDS = frozenset({"apiVersion", "kind"})
+"""Where an object of a kind or version that is not known is said not to be understood."""
+
+_SHOWN = 3
 
 NEEDED = ("daemonsets", "deployments", "crds", "foreign_kinds", "foreign_policies", "network_policies", "api_services", "nodes")
 """Sections without which nothing found is no answer."""
@@ -45,9 +56,10 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What was found. ``refusals`` are reasons not to move; ``waivers`` names of what goes, with words; ``nodes`` by group.
+    """What was found. ``refusals`` are reasons not to move; ``waivers`` names of what goes, with words.
 
-    ``recycled`` are node groups whose nodes keep the engine's rules until they are replaced, with how many nodes.
+    ``accepted`` are those of them that somebody has taken on. ``recycled`` are node groups whose nodes keep the engine's rules
+    until they are replaced, with how many nodes.
     """
 
     target: Target
@@ -60,6 +72,7 @@ class Assessment:
     policies: tuple[tuple[str, int], ...]
     gaps: tuple[Gap, ...]
     notes: tuple[str, ...]
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -67,26 +80,37 @@ class Assessment:
         return {Outlook.UNKNOWN: 3, Outlook.REFUSED: 1}.get(self.outlook, 0)
 
 
-def assess(snapshot: ClusterSnapshot) -> Assessment:
-    """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement."""
+def assess(snapshot: ClusterSnapshot, taken: Sequence[Accepted] = (), notes: Sequence[str] = ()) -> Assessment:
+    """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement.
+
+    *taken* are losses that somebody has taken on; *notes* are said beside those of the assessment. Raises `UsageError` where the
+    command line takes on what is not lost here.
+    """
     catalog()
     facts = Lookup(snapshot)
     gaps = tuple(_gaps(snapshot))
     engines: tuple[Details, ...] = _value(facts.get("engine_details"), ())
     live = [d for d in engines if d.presence.life is not Life.RESIDUE]
+    gaps += tuple(_of_engines(snapshot, live))
     refusals = tuple(_refusals(live, _value(facts.get("cluster"), None), _value(facts.get("node_kinds"), None)))
     waivers = tuple((f.name, f.words) for d in live for f in d.features if not f.blocks)
+    names = {name for name, _ in waivers}
+    accepted = tuple(one for one in taken if one.what in names)
+    open_ones = names - {one.what for one in accepted}
+    blocking = [f.name for d in live for f in d.features if f.blocks]
+    unused = of_losses(taken, names, blocking, all_seen=not gaps)
     return Assessment(
         target=snapshot.target,
         source=snapshot.source,
-        outlook=_outlook(live, refusals, waivers, gaps, snapshot.source),
+        outlook=_outlook(live, refusals, open_ones, gaps, snapshot.source),
         engines=engines,
         refusals=refusals,
         waivers=waivers,
         recycled=tuple(_recycled(live, _value(facts.get("node_kinds"), None))),
         policies=tuple(_policies(snapshot)),
         gaps=gaps,
-        notes=tuple(_notes(engines, live)),
+        notes=(*_notes(engines, live), *_not_understood(snapshot, live), *notes, *unused),
+        accepted=accepted,
     )
 
 
@@ -104,9 +128,52 @@ def _gaps(snapshot: ClusterSnapshot) -> Iterator[Gap]:
             yield Gap(name, section.reason)
     services = snapshot.api_services
     for api in services.value if isinstance(services, Seen) else ():
-        broken = next((c for c in api.status.conditions if c.type == "Available" and c.status == "False"), None)
-        if broken is not None and api.spec.group.endswith(("projectcalico.org", "antrea.io", "cilium.io")):
+        broken = next((c for c in api.status.conditions if c.type == "Available" and c.status != "True"), None)
+        if broken is not None and api.spec.group.endswith(_GROUPS):
             yield Gap(f"apiservice/{api.metadata.name}", f"it does not answer: {broken.message or broken.reason}")
+    crds = snapshot.crds.value if isinstance(snapshot.crds, Seen) and snapshot.source is SourceKind.LIVE else ()
+    known = {kind for kinds in KINDS.values() for one in kinds.values() for kind in one}
+    for crd in crds:
+        kind = crd.spec.names.kind
+        if crd.spec.group.endswith(_GROUPS) and kind.endswith("NetworkPolicy") and kind not in known:
+            yield Gap(f"customresourcedefinition/{crd.metadata.name}", f"what a {kind} means is not known here")
+        elif crd.spec.group.endswith(_GROUPS) and not (crd.is_established and any(v.served for v in crd.spec.versions)):
+            yield Gap(f"customresourcedefinition/{crd.metadata.name}", "it is not served: its objects cannot be listed")
+
+
+def _of_engines(snapshot: ClusterSnapshot, live: list[Details]) -> Iterator[Gap]:
+    """Yield what is missing of the engines that run, and of what their policies say."""
+    if not live and snapshot.source is SourceKind.MANIFESTS:
+        yield Gap("engines", "no agent of an engine is in these files, which shows nothing about the cluster that they are for")
+    for one in live:
+        if one.presence.mode is Mode.UNKNOWN:
+            yield from (Gap(f"settings of {one.presence.title}", reason) for reason in one.unread)
+    world = World.of(snapshot)
+    for dialect in _dialects(world, live):
+        yield from (Gap(str(u.ref), u.why) for u in stack_of(dialect, world).unread if u.place in _OF_KINDS)
+
+
+def _dialects(world: World, live: list[Details]) -> Iterable[str]:
+    """Return the dialects of the engines that run, and those in which something is written."""
+    written = {p.api_version.partition("/")[0] for p in world.foreign_policies}
+    spoken = [SPOKEN[one.presence.name] for one in live if one.presence.name in SPOKEN]
+    readable = (engine for engine in engines() if engine.name in READERS)
+    spoken += [e.name for e in readable if any(_is_of(group, own) for group in written for own in e.groups)]
+    return dict.fromkeys((*spoken, *([UPSTREAM] if world.admin_policies else [])))
+
+
+def _is_of(group: str, own: str) -> bool:
+    return group == own or group.endswith(f".{own}")
+
+
+def _not_understood(snapshot: ClusterSnapshot, live: list[Details]) -> Iterator[str]:
+    """Yield how many policies are not understood for another reason than their kind."""
+    world = World.of(snapshot)
+    for dialect in _dialects(world, live):
+        unread = [u for u in stack_of(dialect, world).unread if u.place not in _OF_KINDS]
+        if unread:
+            shown = ", ".join(str(u.ref) for u in unread[:_SHOWN]) + (" and others" if len(unread) > _SHOWN else "")
+            yield f"{_counted(len(unread), 'object')} will be refused by translate, which says why: {shown}"
 
 
 def _refusals(live: list[Details], cluster: Cluster | None, nodes: NodeKinds | None) -> Iterator[str]:
@@ -118,7 +185,7 @@ def _refusals(live: list[Details], cluster: Cluster | None, nodes: NodeKinds | N
         title = one.presence.title
         if one.presence.mode is Mode.FULL_CNI or one.presence.name == "weave":
             yield f"{title} connects the pods as well: leaving it means new nodes and pods, which is no change of policy engine"
-        elif one.presence.mode is Mode.UNKNOWN and one.presence.name in {"calico", "cilium", "antrea"}:
+        elif one.presence.mode is Mode.UNKNOWN and not one.unread and one.presence.name in {"calico", "cilium", "antrea"}:
             yield f"whether {title} connects the pods as well is not known: its settings were not found"
         elif one.presence.name in _REFUSED_ENGINES:
             yield f"{title}: {_REFUSED_ENGINES[one.presence.name]}"
@@ -132,7 +199,7 @@ def _refusals(live: list[Details], cluster: Cluster | None, nodes: NodeKinds | N
 
 
 def _outlook(
-    live: list[Details], refusals: tuple[str, ...], waivers: tuple[Any, ...], gaps: tuple[Gap, ...], source: SourceKind
+    live: list[Details], refusals: tuple[str, ...], waivers: set[str], gaps: tuple[Gap, ...], source: SourceKind
 ) -> Outlook:
     if refusals:
         return Outlook.REFUSED

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, zip_longest
 
 import msgspec
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.kubernetes import Pod
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Decision, Engine, Party, Pods, Say
 from eksnetpol.policy.cells import Place
-from eksnetpol.policy.connections import Connections
+from eksnetpol.policy.connections import ICMP, ICMPV6, Connections
 from eksnetpol.policy.difference import Changed, Difference, difference
 from eksnetpol.policy.engine import build_engine
 from eksnetpol.policy.profile import Semantics
-from eksnetpol.policy.questions import shown_of
+from eksnetpol.policy.questions import ECHO, shown_of
 from eksnetpol.policy.stacks.engine import engine_for
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.universe import build
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Ref
+from eksnetpol.translation.comparing_services import Through
 from eksnetpol.translation.values import Options, Output, Witness
 from eksnetpol.translation.vpc import survey
 from eksnetpol.translation.witnesses import planned_pods
@@ -30,8 +31,11 @@ from eksnetpol.translation.witnesses import planned_pods
 _PAIRS = 200
 """Pairs of pods looked at for one that shows a change."""
 
-_LOST = 400
-"""Cells that lost something which are looked into: they only illustrate. Those that gained something are looked into all."""
+_CELLS = 20_000
+"""Where more cells differ, only some are looked into: of each way to differ, every source and every destination."""
+
+_GAINED, _LOST = 4_000, 400
+"""So many verdicts are asked for where something flows only afterwards, or only before: these only illustrate."""
 
 
 @dataclass
@@ -45,25 +49,39 @@ class Differences:
 
 def after(world: World, outputs: Iterable[Output]) -> World:
     """Return *world* as it is with *outputs* applied and the other engine gone."""
-    made = tuple(msgspec.convert(output.manifest, NetworkPolicy) for output in outputs)
-    taken = {(p.namespace, p.name) for p in made}
+    outputs = tuple(outputs)
+    made = tuple(msgspec.convert(o.manifest, NetworkPolicy) for o in outputs if not o.is_cluster_wide)
+    above = tuple(msgspec.convert(o.manifest, ClusterNetworkPolicy) for o in outputs if o.is_cluster_wide)
+    taken, names = {(p.namespace, p.name) for p in made}, {p.metadata.name for p in above}
     left = tuple(p for p in world.network_policies if (p.namespace, p.name) not in taken)
-    return replace(world, network_policies=(*left, *made), admin_policies=(), foreign_policies=())
+    others = tuple(p for p in world.cluster_policies if p.metadata.name not in names)
+    return replace(
+        world, network_policies=(*left, *made), cluster_policies=(*others, *above), admin_policies=(), foreign_policies=()
+    )
 
 
 def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Output]) -> Differences:
     """Return what differs over the pods of today and one pod for each combination of labels that the policies tell apart.
 
+    The ways through the addresses of Services are looked at too, from and to pods of today.
     What a pod and its own node have is left out: the agent lets it through whatever is written.
     """
     outputs = tuple(outputs)
     addresses = survey(world, options.vpc, 6 if options.profile.family == "ipv6" else 4)
-    wide = replace(world, pods=(*world.pods, *planned_pods(stack, world, addresses)))
+    planned = planned_pods(stack, world, addresses)
+    wide = replace(world, pods=(*world.pods, *planned))
     base = build(wide.pods, wide.namespaces)
     before = engine_for(wide, options.profile, stack, base)
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
     owners = {output.ref: output.origins[0] for output in outputs}
-    return _Looking(difference(before, target), wide, owners).answer()
+    foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
+    looking = _Looking(difference(before, target, _CELLS), wide, owners, foreign)
+    answer = looking.answer()
+    through = Through(before, target, frozenset((p.namespace, p.name) for p in planned))
+    looking.add(answer, through.changes())
+    if through.left_out:
+        answer.notes += (f"the ways through {through.left_out:,} Services were not compared: there are too many rules for it",)
+    return answer
 
 
 @dataclass
@@ -71,42 +89,67 @@ class _Looking:
     found: Difference
     world: World
     owners: Mapping[Subject, Subject]
+    foreign: str
+    """The ICMP of the other family, in which nobody has an address: what is said of it shows nothing."""
 
     def answer(self) -> Differences:
         answer = Differences()
         unnamed: dict[str, None] = {}
         gained = [c for c in self.found.changes if c.gained]
         lost = [c for c in self.found.changes if c.lost]
-        for changes, more in ((gained, True), (lost[:_LOST], False)):
-            for change in changes:
-                for before, later in self._shown(change, change.gained if more else change.lost):
-                    ref = self._ref(before, later)
-                    shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
-                    if ref is not None:
-                        (answer.gained if more else answer.lost).setdefault(ref, shown)
-                    elif more:
-                        unnamed[str(shown)] = None
-        if unnamed:
-            first = next(iter(unnamed))
-            answer.notes = (f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {first}",)
+        unseen = self.found.left_out if gained else 0
+        for changes, more, most in ((gained, True, _GAINED), (lost, False, _LOST)):
+            asked = 0
+            for number, change in enumerate(_in_turn(changes)):
+                if asked >= most:
+                    unseen += len(gained) - number if more else 0
+                    break
+                for before, later in self._shown(change, change.gained if more else change.lost, more=more):
+                    asked += 1
+                    self._note(answer, before, later, unnamed)
+        answer.notes = tuple(_notes(list(unnamed), unseen))
         return answer
 
-    def _shown(self, change: Changed, connections: Connections) -> Iterator[tuple[Decision, Decision]]:
-        """Yield the verdicts of both on one case of each protocol of *connections*."""
+    def add(self, answer: Differences, found: Iterable[tuple[Decision, Decision]]) -> None:
+        """Add what was *found* elsewhere: verdicts before and after that differ."""
+        unnamed: dict[str, None] = {}
+        for before, later in found:
+            self._note(answer, before, later, unnamed)
+        answer.notes += tuple(_notes(list(unnamed), 0))
+
+    def _note(self, answer: Differences, before: Decision, later: Decision, unnamed: dict[str, None]) -> None:
+        ref = self._ref(before, later)
+        shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
+        if ref is not None:
+            (answer.gained if later.allowed else answer.lost).setdefault(ref, shown)
+        elif later.allowed:
+            unnamed[str(shown)] = None
+
+    def _shown(self, change: Changed, connections: Connections, *, more: bool) -> Iterator[tuple[Decision, Decision]]:
+        """Yield the verdicts of both on one case of each protocol of *connections*, which flow only later where *more* do."""
         pairs = list(islice(self._pairs(change), _PAIRS))
         before, later = self.found.before.engine, self.found.after.engine
         for protocol, numbers in connections.items():
-            number = shown_of(numbers)
+            if protocol == self.foreign:
+                continue
+            number = ECHO if protocol == ICMP and ECHO in numbers else shown_of(numbers)
             for source, destination in pairs:
                 was = before.decide(_party(before, source), _party(before, destination), protocol, number)
                 now = later.decide(_party(later, source), _party(later, destination), protocol, number)
-                if was.allowed != now.allowed:
+                if was.allowed is not more and now.allowed is more:
                     yield was, now
                     break
 
     def _ref(self, before: Decision, later: Decision) -> Ref | None:
         """Return the rule or policy of the source that settled what is otherwise later; None where none did."""
         sides = [(was, now) for was, now in zip(before.sides, later.sides, strict=True) if was.allowed != now.allowed]
+        for was, now in sides:
+            # A NetworkPolicy that stays, and isolated its pods before, now has a rule that lets it through.
+            isolating = {decider.subject for decider in was.deciders if decider.say is Say.ISOLATES}
+            for decider in now.deciders:
+                subject = decider.subject if decider.subject in isolating and decider.say is Say.ALLOWS else None
+                if subject is not None and subject not in self.owners:
+                    return subject, f"spec.{decider.place.partition('.')[0]}"
         for was, _ in sides:
             for decider in reversed(was.deciders):
                 if decider.subject is not None and decider.say is not Say.PASSES:
@@ -148,6 +191,21 @@ class _Looking:
 
     def _is_host(self, end: Pod | str) -> bool:
         return end in self.world.node_addresses if isinstance(end, str) else end.spec.host_network
+
+
+def _in_turn(changes: Iterable[Changed]) -> Iterator[Changed]:
+    """Yield one change of each destination, then a second of each, and so on: the first of them show the most."""
+    by_destination: dict[str, list[Changed]] = {}
+    for change in changes:
+        by_destination.setdefault(change.destination.title, []).append(change)
+    return (change for turn in zip_longest(*by_destination.values()) for change in turn if change is not None)
+
+
+def _notes(unnamed: list[str], unseen: int) -> Iterator[str]:
+    if unnamed:
+        yield f"{len(unnamed)} connections flow afterwards that no policy had a say in, like {unnamed[0]}"
+    if unseen:
+        yield f"{unseen:,} more pairs differ than were looked into one by one: what is looser is named, but not each of its pairs"
 
 
 def _party(engine: Engine, end: Pod | str) -> Party:

@@ -6,6 +6,7 @@ these. A pod is isolated where any policy isolates it or denies it something; wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,17 +15,22 @@ import msgspec
 
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import conjunction, implies, is_nobody, meets, negation
-from eksnetpol.policy.stacks.formulas import EVERYBODY, Formula
+from eksnetpol.policy.stacks.algebra import TooMany, conjunction, negation
+from eksnetpol.policy.stacks.formulas import NOBODY, Formula
 from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
-from eksnetpol.translation.boxes import Box
+from eksnetpol.translation.boxes import Box, Ref
+from eksnetpol.translation.effort import Effort
 from eksnetpol.translation.names import Names
 from eksnetpol.translation.peers import Peers, subjects
 from eksnetpol.translation.regions import Held, Ledgers
 from eksnetpol.translation.services import Services
+from eksnetpol.translation.subjects import Subjects, looked_up
 
 Json = dict[str, Any]
+
+_OBJECTS, _AT_LEAST = 600, 16
+"""So many selectors there may be in one namespace and direction for pods that a rule is left for, and so many for every rule."""
 
 
 @dataclass
@@ -67,7 +73,13 @@ class Drafting:
     version: int
     kept: frozenset[int]
     """Identities of the policies that stay as they are."""
+    limit: int
+    """How many selectors the pods of one object may take."""
+    effort: Effort
     drafts: dict[tuple[Subject, Formula], Draft] = field(default_factory=dict)
+    _most: int = 0
+    _taken: Counter[Ref | None] = field(default_factory=Counter)
+    """By rule, how many selectors there are for some of its pods alone."""
 
     def isolations(self, held: list[list[Held]], direction: Direction, otherwise: Iterable[Does | None]) -> list[Isolation]:
         """Return whom policies isolate in *direction*, in their order, and draft that."""
@@ -84,10 +96,14 @@ class Drafting:
 
     def write(self, boxes: Iterable[Box], isolations: list[Isolation], direction: Direction, kept: frozenset[Subject]) -> None:
         """Draft what *boxes* let through to pods that are isolated; what is kept is there already."""
+        boxes = list(boxes)
+        isolated = looked_up(tuple(dict.fromkeys(i.subject for i in isolations)))
+        self._most = max(_OBJECTS // (len({box.origin for box in boxes}) or 1), _AT_LEAST)
+        self._taken.clear()
         for box in boxes:
             if box.origin is not None and box.origin[0] in kept:
                 continue
-            for owner, subject in self._parts(box, isolations):
+            for owner, subject in self._parts(box, isolations, isolated):
                 if box.name is None or direction is Direction.EGRESS:
                     self._write(box, owner, subject, direction)
                     continue
@@ -95,28 +111,52 @@ class Drafting:
                 for alike in self.names.alike(subject, box.name, self.namespace, ledger):
                     self._write(box, owner, alike, direction)
 
-    def _parts(self, box: Box, isolations: list[Isolation]) -> Iterator[tuple[Subject, Formula]]:
-        """Yield the isolated pods of a box, with the policy that speaks for them."""
+    def _parts(self, box: Box, isolations: list[Isolation], isolated: Subjects) -> Iterator[tuple[Subject, Formula]]:
+        """Yield the isolated pods of a box, with the policy that speaks for them. *isolated* are those of *isolations*, once."""
         # Most rules are of a policy that isolates its pods itself: there is nothing to look for then.
-        own = {i.subject for i in isolations}
-        if box.origin is not None and (
-            box.subject in own or EVERYBODY in own or any(implies(box.subject, i.subject) for i in isolations)
-        ):
-            left = _without(box.subject, box.unless)
-            if left is not None:
+        if box.origin is not None and self._is_among(box.subject, isolated):
+            left = self._without(box, box.subject)
+            if left is not NOBODY:
                 yield box.origin[0], left
             return
-        seen: set[Formula] = set()
+        seen = Subjects()
+        unless = looked_up(box.unless)
         for isolation in isolations:
-            if not meets(box.subject, isolation.subject):
+            if not self.effort.meets(box.subject, isolation.subject):
                 continue
             both = conjunction(box.subject, isolation.subject)
-            if any(implies(both, one) for one in (*box.unless, *seen)):
+            if self._is_among(both, unless) or self._is_among(both, seen):
                 continue
-            left = _without(both, box.unless)
-            if left is not None:
+            left = self._without(box, both)
+            if left is not NOBODY:
                 seen.add(both)
                 yield (isolation.owner if box.origin is None else box.origin[0]), left
+
+    def _is_among(self, subject: Formula, subjects: Subjects) -> bool:
+        """Say whether one of *subjects* alone holds all pods of *subject*."""
+        return any(self.effort.implies(subject, subjects.formulas[number]) for number in subjects.near(subject))
+
+    def _without(self, box: Box, subject: Formula) -> Formula:
+        """Return *subject* but those of the box's ``unless``; `NOBODY` where nobody is left, or it cannot be said who."""
+        unless = looked_up(box.unless)
+        taken = [one for one in (unless.formulas[number] for number in unless.near(subject)) if self.effort.meets(subject, one)]
+        left = conjunction(subject, *map(negation, taken)) if taken else subject
+        try:
+            found = self.effort.clauses(left, self.limit)
+        except TooMany as error:
+            return self._too_many(box, error.limit)
+        if box.unless:
+            self._taken[box.origin] += len(found)
+            if self._taken[box.origin] > self._most:
+                return self._too_many(box, self._most)
+        return left if found else NOBODY
+
+    def _too_many(self, box: Box, limit: int) -> Formula:
+        words = f"for whom it is left takes more than {limit} selectors, and for the rest it is left out"
+        for ref in (box.origin, *box.cut_by):
+            if ref is not None:
+                self.ledgers[ref].lost[words] = None
+        return NOBODY
 
     def _write(self, box: Box, owner: Subject, subject: Formula, direction: Direction) -> None:
         ledger = self.ledgers[box.origin or (owner, "")]
@@ -178,15 +218,6 @@ def _spec(selector: Json, draft: Draft) -> Json:
         if rules:
             spec[direction.lower()] = rules
     return spec
-
-
-def _without(subject: Formula, unless: tuple[Formula, ...]) -> Formula | None:
-    """Return *subject* but those of *unless*; None where nobody is left."""
-    left = subject
-    for one in unless:
-        if meets(left, one):
-            left = conjunction(left, negation(one))
-    return None if is_nobody(left) else left
 
 
 def _denies(rule: StackRule, direction: Direction) -> bool:

@@ -57,6 +57,10 @@ def is_label_key(text: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+A_GUESS = "the VPC's own blocks are not known and are taken to be the private ones"
+"""What is said where it counts which addresses pods can have, and nobody told."""
+
+
 @dataclass
 class Said:
     """What a formula came to mean. ``now``: only true of today; ``lost``: what could not be said at all."""
@@ -218,6 +222,8 @@ class _Reader:
         if addresses.holds_all_pods(networks):
             return EVERYBODY
         if addresses.holds_no_pod(networks):
+            if not addresses.known:
+                self.now[A_GUESS] = None
             return NOBODY
         self.lost["whom a policy holds for cannot go by the pod's own address"] = None
         return None

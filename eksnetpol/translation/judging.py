@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from eksnetpol.model.findings import Subject
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule
 from eksnetpol.policy.world import World
+from eksnetpol.translation.beyond import FOR_NODES, OF_ITS_OWN, OWN_NODE, denies_own_node, is_for_nodes, is_of_its_own
 from eksnetpol.translation.comparing import Differences, compare
 from eksnetpol.translation.regions import Ledger, Ledgers
 from eksnetpol.translation.values import Judged, Options, Output, Translation, Verdict
@@ -14,6 +15,7 @@ from eksnetpol.translation.values import Judged, Options, Output, Translation, V
 INHERENT = (
     "The node that a pod runs on is always let through, in both directions and whatever a policy says.",
     "Pods on the host network are never held to policies; their addresses are those of their nodes.",
+    "A selector that fits pods on the host network lets them through too: those of today are told apart, later ones are not.",
 )
 """What holds under the VPC CNI for whatever is written."""
 
@@ -26,20 +28,44 @@ def judge(
     failed: Mapping[Subject, Iterable[str]],
     kept: frozenset[int],
     outputs: tuple[Output, ...],
+    notes: Iterable[str] = (),
 ) -> Translation:
-    """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find."""
+    """Return the translation with a verdict on every rule and policy of *stack*, and the differences that its engines find.
+
+    *notes* are said of all of it.
+    """
     found = compare(stack, world, options, outputs) if options.compare else Differences()
     judged: list[Judged] = []
     for ref, policies in _by_ref(stack).items():
+        if is_for_nodes(policies):
+            judged.append(Judged(ref, "", Verdict.NONE, (FOR_NODES,)))
+            continue
+        for rule in (rule for policy in policies for rule in policy.rules):
+            if denies_own_node(rule, stack):
+                ledgers[ref, rule.place].looser[OWN_NODE] = None
         judged += _policy(ref, policies, ledgers, failed, found, kept=all(id(policy) in kept for policy in policies))
+    judged += [Judged(one.ref, one.place, Verdict.NONE, (one.why,)) for one in stack.beside]
     for one in stack.unread:
         judged.append(Judged(one.ref, one.place, Verdict.NONE, (f"it is not understood: {one.why}",)))
+    judged += _dormant(stack, world, found)
     refused = [j for j in judged if j.verdict is Verdict.LOOSER and not options.waives(j.ref, j.place)]
     refused += [j for j in judged if j.ref in failed and not j.place]
     refused += [j for j in judged if j.verdict is Verdict.NONE and any(j.ref == one.ref for one in stack.unread)]
     dead = (f"{r.ref} is not in force and not translated: {r.why}" for r in stack.refused)
-    notes = (*INHERENT, *stack.notes, *dead, *found.notes)
-    return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(notes)))
+    said = (*INHERENT, *notes, *stack.notes, *dead, *found.notes)
+    return Translation(outputs, tuple(judged), tuple(dict.fromkeys(refused)), tuple(dict.fromkeys(said)))
+
+
+def _dormant(stack: Stack, world: World, found: Differences) -> Iterator[Judged]:
+    """Yield verdicts on NetworkPolicies that the source engine does not enforce: they come into force as they are."""
+    known = {*_by_ref(stack), *(one.ref for one in (*stack.unread, *stack.refused))}
+    words = "it is in force nowhere today, and comes into force when the source engine goes"
+    for own in world.network_policies:
+        ref = Subject("NetworkPolicy", own.name, own.namespace)
+        if ref in known:
+            continue
+        more, fewer = (next((w for (r, _), w in shown.items() if r == ref), None) for shown in (found.gained, found.lost))
+        yield Judged(ref, "", Verdict.STRICTER if more is None else Verdict.LOOSER, (words,), more or fewer, kept=True)
 
 
 def _by_ref(stack: Stack) -> Mapping[Subject, list[StackPolicy]]:
@@ -47,7 +73,9 @@ def _by_ref(stack: Stack) -> Mapping[Subject, list[StackPolicy]]:
     found: dict[Subject, list[StackPolicy]] = {}
     for tier in stack.tiers:
         for policy in tier.policies:
-            found.setdefault(policy.ref, []).append(policy)
+            # What the engine does unasked has no name, and nobody to tell.
+            if policy.ref.name:
+                found.setdefault(policy.ref, []).append(policy)
     return found
 
 
@@ -89,6 +117,11 @@ def _weight(verdict: Verdict) -> Verdict:
 def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *, kept: bool) -> Judged:
     ledger = ledgers[ref, rule.place]
     judged = _of(ref, rule.place, ledger, found, kept=kept)
+    if judged.verdict is Verdict.EXACT and ledgers[ref, ""].now and not ledger.for_cluster:
+        # What holds only for the pods of today says only today what it says.
+        return Judged(ref, rule.place, Verdict.EXACT_NOW, tuple(ledgers[ref, ""].now), None, kept)
+    if judged.verdict in {Verdict.EXACT, Verdict.EXACT_NOW} and is_of_its_own(rule):
+        return Judged(ref, rule.place, Verdict.NONE, (OF_ITS_OWN,), None, kept)
     gone = rule.does is Does.ALLOW and ledger.reached and not ledger.written and ledger.lost
     if gone and judged.verdict is Verdict.STRICTER:
         return Judged(ref, rule.place, Verdict.NONE, judged.reasons, judged.witness, kept)
@@ -104,7 +137,8 @@ def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: b
         return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost), more, kept)
     if ledger.lost or fewer is not None:
         reasons = tuple(ledger.lost) or ("connections that it let through do not flow afterwards",)
-        return Judged(ref, place, Verdict.STRICTER, reasons, fewer, kept)
+        # Less flows; how much less may be otherwise tomorrow, or something may flow then that should not.
+        return Judged(ref, place, Verdict.STRICTER, (*reasons, *ledger.now), fewer, kept)
     if ledger.now:
         return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), None, kept)
     return Judged(ref, place, Verdict.EXACT, (), None, kept)

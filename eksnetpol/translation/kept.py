@@ -7,11 +7,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.engines.kubernetes_policies import stack_policy
 from eksnetpol.model.findings import Subject
-from eksnetpol.policy.stacks.algebra import meets
+from eksnetpol.policy.stacks.algebra import implies, meets
 from eksnetpol.policy.stacks.rules import Does, Stack
 from eksnetpol.policy.world import World
-from eksnetpol.translation.boxes import Box, Folding, Ref, Region, TierOf
+from eksnetpol.translation.boxes import Box, Ref, Region, TierOf
+from eksnetpol.translation.effort import Effort
+from eksnetpol.translation.folding import Folding
+from eksnetpol.translation.rows import Row
+from eksnetpol.translation.subjects import Subjects
 from eksnetpol.translation.values import Options
+
+_MOST = 128
+"""So many parts of a rule are looked at for one that nothing else lets through."""
+
+_NOBODY: Ref = (Subject("", ""), "")
 
 
 def kept_policies(stack: Stack, world: World, options: Options) -> frozenset[int]:
@@ -34,34 +43,50 @@ def kept_policies(stack: Stack, world: World, options: Options) -> frozenset[int
 
 
 def widened(
-    tiers: Sequence[TierOf], boxes: Iterable[Box], kept: frozenset[Subject]
+    tiers: Sequence[TierOf], boxes: Iterable[Box], kept: frozenset[Subject], effort: Effort
 ) -> Iterator[tuple[Ref, str, tuple[Ref, ...]]]:
     """Yield the rules of kept policies that let more through without the source engine, and what stood in their way there."""
-    boxes = list(boxes)
+    by_origin: dict[Ref | None, Row] = {}
+    plain: Row = []
+    for box in boxes:
+        by_origin.setdefault(box.origin, []).append(box)
+        if box.name is None and not box.unless:
+            plain.append(box)
+    near = Subjects.of(box.subject for box in plain)
     before: list[Region] = []
     for region in (region for tier in tiers for region in tier.regions):
         if region.ref[0] not in kept or region.does is not Does.ALLOW:
             before += [region] if region.does is not Does.ALLOW else []
             continue
-        own = [box for box in boxes if box.origin == region.ref]
-        is_whole = all(any(box.name == name and not box.cut_by for box in own) for name in region.names)
-        if region.connections and not any(box.name is None and not box.cut_by for box in own):
-            is_whole &= not _left([Box(region.subject, region.peer, region.connections, origin=region.ref)], boxes)
+        own = by_origin.get(region.ref, [])
+        is_whole = all(any(box.name == name and _is_uncut(box, region) for box in own) for name in region.names)
+        if region.connections and not any(box.name is None and _is_uncut(box, region) for box in own):
+            is_whole &= not _left(region, (plain[number] for number in near.near(region.subject)), effort)
         if not is_whole:
-            near = (one for one in before if meets(one.subject, region.subject) and meets(one.peer, region.peer))
-            masks = tuple(dict.fromkeys(one.ref for one in near))
+            met = (one for one in before if effort.meets(one.subject, region.subject) and effort.meets(one.peer, region.peer))
+            masks = tuple(dict.fromkeys(one.ref for one in met))
             yield region.ref, _words(masks), masks
 
 
-def _left(region: list[Box], boxes: Iterable[Box]) -> bool:
-    """Say whether anything of *region* is in none of *boxes*."""
-    folding = Folding(limit=0)
+def _is_uncut(box: Box, region: Region) -> bool:
+    """Say whether a box is all of *region*, of which no earlier rule took anything and no earlier tier isolates a part."""
+    if box.cut_by or any(meets(box.subject, one) for one in box.unless):
+        return False
+    if box.name is None and not region.connections <= box.connections:
+        return False
+    same = (box.subject, box.peer) == (region.subject, region.peer)
+    return same or (implies(region.subject, box.subject) and implies(region.peer, box.peer))
+
+
+def _left(region: Region, boxes: Iterable[Box], effort: Effort) -> bool:
+    """Say whether anything of *region* is in none of *boxes*; True as well where that takes too long to work out."""
+    folding = Folding(limit=_MOST, effort=effort)
+    row = [Box(region.subject, region.peer, region.connections, origin=region.ref)]
     for box in boxes:
-        if box.name is not None or box.unless:
-            continue
-        taking = Region((Subject("", ""), ""), Does.DENY, box.subject, box.peer, box.connections)
-        region = folding.without(taking, region)
-        if not region:
+        row = folding.without(Region(_NOBODY, Does.DENY, box.subject, box.peer, box.connections), row)
+        if folding.lost or effort.is_spent:
+            return True
+        if not row:
             return False
     return True
 

@@ -14,7 +14,7 @@ from eksnetpol.policy.stacks.ends import end_of_pod, holds
 from eksnetpol.policy.stacks.formulas import Formula
 from eksnetpol.policy.stacks.rules import PortName
 from eksnetpol.translation.ground import Inventory, telling
-from eksnetpol.translation.regions import Ledger
+from eksnetpol.translation.regions import ONE_NUMBER, Ledger
 
 _Meaning = frozenset[tuple[str, int]]
 
@@ -40,7 +40,7 @@ class Names:
             if holds(subject, end_of_pod(self.inventory.world, pod)):
                 groups[_meaning(pod, name)].append(pod.labels)
         if len(groups) <= 1:
-            ledger.now[f"the port named {name.name} has one number on all the pods of today"] = None
+            ledger.now[ONE_NUMBER.format(name.name)] = None
             yield subject
             return
         for meaning, pods in groups.items():

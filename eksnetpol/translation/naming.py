@@ -46,7 +46,7 @@ def outputs(specs: Iterable[Said], options: Options, world: World) -> tuple[Outp
     numbered: defaultdict[tuple[Subject, str], list[Said]] = defaultdict(list)
     for spec in specs:
         numbered[spec.owner, spec.namespace].append(spec)
-    taken = {(p.namespace, p.name) for p in world.network_policies if not _is_ours(p.metadata.labels)}
+    taken = {(p.namespace, p.name) for p in world.network_policies if not is_ours(p.metadata.labels)}
     found = []
     for (owner, namespace), many in numbered.items():
         for number, spec in enumerate(many, start=1):
@@ -56,7 +56,8 @@ def outputs(specs: Iterable[Said], options: Options, world: World) -> tuple[Outp
     return tuple(sorted(found, key=lambda o: (o.ref.namespace, o.ref.name)))
 
 
-def _is_ours(labels: dict[str, str]) -> bool:
+def is_ours(labels: dict[str, str]) -> bool:
+    """Say whether an object with these *labels* is one that this tool wrote."""
     return MANAGED_BY.items() <= labels.items()
 
 
@@ -80,11 +81,17 @@ def name_of(owner: Subject, namespace: str, number: int = 0, salt: int = 0) -> s
     return plain[: _LONGEST - len(end)].rstrip("-") + end
 
 
+def origin_of(owner: Subject) -> str:
+    """Return what the annotation says of the policy that an object was made from."""
+    return "/".join(part for part in (owner.kind, owner.namespace, owner.name) if part)
+
+
+def digest_of(said: Any) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of JSON, whatever the order of its keys."""
+    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
+
+
 def _manifest(name: str, spec: Said, options: Options) -> dict[str, Any]:
-    owner = spec.owner
-    origin = "/".join(part for part in (owner.kind, owner.namespace, owner.name) if part)
-    known = options.digests.get(owner)
-    digest = known or hashlib.sha256(msgspec.json.encode(spec.spec, order="sorted")).hexdigest()[:16]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -92,7 +99,10 @@ def _manifest(name: str, spec: Said, options: Options) -> dict[str, Any]:
             "name": name,
             "namespace": spec.namespace,
             "labels": dict(MANAGED_BY),
-            "annotations": {ORIGIN: origin, DIGEST: digest},
+            "annotations": {
+                ORIGIN: origin_of(spec.owner),
+                DIGEST: options.digests.get(spec.owner) or digest_of(spec.spec),
+            },
         },
         "spec": spec.spec,
     }

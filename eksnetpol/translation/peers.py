@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from eksnetpol.model.kubernetes import Pod
-from eksnetpol.policy.cidrs import CidrSet
+from eksnetpol.policy.cidrs import NO_ADDRESSES, CidrSet
 from eksnetpol.policy.stacks.algebra import Clause, TooMany, clauses, conjunction
 from eksnetpol.policy.stacks.clauses import KINDS, NAME_LABEL
 from eksnetpol.policy.stacks.ends import end_of_pod, holds
@@ -29,7 +29,8 @@ from eksnetpol.policy.stacks.formulas import (
     Test,
     Within,
 )
-from eksnetpol.translation.ground import Inventory
+from eksnetpol.translation.effort import Effort
+from eksnetpol.translation.ground import A_GUESS, Inventory
 from eksnetpol.translation.vpc import of
 
 Json = dict[str, Any]
@@ -64,6 +65,7 @@ class Peers:
 
     inventory: Inventory
     limit: int
+    effort: Effort = field(default_factory=Effort)
     _known: dict[tuple[Formula, str, bool], Said] = field(default_factory=dict, repr=False)
 
     def of(self, formula: Formula, namespace: str, *, pods_only: bool = False) -> Said:
@@ -79,7 +81,7 @@ class Peers:
         if pods_only:
             formula = conjunction(formula, Is(frozenset({EndKind.POD, EndKind.HOST_POD})))
         try:
-            found = clauses(formula, self.limit)
+            found = self.effort.clauses(formula, self.limit)
         except TooMany:
             said.lost[f"whom it means comes to more than {self.limit} combinations of conditions"] = None
             return said
@@ -98,7 +100,9 @@ class Peers:
         here = self._block(clause)
         if clause.kinds == KINDS and not labels and not unlike:
             if has_block:
-                self._blocks(here, said)
+                # Who may reach every pod may reach every Service.
+                everywhere = self.inventory.addresses.holds_all_pods(here)
+                self._blocks(here if everywhere else self._without_services(here, said), said)
             else:
                 said.everybody = True
             return
@@ -110,7 +114,7 @@ class Peers:
         if labels:
             return
         if EndKind.OUTSIDE in clause.kinds:
-            self._outside(here, said)
+            self._outside(here, said, named=any(isinstance(a, Within) for a in clause.holds))
         if EndKind.NODE in clause.kinds and here & self.inventory.addresses.pods_live_in:
             said.lost["nodes other than a pod's own cannot be told from pods by their addresses"] = None
 
@@ -129,12 +133,21 @@ class Peers:
         addresses = self.inventory.addresses
         if not has_block or addresses.holds_all_pods(here):
             return True
+        if not addresses.known:
+            said.now[A_GUESS] = None
         if not addresses.holds_no_pod(here):
             words = "pods that are meant by labels and by address at once cannot be said"
             if clause.kinds == frozenset({EndKind.POD}) and not any(isinstance(a, Label | Named) for a in clause.holds):
                 words = "pods in a block cannot be told from what else is there"
             said.lost[words] = None
         return False
+
+    def _without_services(self, here: CidrSet, said: Said) -> CidrSet:
+        """Return blocks without where Services get their addresses: one there would be a way around what is denied."""
+        addresses = self.inventory.addresses
+        if here & addresses.services_guessed:
+            said.lost["where Services get their addresses is not known, and what is around those of today is left out"] = None
+        return here - addresses.services
 
     def _blocks(self, here: CidrSet, said: Said) -> None:
         blocks = list(here.cidrs())
@@ -144,15 +157,18 @@ class Peers:
         for block in blocks:
             said.add({"ipBlock": {"cidr": str(block)}})
 
-    def _outside(self, here: CidrSet, said: Said) -> None:
-        safe, idle, lost = self.inventory.addresses.without_pods(here)
+    def _outside(self, here: CidrSet, said: Said, *, named: bool) -> None:
+        """Write what is outside. *named*: somebody named blocks of it, so that what is in them is meant, and no pod of later."""
+        safe, idle, lost = self.inventory.addresses.without_pods(self._without_services(here, said))
+        if not named:
+            idle, lost = NO_ADDRESSES, idle | lost
         if idle:
             said.now["blocks inside the VPC are written because no pod or node has an address there today"] = None
         if lost:
             said.lost["a block that holds addresses of pods means these too, so addresses of the VPC itself are left out"] = None
         self._blocks(safe | idle, said)
         if not self.inventory.addresses.known and (safe or lost):
-            said.now["the VPC's own blocks are not known and are taken to be the private ones"] = None
+            said.now[A_GUESS] = None
 
     # --- pods ---------------------------------------------------------------------------------------------------------
 
@@ -175,7 +191,7 @@ class Peers:
         said.now["pods on the host network are left out by labels that only they have today"] = None
         without = conjunction(whole, *(Not(one) for one in dict.fromkeys(telling)))
         try:
-            found = clauses(conjunction(Is(frozenset({EndKind.POD})), without), self.limit)
+            found = self.effort.clauses(conjunction(Is(frozenset({EndKind.POD})), without), self.limit)
         except TooMany:
             said.lost["a selector means pods on the host network too, and leaving these out takes too many selectors"] = None
             return False

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from eksnetpol.model.findings import Subject
 from eksnetpol.policy.ports import EVERY_PORT
 from eksnetpol.policy.rules import Direction
-from eksnetpol.policy.stacks.algebra import is_nobody, simplified
-from eksnetpol.policy.stacks.formulas import And, Formula, Named, Scope
+from eksnetpol.policy.stacks.algebra import conjunction, is_nobody, simplified
+from eksnetpol.policy.stacks.formulas import And, EndKind, Formula, Is, Named, Scope
 from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule
 from eksnetpol.translation.boxes import Ref, Region, TierOf
 from eksnetpol.translation.ground import Ground
@@ -23,7 +22,8 @@ class Ledger:
     """What is found out about one rule while it is translated.
 
     ``now`` and ``lost`` are reasons for less than *exact*, ``looser`` are reasons for more, and ``masked_by`` the rules that
-    stood in its way; ``reached`` and ``written`` say whether it lets anything through before, and after.
+    stood in its way; ``reached`` and ``written`` say whether it lets anything through before, and after. ``for_cluster``: it is
+    said for the whole cluster, in namespaces to come too.
     """
 
     now: dict[str, None] = field(default_factory=dict)
@@ -32,9 +32,15 @@ class Ledger:
     masked_by: tuple[Ref, ...] = ()
     reached: bool = False
     written: bool = False
+    for_cluster: bool = False
 
 
 Ledgers = defaultdict[Ref, Ledger]
+
+_PODS = Is(frozenset({EndKind.POD}))
+
+ONE_NUMBER = "the port named {} has one number on all the pods of today"
+"""In ingress rules the controller opens every number that a name has on any of a policy's pods on all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,19 @@ class Regions:
         """By identity of a policy the namespaces it can hold in; None: any."""
         return {id(policy): _namespaces(policy.subject) for tier in self.stack.tiers for policy in tier.policies}
 
+    def note_today(self, kept: frozenset[int]) -> None:
+        """Write down what of policies and rules was looked up in the cluster, whether or not it holds for a pod of today.
+
+        *kept* are the identities of policies that stay as they are: nobody writes them anew and says it then.
+        """
+        for policy, rule in policies_of(self.stack):
+            here = self.ledgers[policy.ref, rule.place if rule is not None else ""]
+            here.now |= dict.fromkeys(policy.today if rule is None else rule.today)
+            if rule is not None and id(policy) in kept and rule.direction is Direction.INGRESS:
+                here.now |= {ONE_NUMBER.format(name.name): None for name in rule.names}
+            if rule is None and self.namespaced[id(policy)] is None and not is_nobody(conjunction(_PODS, policy.subject)):
+                here.now["it holds for namespaces that are there today; later ones need a policy of their own"] = None
+
     @cached_property
     def _by_namespace(self) -> Mapping[str, list[tuple[int, int]]]:
         found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -78,14 +97,13 @@ class Regions:
         for at, number in sorted((*self._by_namespace.get(ground.namespace, ()), *self._by_namespace.get("", ()))):
             policy = self.stack.tiers[at].policies[number]
             subject = ground.subject(policy.subject, upper=True)
+            ledger = self.ledgers[policy.ref, ""]
+            # Also where it holds for no pod of today: tomorrow it may.
+            ledger.now |= dict.fromkeys(subject.now)
             if is_nobody(subject.formula):
                 continue
             sure = ground.subject(policy.subject, upper=False)
-            ledger = self.ledgers[policy.ref, ""]
-            ledger.now |= dict.fromkeys(subject.now)
             ledger.lost |= dict.fromkeys(subject.lost)
-            if self.namespaced[id(policy)] is None:
-                ledger.now["it holds for namespaces that are there today; later ones need a policy of their own"] = None
             found[at].append(Held(policy, subject.formula, sure.formula))
         return found
 
@@ -111,9 +129,10 @@ class Regions:
         allows = rule.does is Does.ALLOW
         own = simplified(And((held.policy.subject, rule.local)))
         subject, peer = ground.subject(own, upper=not allows), ground.peer(rule.peer, upper=not allows)
+        if not is_nobody(own):
+            ledger.now |= dict.fromkeys((*subject.now, *peer.now))
         if is_nobody(ground.subject(own, upper=True).formula):
             return None
-        ledger.now |= dict.fromkeys((*subject.now, *peer.now, *rule.today))
         further = _further(rule)
         if allows:
             ledger.reached |= not is_nobody(ground.peer(rule.peer, upper=True).formula) and _matches(rule)
@@ -162,10 +181,10 @@ def _namespaces(subject: Formula) -> frozenset[str] | None:
     return None
 
 
-def refs_of(stack: Stack) -> Iterator[tuple[Subject, StackRule | None]]:
+def policies_of(stack: Stack) -> Iterator[tuple[StackPolicy, StackRule | None]]:
     """Yield every policy, with None, and after it each of its rules."""
     for tier in stack.tiers:
         for policy in tier.policies:
-            yield policy.ref, None
+            yield policy, None
             for rule in policy.rules:
-                yield policy.ref, rule
+                yield policy, rule

@@ -7,18 +7,18 @@ pods through and no peer opens its ClusterIP, that is written as a block, with t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 
-from eksnetpol.model.kubernetes import Service, ServicePort
+from eksnetpol.model.kubernetes import Pod, Service, ServicePort
 from eksnetpol.model.policies import PolicyPeer
 from eksnetpol.policy.addresses import covers, parse_cidr
 from eksnetpol.policy.connections import WITH_PORTS
-from eksnetpol.policy.stacks.ends import End, end_of_pod, holds
+from eksnetpol.policy.stacks.ends import End, end_at, end_of_pod, holds
 from eksnetpol.translation.boxes import Box
 from eksnetpol.translation.ground import Inventory
 from eksnetpol.translation.regions import Ledger
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 
 class Behind(NamedTuple):
-    """One kind of pod behind a Service: as an end, and what each port of the Service leads to there."""
+    """One kind of pod, or an address, behind a Service: as an end, and what each port of the Service leads to there."""
 
     end: End
     numbers: tuple[int | None, ...]
@@ -46,9 +46,9 @@ class Services:
         found = []
         for service in self.inventory.world.services:
             address = parse_cidr(service.spec.cluster_ip) if service.spec.cluster_ip not in {"", "None"} else None
-            if address is None or address.version != self.version or not service.spec.selector:
+            if address is None or address.version != self.version:
                 continue
-            behind = tuple(self._behind(service))
+            behind = tuple(self._behind(service) if service.spec.selector else self._behind_slices(service))
             if behind:
                 found.append((service, behind))
         return tuple(found)
@@ -66,9 +66,29 @@ class Services:
             )
             yield Behind(end_of_pod(self.inventory.world, pod), numbers, names)
 
+    def _behind_slices(self, service: Service) -> Iterator[Behind]:
+        """Yield what is behind a Service that selects nothing, as far as its EndpointSlices were read."""
+        nameless = tuple(frozenset[str]() for _ in service.spec.ports)
+        for one in self.inventory.world.slices_by_service.get((service.namespace, service.name), ()):
+            offered = {(port.name, port.protocol): port.port for port in one.ports}
+            numbers = tuple(offered.get((port.name, port.protocol)) for port in service.spec.ports)
+            for address in (address for endpoint in one.endpoints for address in endpoint.addresses):
+                network = parse_cidr(address)
+                if network is not None and network.version == self.version:
+                    yield Behind(self._end(address), numbers, nameless)
+
+    def _end(self, address: str) -> End:
+        pod = self._pods_by_address.get(address)
+        world = self.inventory.world
+        return end_at(world, address) if pod is None else end_of_pod(world, pod)
+
     @cached_property
-    def _pods(self) -> dict[str, list[Any]]:
-        found: defaultdict[str, list[Any]] = defaultdict(list)
+    def _pods_by_address(self) -> Mapping[str, Pod]:
+        return {pod.status.pod_ip: pod for pods in self._pods.values() for pod in pods if not pod.spec.host_network}
+
+    @cached_property
+    def _pods(self) -> dict[str, list[Pod]]:
+        found: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in self.inventory.world.pods:
             if not pod.is_terminal:
                 found[pod.namespace].append(pod)

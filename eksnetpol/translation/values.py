@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from eksnetpol.model.findings import Subject
+from eksnetpol.policy.connections import in_words
 from eksnetpol.policy.profile import Profile
+
+FLAG = "--waive"
+"""The flag of the command line by which something is taken on."""
 
 
 class Verdict(StrEnum):
@@ -42,7 +47,7 @@ class Witness:
 
     def __str__(self) -> str:
         was = "flowed, and will not" if self.allowed_before else "was denied, and will flow"
-        return f"{self.source} to {self.destination}, {self.protocol} {self.port}: {was}"
+        return f"{self.source} to {self.destination}, {in_words(self.protocol, self.port)}: {was}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ class Output:
         meta = self.manifest["metadata"]
         return Subject(self.manifest["kind"], meta["name"], meta.get("namespace", ""))
 
+    @property
+    def is_cluster_wide(self) -> bool:
+        """True for a ClusterNetworkPolicy, False for a NetworkPolicy."""
+        return not self.ref.namespace
+
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
@@ -92,12 +102,44 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """Somebody takes on *what*: who, until which day (itself included), and why.
+
+    ``what`` is a policy as a report names it (``globalnetworkpolicy/web``), or where ``is_loss`` what goes with an engine, by the
+    name that an assessment has for it (``wireguard``). ``from_file``: it stands in ``eksnetpol.toml``.
+    """
+
+    what: str
+    owner: str
+    until: date
+    reason: str
+    is_loss: bool = False
+    from_file: bool = False
+
+    @property
+    def waiver(self) -> Waiver:
+        """What a translation is told."""
+        return Waiver(self.what)
+
+    @property
+    def words(self) -> str:
+        """By whom, until when and why."""
+        return f"taken on by {self.owner} until {self.until}: {self.reason}"
+
+    @property
+    def place(self) -> str:
+        """Where it is said."""
+        return f"the waiver of {self.what} by {self.owner}" if self.from_file else f"{FLAG} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How to translate.
 
     ``vpc``: CIDRs that pods get their addresses from; empty where they are not known, and then private blocks and those around
-    the pods of today count as such. ``kept``: NetworkPolicies that stay in the cluster as they are. ``clauses`` and ``boxes`` cap
-    how far one selector, and the rules of one namespace and direction, may grow.
+    the pods of today count as such. ``cluster_policies``: ClusterNetworkPolicies may be written too. ``kept``: NetworkPolicies
+    that stay in the cluster as they are. ``digests`` are of source policies, for annotations. ``clauses`` and ``boxes`` cap how
+    far one selector, and the rules of one namespace and direction, may grow.
     """
 
     vpc: tuple[str, ...] = ()
@@ -120,13 +162,15 @@ class Translation:
     """Objects to apply, and what is to be said of every source rule and policy.
 
     ``refused`` are verdicts that stand in the way: what would widen and nobody waived, and what was not understood. ``notes``
-    hold for everything: in which ways the target differs whatever is written.
+    hold for everything: in which ways the target differs whatever is written. ``accepted`` is what would widen, and somebody has
+    taken on.
     """
 
     outputs: tuple[Output, ...] = ()
     judged: tuple[Judged, ...] = ()
     refused: tuple[Judged, ...] = ()
     notes: tuple[str, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
     @property
     def worst(self) -> Verdict:

@@ -14,6 +14,10 @@ from eksnetpol.policy.world import World
 _PRIVATE = {4: ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"), 6: ("fc00::/7",)}
 """Where pods are taken to live when nobody says where they do (RFC 1918, 6598 and 2544, RFC 4193)."""
 
+_SERVICES = {4: 16, 6: 108}
+_USUAL = ("10.100.0.0/16", "172.20.0.0/16")
+"""What EKS sets aside for Services where nobody says otherwise; in IPv6 a /108 (`CreateCluster`, serviceIpv4Cidr)."""
+
 _AROUND = {4: 16, 6: 56}
 """The widest block that a VPC can have of each family."""
 
@@ -28,6 +32,10 @@ class Addresses:
     taken: CidrSet
     """Those that pods and nodes have today."""
     nodes: CidrSet
+    services: CidrSet = NO_ADDRESSES
+    """Where Services with pods behind them get their addresses: no end has one, and the agent asks about them all the same."""
+    services_guessed: CidrSet = NO_ADDRESSES
+    """Those of them that are a guess, wide on purpose."""
 
     @cached_property
     def family(self) -> CidrSet:
@@ -83,7 +91,21 @@ def survey(world: World, vpc: Iterable[str], version: int) -> Addresses:
     elif not _numbers(pods) <= live_in:
         # Custom networking, or a secondary block that was not told.
         live_in = live_in | _numbers({n.supernet(new_prefix=_AROUND[version]) for n in pods})
-    return Addresses(version, live_in, bool(blocks), _numbers((*pods, *nodes)), _numbers(nodes))
+    taken = _numbers((*pods, *nodes))
+    services, guessed = _services(world, version)
+    return Addresses(version, live_in, bool(blocks), taken, _numbers(nodes), services - live_in, guessed - live_in)
+
+
+def _services(world: World, version: int) -> tuple[CidrSet, CidrSet]:
+    """Return where Services get their addresses, but those whose endpoints are not pods; and what of it is a guess."""
+    found = [(s, n) for s in world.services if (n := parse_cidr(s.spec.cluster_ip)) is not None and n.version == version]
+    told = parse_cidr(world.service_cidr) if world.service_cidr else None
+    others = _numbers(n for s, n in found if not s.spec.selector)
+    if told is not None and told.version == version:
+        return _numbers({told}) - others, NO_ADDRESSES
+    usual = [n for n in map(parse_cidr, _USUAL) if n is not None and n.version == version]
+    around = {n.supernet(new_prefix=_SERVICES[version]) for _, n in found}
+    return _numbers(around) - others, _numbers(n for n in around if n not in usual) - others
 
 
 def _numbers(networks: Iterable[Network]) -> CidrSet:

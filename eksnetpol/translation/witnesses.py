@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from itertools import islice
@@ -24,6 +24,9 @@ _PER_FORMULA = 6
 _NARROW = 17
 _OTHER = "other"
 
+_Wanted = tuple[str, tuple[tuple[str, str], ...]]
+"""A namespace, and labels."""
+
 
 def planned_pods(stack: Stack, world: World, addresses: Addresses, most: int = _MOST) -> tuple[Pod, ...]:
     """Return pods that meet, and ones that just fail to meet, what subjects and peers of *stack* ask of labels.
@@ -31,10 +34,19 @@ def planned_pods(stack: Stack, world: World, addresses: Addresses, most: int = _
     Their addresses are some that pods can get and none has, outside of the narrow blocks that policies name.
     """
     namespaces = dict(world.namespace_labels) or {p.namespace: {} for p in world.pods}
-    wanted = islice(dict.fromkeys(_wanted(stack, namespaces)), most)
+    wanted = islice(_unlike(_wanted(stack, namespaces)), most)
     ports = _Ports.of(stack, world)
     free = _free(stack, addresses)
     return tuple(ports.given(p, next(free, "")) for p in planned(((ns, dict(labels)) for ns, labels in wanted), world))
+
+
+def _unlike(wanted: Iterable[_Wanted]) -> Iterator[_Wanted]:
+    """Yield each once, as they come: most are never asked for."""
+    seen: set[_Wanted] = set()
+    for one in wanted:
+        if one not in seen:
+            seen.add(one)
+            yield one
 
 
 def _free(stack: Stack, addresses: Addresses) -> Iterator[str]:
@@ -81,7 +93,7 @@ class _Ports:
         return msgspec.json.decode(msgspec.json.encode(whole), type=Pod)
 
 
-def _wanted(stack: Stack, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def _wanted(stack: Stack, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[_Wanted]:
     formulas: dict[Formula, None] = {}
     for tier in stack.tiers:
         for policy in tier.policies:
@@ -102,7 +114,7 @@ def _wanted(stack: Stack, namespaces: Mapping[str, Mapping[str, str]]) -> Iterat
                 yield from _pods(clause, namespaces)
 
 
-def _pods(clause: Clause, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
+def _pods(clause: Clause, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[_Wanted]:
     labels: dict[str, str] = {}
     for atom in clause.holds:
         if isinstance(atom, Label) and atom.scope is Scope.POD:

@@ -15,6 +15,7 @@ import eksnetpol
 from eksnetpol.checks.catalog import catalog
 from eksnetpol.checks.declare import Check
 from eksnetpol.cli import answers, catalogue, look, outputs, summary
+from eksnetpol.cli.commands.schema import NAMES
 from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import UsageError
 from eksnetpol.gateways import permission_check, session
@@ -36,7 +37,7 @@ def test_the_version_is_told_three_ways(cli: Cli) -> None:
     assert json.loads(cli("version", "-o", "json").out)["version"] == eksnetpol.__version__
 
 
-@pytest.mark.parametrize("name", ["report", "config"])
+@pytest.mark.parametrize("name", NAMES)
 def test_schemas_are_schemas(cli: Cli, name: str) -> None:
     made = json.loads(cli("schema", name).out)
     jsonschema.Draft202012Validator.check_schema(made)

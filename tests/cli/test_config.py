@@ -71,6 +71,7 @@ def test_every_option_can_stand_in_the_file_and_in_a_variable(monkeypatch: pytes
     assert {name for name in Settings.__struct_fields__ if getattr(in_file, name) == getattr(Settings(), name)} == {
         "severity",
         "waivers",
+        "migration_waivers",
         "policy",
     }
 
@@ -80,6 +81,7 @@ def test_show_config_can_be_read_as_the_file_it_describes(cli: Cli, quiet_place:
         'skip = ["nodes"]\n[target]\nregion = "eu-west-1"\n[severity]\ncontroller-switch-is-on = "advice"\n'
         '[[waivers]]\ncheck = "controller-switch-is-on"\nobject = "configmap/*"\nreason = "a \\"quoted\\" \\u007f reason"\n'
         "expires = 2027-01-31\n"
+        '[[migration-waivers]]\nloss = "wireguard"\nowner = "net"\nreason = "nitro encrypts"\nexpires = 2027-01-31\n'
     )
     (quiet_place / "eksnetpol.toml").write_text(text, encoding="utf-8")
     shown = tomllib.loads(cli("preflight", "--show-config", "--cluster", "shop").out)

@@ -14,7 +14,7 @@ from eksnetpol.engines.calico.objects import subject
 from eksnetpol.engines.calico.read import read
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.findings import Subject
-from eksnetpol.model.kubernetes import Namespace, Pod, ServiceAccount
+from eksnetpol.model.kubernetes import EndpointSlice, Namespace, Pod, ServiceAccount
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Party, Pods
 from eksnetpol.policy.profile import Profile, Semantics
@@ -47,6 +47,7 @@ def world(case: dict[str, Any]) -> World:
     for policy in case["policies"]:
         of_kind[policy["apiVersion"].partition("/")[0], policy["kind"]].append(policy)
     return World(
+        endpoint_slices=msgspec.convert(case["cluster"].get("endpointSlices", ()), tuple[EndpointSlice, ...]),
         pods=tuple(msgspec.json.decode(msgspec.json.encode(p), type=Pod) for p in pods),
         namespaces=msgspec.convert([{"metadata": n} for n in cluster["namespaces"]], tuple[Namespace, ...]),
         service_accounts=msgspec.convert([{"metadata": a} for a in cluster["serviceAccounts"]], tuple[ServiceAccount, ...]),
@@ -60,7 +61,7 @@ def world(case: dict[str, Any]) -> World:
 def stack(case: dict[str, Any], mine: World) -> Stack:
     own = [p for p in case["policies"] if "projectcalico.org" in p["apiVersion"]]
     raw = [ref(p) for p in own] if case.get("raw") else []
-    return read(own, mine.network_policies, mine, raw=raw, slices=case["cluster"].get("endpointSlices", ()))
+    return read(own, mine.network_policies, mine, raw=raw)
 
 
 def ref(policy: dict[str, Any]) -> Subject:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from copy import deepcopy
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from eksnetpol.engines.cilium.identities import counts
 from eksnetpol.engines.cilium.read import read
 from eksnetpol.engines.cilium.settings import Enforcement, Settings, settings_of
 from eksnetpol.engines.dialects import stack_of
 from eksnetpol.model.foreign import foreign_policy
-from eksnetpol.model.kubernetes import ConfigMap, EndpointSlice, Namespace, Pod, Service
+from eksnetpol.model.kubernetes import ConfigMap, EndpointSlice, Namespace, Pod, Service, Workload
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, Why
 from eksnetpol.policy.answers import Addresses, Party
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.stacks.ends import End, end_at, end_of_pod
 from eksnetpol.policy.stacks.engine import StackEngine
 from eksnetpol.policy.stacks.formulas import EndKind
+from eksnetpol.policy.stacks.resolving import tiers_of
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from tests.engines.test_cilium_verdicts import CASES, party
@@ -456,6 +459,48 @@ def test_a_world_has_the_settings_and_the_api_servers_of_its_snapshot() -> None:
     assert (world.configmaps, world.api_servers) == ({"cilium-config": {"enable-policy": "never"}}, frozenset({API}))
     empty = World.of(ClusterSnapshot(source=SourceKind.LIVE))
     assert (empty.configmaps, empty.api_servers) == (None, None)
+
+
+def agent(image: str) -> Workload:
+    template = {"spec": {"containers": [{"name": "cilium-agent", "image": image}]}}
+    written = {"metadata": {"name": "cilium", "namespace": "kube-system"}, "spec": {"template": template}}
+    return msgspec.json.decode(msgspec.json.encode(written), type=Workload)
+
+
+@pytest.mark.parametrize(
+    ("configmaps", "why"),
+    [
+        (Unread("not allowed to get configmaps", Why.DENIED), "not allowed to get configmaps"),
+        (Seen(()), "its ConfigMap cilium-config is not in kube-system"),
+    ],
+    ids=["refused", "elsewhere"],
+)
+def test_settings_that_could_not_be_read_leave_every_answer_open(
+    configmaps: Seen[tuple[ConfigMap, ...]] | Unread, why: str
+) -> None:
+    """With enable-policy never all is open, with always all is closed: without the settings nobody knows."""
+    agents = (agent("quay.io/cilium/cilium:v1.18.2"),)
+    snapshot = ClusterSnapshot(source=SourceKind.LIVE, configmaps=configmaps, daemonsets=Seen(agents), pods=Seen(PODS))
+    stack = read((cnp({"ingress": [{}]}),), (), World.of(snapshot))
+    ((ref, said),) = ((str(one.ref), one.why) for one in stack.unread)
+    assert ref == "configmap/kube-system/cilium-config"
+    assert why in said
+    whole = dataclasses.replace(stack, tiers=tiers_of(stack), unread=())
+    assert (into(whole, "db"), out_to(whole, "db")) == (None, None)
+    files = World.of(replace(snapshot, source=SourceKind.MANIFESTS, configmaps=Unread("not in files", Why.NOT_IN_FILES)))
+    assert not read((cnp({"ingress": [{}]}),), (), files).unread
+
+
+@pytest.mark.parametrize(("image", "answer"), [("v1.18.2", True), ("v1.19.0", False), ("latest", None)])
+def test_what_depends_on_the_release_goes_by_the_agents_image(image: str, answer: bool | None) -> None:
+    """Since 1.19 peers are of the own cluster, so that NotIn on the namespace no longer means the world."""
+    maps = (msgspec.convert({"metadata": {"name": "cilium-config", "namespace": "kube-system"}}, ConfigMap),)
+    agents = (agent(f"quay.io/cilium/cilium:{image}"),)
+    seen = ClusterSnapshot(source=SourceKind.LIVE, configmaps=Seen(maps), daemonsets=Seen(agents), pods=Seen(PODS))
+    world = World.of(seen)
+    assert world.agents == {"cilium": image}
+    peer = {"matchExpressions": [{"key": "k8s:io.kubernetes.pod.namespace", "operator": "NotIn", "values": ["b"]}]}
+    assert into(read((cnp({"ingress": [{"fromEndpoints": [peer]}]}),), (), world), "203.0.113.9") is answer
 
 
 def test_blocks_match_nodes_only_where_they_are_set_to() -> None:

@@ -142,6 +142,20 @@ def test_of_equal_priority_either_may_be_asked_first() -> None:
     assert may([allow, apart], "web", "db") == (True, True)
 
 
+def test_equal_priority_leaves_open_no_more_than_what_both_speak_of() -> None:
+    to_db, everywhere = {"pods": {"podSelector": {"matchLabels": {"app": "db"}}}}, {"networks": ["0.0.0.0/0"]}
+    first = admin("a", egress=[to("Allow", to_db), to("Deny", everywhere)])
+    rival = admin("b", egress=[to("Allow", {"networks": ["192.0.2.0/24"]})])
+    # The rival says nothing of db: that the first policy is perhaps not asked first must not uncover its second rule.
+    assert may([first, rival], "web", "db") == (True, True)
+    assert may([first, rival], "web", "192.0.2.1") == (False, True)
+    assert may([first, rival], "web", "198.51.100.1") == (False, False)
+    # Nor does it where the rival holds for other pods.
+    others = admin("b", subject={"pods": {"podSelector": {"matchLabels": {"app": "db"}}}}, egress=[to("Deny", everywhere)])
+    assert may([first, others], "web", "db") == (True, True)
+    assert may([first, others], "db", "web") == (False, False)
+
+
 def test_baseline_is_asked_last() -> None:
     base = admin("default", 0, "BaselineAdminNetworkPolicy", tier="Baseline", egress=[to("Deny", {"networks": ["0.0.0.0/0"]})])
     assert may([base], "web", "db") == (False, False)

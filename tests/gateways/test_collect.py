@@ -103,7 +103,7 @@ def test_a_look_at_a_healthy_world_reads_everything() -> None:
 @pytest.mark.parametrize(
     ("error", "why", "permission"),
     [
-        (Denied("no", permission="list services"), Why.DENIED, "list services"),
+        (Denied("no", permission="list namespaces"), Why.DENIED, "list namespaces"),
         (Unreachable("gone"), Why.UNREACHABLE, ""),
         (TransientError("later"), Why.UNREACHABLE, ""),
         (Unauthenticated("who"), Why.UNREACHABLE, ""),
@@ -113,10 +113,10 @@ def test_a_look_at_a_healthy_world_reads_everything() -> None:
 )
 def test_a_section_that_fails_is_unread_and_stops_no_other(error: Exception, why: Why, permission: str) -> None:
     diary = _Diary()
-    snapshot = collect(_World(services=error, nodegroups=NODES).connection(), diary)
+    snapshot = collect(_World(namespaces=error, nodegroups=NODES).connection(), diary)
     (only,) = unread_sections(snapshot)
-    assert (only.name, only.unread) == ("services", Unread(str(error), why, permission))
-    assert diary.failed == {"services": str(error)}
+    assert (only.name, only.unread) == ("namespaces", Unread(str(error), why, permission))
+    assert diary.failed == {"namespaces": str(error)}
 
 
 NODES = (eks.Nodegroup(nodegroup_name="g", node_role="arn:aws:iam::1:role/n"),)

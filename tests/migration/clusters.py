@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eksnetpol.model.kubernetes import Namespace, Node, Pod, ServiceAccount
+from eksnetpol.model.kubernetes import EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount
 from eksnetpol.policy.world import World
 from tests.policy.oracle.strategies import decoded
 
@@ -30,16 +30,26 @@ def world(cluster: Mapping[str, Any], addresses: Mapping[str, str]) -> World:
         {"metadata": {"name": a["name"], "namespace": a["namespace"], "labels": a.get("labels", {})}}
         for a in cluster.get("serviceAccounts", ())
     ]
+    labels = {n["name"]: n.get("labels", {}) for n in cluster.get("nodes", ())}
     nodes = [
-        {"metadata": {"name": name}, "status": {"addresses": [{"type": "InternalIP", "address": address}]}}
+        {
+            "metadata": {"name": name, "labels": labels.get(name, {})},
+            "status": {"addresses": [{"type": "InternalIP", "address": address}]},
+        }
         for name, address in addresses.items()
+    ]
+    said = ("clusterIP", "selector", "ports")
+    services = [
+        {"metadata": {"name": s["name"], "namespace": s["namespace"]}, "spec": {k: s[k] for k in said}}
+        for s in cluster.get("services", ())
     ]
     return World(
         pods=decoded(pods, Pod),
         namespaces=decoded(spaces, Namespace),
         service_accounts=decoded(accounts, ServiceAccount),
         nodes=decoded(nodes, Node),
-        services=(),
+        services=decoded(services, Service),
+        endpoint_slices=decoded(list(cluster.get("endpointSlices", ())), EndpointSlice),
         network_policies=(),
         application_policies=(),
         cluster_policies=(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tests.migration.calico_words import question
@@ -394,5 +395,9 @@ def _protocol(written: str | int) -> str:
 
 
 def _within(nets: Iterable[str], address: str) -> bool:
-    here = ipaddress.ip_address(address)
-    return any(here in ipaddress.ip_network(net, strict=False) for net in nets)
+    return any(_is_inside(net, address) for net in nets)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_inside(block: str, address: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(block, strict=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
@@ -321,5 +322,9 @@ def _is_in(blocks: Sequence[str], end: End) -> bool:
 
 
 def _within(blocks: Iterable[str], address: str) -> bool:
-    here = ipaddress.ip_address(address)
-    return any(here in ipaddress.ip_network(b, strict=False) for b in blocks)
+    return any(_is_inside(block, address) for block in blocks)
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_inside(block: str, address: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(block, strict=False)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from typing import Any
 
+from eksnetpol.engines.antrea.read import read as read_antrea
 from eksnetpol.engines.calico.read import read as read_calico
 from eksnetpol.engines.cilium.read import read as read_cilium
 from eksnetpol.engines.cilium.settings import Settings
+from eksnetpol.engines.upstream import read as read_upstream
+from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.kubernetes import Service, ServicePort
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.answers import Addresses, Engine, Party, Pods
 from eksnetpol.policy.profile import Profile, Semantics
@@ -23,21 +27,36 @@ from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.policy.world import World
 from eksnetpol.translation import Options, Translation, Verdict, translate
 from eksnetpol.translation.comparing import after
-from tests.migration import plain_calico, plain_cilium, random_calico, random_cilium
+from tests.migration import (
+    plain_antrea,
+    plain_calico,
+    plain_cilium,
+    plain_upstream,
+    random_antrea,
+    random_calico,
+    random_cilium,
+    random_ground,
+    random_upstream,
+)
 from tests.migration.clusters import world
-from tests.policy.oracle.plain import Packet, Place
+from tests.migration.plain_ground import Wire
+from tests.policy.oracle.plain import Cluster as Running
+from tests.policy.oracle.plain import Packet, Place, named
 from tests.policy.oracle.strategies import decoded
 from tests.policy.oracle.vpc_cni import VpcCni
 
 Json = dict[str, Any]
 PROFILE = Profile(family="ipv4")
 WORSE = {Verdict.STRICTER, Verdict.NONE, Verdict.LOOSER}
-Before = Callable[[str, str, str, int], bool]
+Before = Callable[[str, str, str, int], bool | None]
 
 
 @dataclass
 class Cluster:
-    """One cluster with an engine's objects, and that engine's plain semantics: source, destination, protocol, number."""
+    """One cluster with an engine's objects, and that engine's plain semantics: source, destination, protocol, number.
+
+    The plain semantics answer None where nobody can know.
+    """
 
     cluster: Json
     objects: list[Json]
@@ -46,7 +65,12 @@ class Cluster:
     packets: tuple[tuple[str, int], ...]
     before: Before
     reader: Callable[[list[Json], World], Stack]
-    plain: Callable[[list[Json]], Before]
+    plain: Callable[..., Before]
+    """The plain semantics of other objects, and of another cluster where one is given."""
+    less_sure: bool = False
+    """The product may leave open what the plain semantics know: rules of equal priority that ask for ports by name."""
+    cluster_policies: bool = False
+    """Whether it may be translated into ClusterNetworkPolicies too."""
 
     def with_objects(self, objects: list[Json]) -> Cluster:
         """Return the same cluster with other objects."""
@@ -66,9 +90,14 @@ class Cluster:
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Return all pairs of addresses to ask about."""
         pods = [p["ip"] for p in self.cluster["pods"]]
-        for one, other in product([*pods, *self.outside], repeat=2):
+        for one, other in product(dict.fromkeys((*pods, *self.outside)), repeat=2):
             if one != other and (one in pods or other in pods):
                 yield one, other
+
+    def is_at_home(self, source: str, destination: str) -> bool:
+        """Say whether one is a pod and the other the node it runs on: the VPC CNI always lets them speak."""
+        homes = {p["ip"]: self.nodes[p["node"]] for p in self.cluster["pods"]}
+        return homes.get(source) == destination or homes.get(destination) == source
 
     def party(self, engine: Engine, address: str) -> Party:
         """Return who has an address, as an engine knows them."""
@@ -89,49 +118,118 @@ class Cluster:
             for protocol, number in self.packets:
                 mine = (answer.every.allows(protocol, number), answer.some.allows(protocol, number))
                 theirs = self.before(source, destination, protocol, number)
-                if mine != (theirs, theirs):
+                if mine != (theirs is True, theirs is not False) and not (self.less_sure and mine == (False, True)):
                     found.append(f"{source} -> {destination} {protocol} {number}: read {mine}, plain {theirs}")
         return found
 
-    def translated(self) -> Translation:
-        """Return what the translator makes of it."""
-        return translate(self.stack, self.world, Options(profile=PROFILE, vpc=("10.0.0.0/16",)))
+    def translated(self, *, compare: bool = True) -> Translation:
+        """Return what the translator makes of it; without *compare* its verdicts are those of its reasoning alone."""
+        options = Options(profile=PROFILE, vpc=("10.0.0.0/16",), compare=compare, cluster_policies=self.cluster_policies)
+        return translate(self.stack, self.world, options)
 
-    def promise(self) -> list[str]:
-        """Return where the translation says nothing of a difference between before and after."""
-        made = self.translated()
-        verdicts = {j.verdict for j in made.judged}
+    def through_services(self) -> list[str]:
+        """Return where the translation says nothing of a difference in what reaches a pod through a Service."""
+        found = list(self._unnamed_through_services(self.translated(compare=False)))
+        return found and list(self._unnamed_through_services(self.translated()))
+
+    def _unnamed_through_services(self, made: Translation) -> Iterator[str]:
         later = VpcCni(after(self.world, made.outputs), PROFILE)
         places = {place.address: place for place in later.cluster.pods()}
-        found: list[str] = []
+        spaces = {pod["ip"]: pod["namespace"] for pod in self.cluster["pods"]}
+        sources = [pod["ip"] for pod in self.cluster["pods"] if not pod.get("hostNetwork")]
+        worse, looser = _Named(made, WORSE), _Named(made, {Verdict.LOOSER})
+        services = [s for s in self.world.services if later.cluster.address_of(s) is not None]
+        for source, service in product(sources, services):
+            for port in service.spec.ports:
+                ends = list(_behind(later.cluster, service, port))
+                ways = later.through(places[source], service, Packet(port.protocol, port.port))
+                for (address, number), now in zip(ends, ways, strict=True):
+                    if address == source or self.is_at_home(source, address):
+                        continue
+                    was = self.before(source, address, port.protocol, number)
+                    home = spaces[source], spaces.get(address)
+                    title = f"{source} -> {service.namespace}/{service.name}, {port.port} of {address}, {number}"
+                    if now and not was and not looser.speaks_of(*home):
+                        yield f"{title}: flows afterwards, and no verdict there says LOOSER: {made.judged}"
+                    elif was and now is False and not worse.speaks_of(*home):
+                        yield f"{title}: flows no longer, and no verdict there says so: {made.judged}"
+
+    def promise(self, *, compare: bool = True) -> list[str]:
+        """Return where the translation says nothing of a difference between before and after.
+
+        Without *compare* its reasoning has to name every difference; only where that does not is it let compare, which is slow.
+        """
+        made = self.translated(compare=compare)
+        found = list(self._unnamed(made))
+        return found if compare or not found else self.promise()
+
+    def _unnamed(self, made: Translation) -> Iterator[str]:
+        later = VpcCni(after(self.world, made.outputs), PROFILE)
+        places = {place.address: place for place in later.cluster.pods()}
+        spaces = {pod["ip"]: pod["namespace"] for pod in self.cluster["pods"]}
+        worse, looser = _Named(made, WORSE), _Named(made, {Verdict.LOOSER})
         for source, destination in self.pairs():
+            if self.is_at_home(source, destination):
+                continue
             ends = [places.get(a) or Place(a) for a in (source, destination)]
+            home = spaces.get(source), spaces.get(destination)
             for protocol, number in self.packets:
                 was = self.before(source, destination, protocol, number)
                 now = later.flows(ends[0], ends[1], Packet(protocol, number))
                 title = f"{source} -> {destination} {protocol} {number}"
-                if now is not was and now is None:
-                    found.append(f"{title}: by chance afterwards")
-                elif now and not was and Verdict.LOOSER not in verdicts:
-                    found.append(f"{title}: flows afterwards, and no verdict says LOOSER: {sorted(verdicts)}")
-                elif was and not now and not verdicts & WORSE:
-                    found.append(f"{title}: flows no longer, and no verdict says so: {sorted(verdicts)}")
-        return found
+                if now is None:
+                    yield f"{title}: by chance afterwards"
+                elif now and not was and not looser.speaks_of(*home):
+                    yield f"{title}: flows afterwards, and no verdict there says LOOSER: {made.judged}"
+                elif was and not now and not worse.speaks_of(*home):
+                    yield f"{title}: flows no longer, and no verdict there says so: {made.judged}"
+
+
+def _behind(cluster: Running, service: Service, port: ServicePort) -> Iterator[tuple[str, int]]:
+    """Yield the addresses behind a port of a Service with the numbers it has there, in the order of the oracle."""
+    for place in cluster.behind(service):
+        target = port.port if port.target_port is None else port.target_port
+        if isinstance(target, str) and place.pod is not None:
+            number = named(place.pod, port.protocol, target, with_sidecars=True)
+        else:
+            number = int(target)
+        if number is not None:
+            yield place.address, number
+
+
+class _Named:
+    """Where some verdicts are: by direction the namespaces whose policies or rules have them, empty for the whole cluster."""
+
+    def __init__(self, made: Translation, verdicts: set[Verdict]) -> None:
+        self.at: dict[str, set[str]] = {"ingress": set(), "egress": set()}
+        for judged in made.judged:
+            for direction, spaces in self.at.items():
+                other = {"ingress": "egress", "egress": "ingress"}[direction]
+                if judged.verdict in verdicts and other not in judged.place.lower():
+                    spaces.add(judged.ref.namespace)
+
+    def speaks_of(self, source: str | None, destination: str | None) -> bool:
+        """Say whether any can be about a connection between pods of two namespaces; None for what is no pod."""
+        out, into = self.at["egress"], self.at["ingress"]
+        return (source is not None and bool({"", source} & out)) or (destination is not None and bool({"", destination} & into))
 
 
 def calico(number: int) -> Cluster:
     """Return the cluster with Calico's policies that follows from *number*."""
     maker = random_calico.Calico(number)
     cluster, objects = maker.cluster(), maker.objects()
+    cluster["services"] = random_ground.Ground(number).services()
 
-    def plain(own: list[Json]) -> Before:
+    def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_calico.Calico(cluster, own)
 
-        def before(source: str, destination: str, protocol: str, number: int) -> bool:
+        def before(source: str, destination: str, protocol: str, number: int) -> bool | None:
             icmp = divmod(number, 256) if protocol == "ICMP" else (0, 0)
-            return False not in asked.allowed(plain_calico.Wire(source, destination, protocol, number, 40000, icmp))
+            wires = (plain_calico.Wire(source, destination, protocol, number, at, icmp) for at in random_calico.SOURCE_PORTS)
+            may = {False not in asked.allowed(wire) for wire in wires}
+            return may.pop() if len(may) == 1 else None
 
-        return before
+        return cache(before)
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_calico(own, mine.network_policies, mine)
@@ -145,17 +243,18 @@ def cilium(number: int) -> Cluster:
     """Return the cluster with Cilium's policies that follows from *number*."""
     maker = random_cilium.Cilium(number)
     cluster, objects = maker.cluster(random_calico.NODES), maker.objects()
-    pods = {p["ip"]: p for p in cluster["pods"]}
+    cluster["services"] = random_ground.Ground(number).services()
 
-    def plain(own: list[Json]) -> Before:
+    def plain(own: list[Json], cluster: Json = cluster) -> Before:
         asked = plain_cilium.Cilium(cluster, own)
+        pods = {p["ip"]: p for p in cluster["pods"]}
 
         def before(source: str, destination: str, protocol: str, number: int) -> bool:
             ends = [asked.pod(pods[a]) if a in pods else asked.at(a) for a in (source, destination)]
             kind = number // 256 if protocol == "ICMP" else number
             return False not in asked.allowed(ends[0], ends[1], protocol, kind)
 
-        return before
+        return cache(before)
 
     def reader(own: list[Json], mine: World) -> Stack:
         return read_cilium(own, mine.network_policies, mine, settings=Settings(api_servers=frozenset()))
@@ -165,4 +264,62 @@ def cilium(number: int) -> Cluster:
     )
 
 
-MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico, "cilium": cilium}
+def _known(sides: tuple[set[bool] | None, set[bool] | None]) -> bool | None:
+    """Return what comes of both sides of a connection, each with all its outcomes; None where it may be either."""
+    may = {not any(one is False for one in ends) for ends in product(*(side or {True} for side in sides))}
+    return may.pop() if len(may) == 1 else None
+
+
+def antrea(number: int) -> Cluster:
+    """Return the cluster with Antrea's policies that follows from *number*."""
+    maker = random_antrea.Antrea(number)
+    cluster, objects = maker.cluster(), maker.objects()
+
+    def plain(own: list[Json], cluster: Json = cluster) -> Before:
+        asked = plain_antrea.Antrea(cluster, own)
+        return cache(lambda *wire: _known(asked.allowed(Wire(*wire))))
+
+    def reader(own: list[Json], mine: World) -> Stack:
+        return read_antrea(own, mine.network_policies, mine)
+
+    return Cluster(
+        cluster, objects, random_ground.NODES, random_ground.OUTSIDE, random_calico.PACKETS, plain(objects), reader, plain
+    )
+
+
+def upstream(number: int) -> Cluster:
+    """Return the cluster with policies of ``policy.networking.k8s.io`` that follows from *number*."""
+    maker = random_upstream.Upstream(number)
+    cluster, objects = maker.cluster(), maker.objects()
+
+    def plain(own: list[Json], cluster: Json = cluster) -> Before:
+        asked = plain_upstream.Upstream(cluster, own)
+        return cache(lambda *wire: _known(asked.allowed(Wire(*wire))))
+
+    def reader(own: list[Json], mine: World) -> Stack:
+        # The kinds that are a tier themselves do not write it; who fetches them does.
+        tiered = [{**one, "spec": {**one["spec"], "tier": plain_upstream.tier(one)}} for one in own]
+        return read_upstream(decoded(tiered, AdminPolicy), mine.network_policies, mine)
+
+    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in objects if "priority" in one["spec"]]
+    by_name = any("amedPort" in key for one in objects for key in _keys(one))
+    return Cluster(
+        cluster,
+        objects,
+        random_ground.NODES,
+        random_ground.OUTSIDE,
+        random_calico.PACKETS,
+        plain(objects),
+        reader,
+        plain,
+        less_sure=by_name and len(levels) > len(set(levels)),
+    )
+
+
+def _keys(one: Any) -> Iterator[str]:
+    for part in one.values() if isinstance(one, dict) else one if isinstance(one, list) else ():
+        yield from _keys(part)
+    yield from one if isinstance(one, dict) else ()
+
+
+MAKERS: dict[str, Callable[[int], Cluster]] = {"calico": calico, "cilium": cilium, "antrea": antrea, "upstream": upstream}

@@ -15,6 +15,8 @@ OUTSIDE = ("192.0.2.10", "203.0.113.5", "10.0.9.9")
 """Addresses that are no pod's; the last is among those of pods."""
 NETS = ("192.0.2.0/24", "203.0.113.0/24", "10.0.0.0/16", "10.0.1.0/24", "10.0.1.11/32")
 PACKETS = (("TCP", 80), ("TCP", 8080), ("UDP", 80), ("SCTP", 80), ("ICMP", 0x0800), ("TCP", 443))
+SOURCE_PORTS = (40000, 1500)
+"""Ports that connections come from: one that policies never speak of, and one that they may."""
 PORTS: tuple[list[Json], ...] = (
     [],
     [{"name": "http", "containerPort": 80, "protocol": "TCP"}],
@@ -42,7 +44,17 @@ class Calico:
         spaces = [{"name": n, "labels": self._labels() | {"kubernetes.io/metadata.name": n}} for n in NAMESPACES]
         accounts = [{"namespace": n, "name": a, "labels": self._labels()} for n in NAMESPACES for a in ("default", "robot")]
         pods = [self._pod(number) for number in range(self._one(3, 4, 5))]
-        return {"namespaces": spaces, "serviceAccounts": accounts, "pods": pods}
+        slices = [self._slice(name, [p["ip"] for p in pods]) for name in NAMESPACES[:2]]
+        return {"namespaces": spaces, "serviceAccounts": accounts, "pods": pods, "endpointSlices": slices}
+
+    def _slice(self, space: str, own: list[str]) -> Json:
+        """Return what is behind the Service ``far`` of a namespace, which selects nothing."""
+        addresses = self._some((*OUTSIDE, self._one(*own)), 2)
+        return {
+            "metadata": {"name": "far-1", "namespace": space, "labels": {"kubernetes.io/service-name": "far"}},
+            "endpoints": [{"addresses": [address]} for address in addresses],
+            "ports": [{"protocol": self._one("TCP", "UDP"), "port": self._one(80, 443)}],
+        }
 
     def _pod(self, number: int) -> Json:
         return {
@@ -96,36 +108,54 @@ class Calico:
             spec["tier"] = tier
         for direction in ("ingress", "egress"):
             if self._maybe(0.6):
-                spec[direction] = [self._rule() for _ in range(self._one(0, 1, 1, 2, 3))]
-        spec["types"] = self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
+                spec[direction] = [self._rule(direction) for _ in range(self._one(0, 1, 1, 2, 3))]
+                if self._maybe(0.4):
+                    # What is left over: without it few denials were of any matter.
+                    spec[direction].append({"action": self._one("Allow", "Allow", "Pass")})
+        said = [direction.capitalize() for direction in ("ingress", "egress") if direction in spec]
+        if self._maybe(0.9):
+            spec["types"] = said if said and self._maybe(0.7) else self._one(["Ingress"], ["Egress"], ["Ingress", "Egress"])
         return self._of("NetworkPolicy" if space else "GlobalNetworkPolicy", name, spec, space)
 
-    def _rule(self) -> Json:
-        rule: Json = {"action": self._one("Allow", "Allow", "Allow", "Deny", "Pass", "Log")}
+    def _rule(self, direction: str) -> Json:
+        rule: Json = {"action": self._one("Allow", "Allow", "Allow", "Deny", "Deny", "Pass", "Log")}
         protocol = self._one(None, None, "TCP", "TCP", "UDP", "SCTP", "ICMP", 17)
         if protocol is not None:
             rule["protocol"] = protocol
         elif self._maybe(0.05):
             rule["notProtocol"] = self._one("TCP", "UDP")
         if protocol == "ICMP" and self._maybe(0.5):
-            rule["icmp"] = {"type": self._one(8, 3)}
-        if self._maybe(0.05):
-            rule["ipVersion"] = 4
-        far = self._one("source", "source", "destination")
+            rule[self._one("icmp", "icmp", "notICMP")] = {"type": self._one(8, 3)} | ({"code": 0} if self._maybe(0.3) else {})
+        far, near = ("source", "destination") if direction == "ingress" else ("destination", "source")
+        far = self._one(far, far, far, far, near)
         rule[far] = self._end()
         if self._maybe(0.15):
             rule["destination" if far == "source" else "source"] = self._end()
         if protocol in {"TCP", "UDP", "SCTP", 17} and self._maybe(0.6):
             ports = self._some((80, 443, "8000:8100", "http", "79:81"), 2)
             rule.setdefault("destination", {})[self._one("ports", "ports", "notPorts")] = ports
+            if self._maybe(0.05):
+                rule.setdefault("source", {})[self._one("ports", "ports", "notPorts")] = ["1024:2000"]
+        if self._maybe(0.05):
+            # Blocks and ICMP are of IPv4 here.
+            is_old = protocol == "ICMP" or any(
+                key in rule.get(end, {}) for end in ("source", "destination") for key in ("nets", "notNets")
+            )
+            rule["ipVersion"] = 4 if is_old else self._one(4, 6)
+        if self._maybe(0.05):
+            rule["source" if direction == "ingress" else "destination"] = {
+                "services": {"name": "far", "namespace": self._one(*NAMESPACES[:2])}
+            }
         return rule
 
     def _end(self) -> Json:
         end: Json = {}
-        if self._maybe(0.6):
-            end["selector"] = self._selector(2)
+        if self._maybe(0.1):
+            return end
+        if self._maybe(0.55):
+            end["selector"] = self._selector(self._one(0, 2))
         if self._maybe(0.35):
-            end["namespaceSelector"] = self._selector(1, spaces=True)
+            end["namespaceSelector"] = self._selector(self._one(0, 1), spaces=True)
         if self._maybe(0.12):
             end["notSelector"] = self._selector(1)
         if self._maybe(0.15):
@@ -151,19 +181,32 @@ class Calico:
             f"has({key})",
             f"!has({key})",
             f"{key} starts with '{value}'",
+            f"{key} ends with '{value}'",
+            f"{key} contains '{value}'",
             "all()",
         ]
         if spaces:
             found += ["projectcalico.org/name == 'beta'", "kubernetes.io/metadata.name in {'alpha', 'beta'}"]
         else:
-            found += ["projectcalico.org/namespace == 'beta'", f"pcns.{key} == '{value}'"]
+            found += ["projectcalico.org/namespace == 'beta'", f"pcns.{key} == '{value}'", f"pcsa.{key} == '{value}'"]
+            found += ["projectcalico.org/serviceaccount == 'robot'", "projectcalico.org/orchestrator == 'k8s'"]
         return self._one(*found)
 
     def standard(self) -> Json:
         """Return a NetworkPolicy."""
-        rule: Json = {"from": [self._one({"podSelector": {"matchLabels": {"app": "a"}}}, {"ipBlock": {"cidr": "192.0.2.0/24"}})]}
+        peer: Json = self._one(
+            {"podSelector": {"matchLabels": {"app": "a"}}},
+            # Cilium does not count this label; the others do.
+            {"podSelector": {"matchExpressions": [{"key": "pod-template-hash", "operator": "DoesNotExist"}]}},
+            {"namespaceSelector": self._one({}, {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["a"]}]})},
+            {"ipBlock": {"cidr": self._one(*NETS)}},
+            {"ipBlock": {"cidr": "0.0.0.0/0"} | self._one({}, {"except": ["10.0.0.0/16"]})},
+        )
+        direction = self._one("ingress", "ingress", "egress")
+        rule: Json = {"from" if direction == "ingress" else "to": [peer]}
         if self._maybe(0.5):
             rule["ports"] = [{"protocol": "TCP", "port": self._one(80, "http")}]
-        spec = {"podSelector": self._one({}, {"matchLabels": {"app": "a"}}), "policyTypes": ["Ingress"], "ingress": [rule]}
+        selected: Json = self._one({}, {"matchLabels": {"app": "a"}})
+        spec = {"podSelector": selected, "policyTypes": [direction.capitalize()], direction: [rule]}
         meta = {"name": "np", "namespace": self._one("alpha", "beta")}
         return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}

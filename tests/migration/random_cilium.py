@@ -70,17 +70,26 @@ class Cilium:
         elif kind == "cidr":
             rule[f"{way}CIDR"] = [self._one(*BLOCKS)]
         elif kind == "set":
-            entry: Json = self._one({"cidr": "203.0.113.0/24"}, {"cidr": "0.0.0.0/0"}, {"cidrGroupRef": "g"})
+            entry: Json = self._one(
+                {"cidr": "203.0.113.0/24"}, {"cidr": "0.0.0.0/0"}, {"cidrGroupRef": "g"}, {"cidrGroupSelector": self._of_groups()}
+            )
             rule[f"{way}CIDRSet"] = [entry | ({"except": ["203.0.113.0/28"]} if self._maybe(0.3) else {})]
         elif kind == "entities":
             rule[f"{way}Entities"] = [self._one(*ENTITIES)]
         elif kind == "nobody":
             rule[f"{way}Endpoints"] = []
-        if self._maybe(0.5):
+        if self._maybe(0.04):
+            rule["toPorts"] = self._one([{}], [{"ports": []}], [])
+        elif self._maybe(0.5):
             rule["toPorts"] = [{"ports": [self._port() for _ in range(self._one(1, 1, 2))]}]
-        elif self._maybe(0.1):
+        elif self._maybe(0.15):
             rule["icmps"] = [{"fields": [{"type": self._one(8, 3, 0)}]}]
         return rule
+
+    def _of_groups(self) -> Json:
+        asked = self._one(("In", ["a"]), ("NotIn", ["a"]), ("NotIn", ["b"]), ("Exists", []), ("DoesNotExist", []))
+        expression = {"key": "kind", "operator": asked[0]} | ({"values": asked[1]} if asked[1] else {})
+        return self._one({}, {"matchLabels": {"kind": "a"}}, {"matchExpressions": [expression]})
 
     def _port(self) -> Json:
         port: Json = {"port": self._one("80", "443", "http", "0", "8000")}
@@ -98,6 +107,9 @@ class Cilium:
             keys += [f"k8s:{SPACE}", f"k8s:{SPACE_LABELS}app", f"k8s:{ACCOUNT}"]
         key = self._one(*keys)
         value = "beta" if key.removeprefix("k8s:") == SPACE else "robot" if key.endswith(ACCOUNT) else self._one("a", "b")
+        if peer and self._maybe(0.03):
+            # Everybody but the nodes, and that of everybody of the cluster.
+            return {"matchExpressions": [{"key": "reserved:host", "operator": "DoesNotExist"}]}
         if self._maybe(0.6):
             return {"matchLabels": {key: value} | ({"tier": "a"} if "tier" not in key and self._maybe(0.2) else {})}
         operator = self._one("In", "NotIn", "Exists", "DoesNotExist")

@@ -88,3 +88,19 @@ def test_blocks_outside_are_cut_by_the_policies_of_both() -> None:
     address = Addresses(f"{change.source.sample}/32", "")
     assert before.decide(address, db, "TCP", 1).allowed
     assert not after.decide(address, db, "TCP", 1).allowed
+
+
+@RANDOM
+@given(clusters(), given_policies, given_policies)
+def test_where_only_some_are_asked_for_every_source_and_destination_is_among_them(
+    cluster: Cluster, before: list[NetworkPolicy], after: list[NetworkPolicy]
+) -> None:
+    old, new = build_engine(world_of(cluster, before), Profile()), build_engine(world_of(cluster, after), Profile())
+    whole, some = difference(old, new), difference(old, new, most=0)
+    assert set(some.changes) <= set(whole.changes)
+    assert len(some.changes) + some.left_out == len(whole.changes)
+    for one in whole.changes:
+        ways = one.before, one.after
+        alike = [c for c in some.changes if (c.before, c.after) == ways]
+        assert one.source in {c.source for c in alike}
+        assert one.destination in {c.destination for c in alike}

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from eksnetpol.engines.kubernetes_policies import stack_tier
+from eksnetpol.model.kubernetes import ObjectMeta, Service, ServiceSpec
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.stacks.clauses import NAME_LABEL
 from eksnetpol.policy.stacks.ends import End
@@ -97,3 +98,18 @@ def test_without_the_solver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     case = calico(0)
     with pytest.raises(NoSolverError, match=r"eksnetpol\[prove\]"):
         prove(case.stack, (), case.world)
+
+
+def test_the_address_of_a_service_is_no_end() -> None:
+    """A ClusterIP that is written for the pods behind it opens nothing: before, such a connection was judged at the pods."""
+    world = calico(0).world
+    named: dict[str, object] = {
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "alpha"},
+    }  # fmt: skip
+    closed = _policy(named | {"spec": {"podSelector": {}, "policyTypes": ["Egress"]}})
+    block = {"to": [{"ipBlock": {"cidr": "10.100.0.7/32"}}]}
+    opened = _policy(named | {"spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [block]}})
+    before = Stack("networkpolicies", (stack_tier([closed], world),))
+    assert isinstance(prove(before, (opened,), dataclasses.replace(world, services=())), Counterexample)
+    served = Service(ObjectMeta("db", "alpha"), spec=ServiceSpec(cluster_ip="10.100.0.7"))
+    assert isinstance(prove(before, (opened,), dataclasses.replace(world, services=(served,))), Proved)

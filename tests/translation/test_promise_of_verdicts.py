@@ -107,7 +107,7 @@ def widening(found: Translation) -> Mapping[str, str]:
 
 
 LOOSER_UNDER_CALICO = {
-    "k8s-np-named-port": {"networkpolicy/alpha/k "},
+    "k8s-np-named-port": {"networkpolicy/alpha/k ", "networkpolicy/alpha/k spec.ingress[0]"},
     "k8s-np-order-1000-after-gnp-999-deny": {
         "globalnetworkpolicy/d ",
         "globalnetworkpolicy/d spec.ingress[0]",

@@ -11,7 +11,7 @@ from eksnetpol.cli.base import Command
 from eksnetpol.cli.options import general
 from eksnetpol.cli.outputs import Output, output_option, settle, write
 
-NAMES = ("report", "status", "config")
+NAMES = ("report", "status", "assessment", "translation", "proof", "config")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -22,6 +22,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
     examples=(
         ("of `preflight -o json`", "eksnetpol schema report"),
         ("of `status -o json`", "eksnetpol schema status"),
+        ("of `migrate assess`, `translate` and `prove -o json`", "eksnetpol schema assessment"),
         ("of eksnetpol.toml, for an editor", "eksnetpol schema config -o json=eksnetpol.schema.json"),
     ),
 )
@@ -29,7 +30,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 @output_option("json", "yaml")
 @general
 def command(name: str, output: tuple[Output, ...], **_flags: Any) -> None:
-    """Print the JSON Schema (2020-12) of a report (the default), of a status or of eksnetpol.toml.
+    """Print the JSON Schema (2020-12) of a report (the default), a status, what `eksnetpol migrate` says, or eksnetpol.toml.
 
     Within version 1 members are only added: a reader ignores what it does not know.
     """
@@ -58,6 +59,15 @@ def _status() -> dict[str, Any]:
     return schema()
 
 
+def _of_migrating(kind: str) -> Callable[[], dict[str, Any]]:
+    def make() -> dict[str, Any]:
+        from eksnetpol.reporting.migration_json import schema
+
+        return schema(kind)
+
+    return make
+
+
 def _config() -> dict[str, Any]:
     import msgspec
 
@@ -67,4 +77,11 @@ def _config() -> dict[str, Any]:
     return {"$schema": _DIALECT, "$id": "urn:eksnetpol:config:v1", "title": "eksnetpol.toml", **made}
 
 
-_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {"report": _report, "status": _status, "config": _config}
+_MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "report": _report,
+    "status": _status,
+    "assessment": _of_migrating("MigrationAssessment"),
+    "translation": _of_migrating("Translation"),
+    "proof": _of_migrating("TranslationProof"),
+    "config": _config,
+}

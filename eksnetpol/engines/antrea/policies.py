@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from eksnetpol.engines.antrea.ports import Spoken, further, spoken_of
 from eksnetpol.engines.antrea.refusals import rules_of
-from eksnetpol.engines.antrea.schema import AppliedTo, PolicySpec, Rule
+from eksnetpol.engines.antrea.schema import AppliedTo, Peer, PolicySpec, Rule
 from eksnetpol.engines.antrea.selecting import Meaning
 from eksnetpol.engines.kubernetes_policies import all_of
 from eksnetpol.model.findings import Subject
@@ -40,8 +40,10 @@ class Reading:
         for place, rule in self.rules:
             number = int(place.rpartition("[")[2].rstrip("]"))
             at.setdefault(number, []).extend(self._rules(place, rule))
+        today = tuple(dict.fromkeys(self.meaning.looked_up(self.subjects)))
         return [
-            StackPolicy(self.ref, subject, frozenset(), tuple(at.get(number, ())), self.labels) for number in sorted(at) or (0,)
+            StackPolicy(self.ref, subject, frozenset(), tuple(at.get(number, ())), self.labels, today)
+            for number in sorted(at) or (0,)
         ]
 
     def notes(self) -> Iterator[str]:
@@ -56,6 +58,8 @@ class Reading:
     def _rules(self, place: str, rule: Rule) -> Iterator[StackRule]:
         direction = Direction.EGRESS if place.startswith("spec.egress") else Direction.INGRESS
         local = self.meaning.subjects(rule.applied_to, f"{place}.appliedTo") if rule.applied_to else EVERYBODY
+        entries: list[Peer | AppliedTo] = [*rule.applied_to, *rule.from_, *rule.to]
+        today = tuple(dict.fromkeys(self.meaning.looked_up(entries, rule.to_services or ())))
         for peer, part in self._parts(place, rule):
             yield StackRule(
                 direction,
@@ -67,6 +71,7 @@ class Reading:
                 source_ports=part.source_ports,
                 judged_further=further(rule),
                 place=place,
+                today=today,
             )
 
     def _parts(self, place: str, rule: Rule) -> Iterator[tuple[Formula, Spoken]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from eksnetpol.engines.antrea.refusals import NotTaken
 from eksnetpol.engines.antrea.schema import AppliedTo, Block, GroupSpec, Namespaces, Peer, Reference, Selector
-from eksnetpol.engines.kubernetes_policies import PODS, all_of, any_of, block, in_namespace, nodes, pods, selected
+from eksnetpol.engines.kubernetes_policies import NODES_OF_TODAY, PODS, all_of, any_of, block, in_namespace, nodes, pods, selected
 from eksnetpol.model.kubernetes import Service
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.backends import has_address
@@ -97,6 +97,19 @@ class Meaning:
                 # It has no address to be reached by.
                 yield Backends(NOBODY, *_all_ports())
 
+    def looked_up(self, entries: Iterable[Peer | AppliedTo], services: Iterable[Reference] = ()) -> Iterator[str]:
+        """Yield what is looked up in the cluster for these: it may be otherwise tomorrow."""
+        for entry in entries:
+            if entry.group:
+                title = f"Group {self.namespace}/{entry.group}" if self.namespace else f"ClusterGroup {entry.group}"
+                yield f"whom the {title} means is written as it is today"
+            if entry.node_selector is not None:
+                yield NODES_OF_TODAY
+        behind = (entry.service for entry in entries if isinstance(entry, AppliedTo) and entry.service is not None)
+        for reference in (*behind, *services):
+            title = f"{reference.namespace or self.namespace}/{reference.name}"
+            yield f"what is behind the Service {title} is written as it is today"
+
     # --- for whom -----------------------------------------------------------------------------------------------------
 
     def subjects(self, entries: Iterable[AppliedTo], place: str) -> Formula:
@@ -133,7 +146,7 @@ class Meaning:
         """Return whom a group means: its own members, or those of the groups in it, which have none in them."""
         spec = self.groups.get((self.namespace, name))
         if spec is None:
-            return self._missing(name)
+            return self._missing(name, as_peer=blocks)
         return any_of([self._member(child, member, blocks=blocks) for child, member in self._named_members(name)])
 
     def _members(self, name: str) -> list[GroupSpec]:
@@ -147,7 +160,7 @@ class Meaning:
 
     def _member(self, name: str, spec: GroupSpec | None, *, blocks: bool) -> Formula:  # noqa: PLR0911 - one line per kind
         if spec is None:
-            return self._missing(name)
+            return self._missing(name, as_peer=blocks)
         if spec.child_groups:
             return Unknowable(f"whom the group {name} means, which is in another and has groups in it")
         if spec.ip_blocks:
@@ -160,14 +173,18 @@ class Meaning:
             return _external(spec.external_entity_selector)
         return self._pods(spec.pod_selector, spec.namespace_selector)
 
-    def _missing(self, name: str) -> Formula:
-        return Unknowable(f"whom the group {name} means, which is not among the objects that could be read")
+    def _missing(self, name: str, *, as_peer: bool) -> Formula:
+        anybody = Unknowable(f"whom the group {name} means, which is not among the objects that could be read")
+        # A policy of a namespace holds for none but its pods: a Group of others is not taken there.
+        return all_of((in_namespace(self.namespace), anybody)) if self.namespace and not as_peer else anybody
 
     def _behind(self, reference: Reference) -> Formula:
         namespace = reference.namespace or self.namespace
         service = self.world.service_by_name.get((namespace, reference.name))
         if service is None:
-            return Unknowable(f"what is behind the Service {namespace}/{reference.name}, which is not among the objects")
+            title = f"the Service {namespace}/{reference.name}, which is not among the objects"
+            # Whoever they are, a Service has pods of its own namespace behind it.
+            return all_of((in_namespace(namespace), Unknowable(f"what is behind {title}")))
         return in_namespace(namespace, _selector(service)) if service.spec.selector else NOBODY
 
 

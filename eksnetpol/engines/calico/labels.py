@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from eksnetpol.engines.calico.terms import Any, Ask, Every, Negated, Op, Selector, asked, with_prefix
+from eksnetpol.engines.calico.terms import Any, Ask, Every, Negated, Op, Selector, asked, keys, with_prefix
 from eksnetpol.engines.kubernetes_policies import all_of, any_of
 from eksnetpol.policy.stacks.algebra import simplified
 from eksnetpol.policy.stacks.ends import DEFAULT_ACCOUNT
@@ -99,6 +99,24 @@ def _copied(ask: Ask, seen: Seen) -> Formula:
     if ask.key not in seen.own:
         return copied
     return any_of([own, all_of([Not(Label(Scope.POD, ask.key, Test.EXISTS)), copied])])
+
+
+def asks_for_parts_of_accounts(selector: Selector) -> bool:
+    """Say whether *selector* asks for parts of names of service accounts, which is said of those that are seen."""
+    match selector:
+        case Ask():
+            return selector.op in _TESTS and selector.key in {ACCOUNT, OF_ACCOUNT + NAME}
+        case Negated():
+            return asks_for_parts_of_accounts(selector.part)
+        case Every() | Any():
+            return any(map(asks_for_parts_of_accounts, selector.parts))
+        case _:
+            return False
+
+
+def asks_for_namespaces(selector: Selector) -> bool:
+    """Say whether *selector* asks for labels of namespaces, their names aside."""
+    return any(key.startswith(OF_NAMESPACE) and key != OF_NAMESPACE + NAME for key in keys(selector))
 
 
 def _label(scope: Scope, key: str, ask: Ask) -> Formula:

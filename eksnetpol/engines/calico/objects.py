@@ -83,6 +83,7 @@ class Sorted:
     objects: list[Object] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     unread: list[Refused] = field(default_factory=list)
+    beside: list[Refused] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def of(self, *kinds: str) -> Iterator[Object]:
@@ -133,8 +134,13 @@ def _object(body: Json, raw: frozenset[Subject], found: Sorted) -> Object | None
     meta = meta if isinstance(meta, dict) else {}
     name, namespace = str(meta.get("name", "")), str(meta.get("namespace", ""))
     ref = subject(kind, name, namespace)
-    if not isinstance(meta.get("labels", {}), dict) or not isinstance(body.get("spec", {}), dict):
-        found.unread.append(Refused(ref, "metadata, labels and spec have to be objects"))
+    wrong = [
+        place
+        for place, part in (("metadata.labels", meta.get("labels", {})), ("spec", body.get("spec", {})))
+        if not isinstance(part, dict)
+    ]
+    if wrong:
+        found.unread.append(Refused(ref, "has to be an object", wrong[0]))
     elif version not in {API, STORAGE}:
         found.unread.append(Refused(ref, f"{version} is no version of the API that is known here", "apiVersion"))
     elif kind in _STAGED:

@@ -102,6 +102,15 @@ def spoken(rule: Json, place: str, names: Names) -> list[Spoken]:
     return found
 
 
+def looked_up(rule: Json) -> Iterator[str]:
+    """Yield what `spoken` looked up in the cluster: it may be otherwise tomorrow."""
+    source, destination = rule.get("source", {}), rule.get("destination", {})
+    written = (*(source.get("ports") or ()), *(source.get("notPorts") or ()), *(destination.get("notPorts") or ()))
+    names = [port for port in written if isinstance(port, str) and not port.replace(":", "").isdigit()]
+    if names:
+        yield f"the pods that have a port named {' or '.join(dict.fromkeys(names))} are those of today"
+
+
 def _protocols(rule: Json, place: str) -> tuple[Connections, tuple[str, ...]]:
     """Return what a rule speaks of but for its ports, and the protocols of which its ports are."""
     own = values.protocol(rule.get("protocol"), f"{place}.protocol")

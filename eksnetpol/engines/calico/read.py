@@ -15,8 +15,8 @@ from eksnetpol.engines.calico import objects as sorting
 from eksnetpol.engines.calico import shapes, values
 from eksnetpol.engines.calico.labels import NAME, NAMESPACE, OF_ACCOUNT, OF_NAMESPACE, Seen
 from eksnetpol.engines.calico.objects import NETWORK_SETS, POLICIES, Object, Sorted
-from eksnetpol.engines.calico.peers import Labelled, Peers, prefixed
-from eksnetpol.engines.calico.ports import Names, Spoken, spoken
+from eksnetpol.engines.calico.peers import Labelled, Peers, by_accounts, prefixed
+from eksnetpol.engines.calico.ports import Names, Spoken, looked_up, spoken
 from eksnetpol.engines.calico.services import Services, met
 from eksnetpol.engines.calico.shapes import Json
 from eksnetpol.engines.calico.values import RefusedError, UnclearError
@@ -26,7 +26,7 @@ from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import simplified
-from eksnetpol.policy.stacks.formulas import NOBODY, Formula
+from eksnetpol.policy.stacks.formulas import NOBODY
 from eksnetpol.policy.stacks.rules import Does, Refused, Stack, StackPolicy, StackRule, StackTier
 from eksnetpol.policy.world import World
 
@@ -40,6 +40,7 @@ BUILT_IN = {"kube-admin": (1_000.0, Does.PASS), DEFAULT: (1_000_000.0, Does.DENY
 
 _DOES = {"Allow": Does.ALLOW, "Deny": Does.DENY, "Pass": Does.PASS}
 _NAME_LABEL = "kubernetes.io/metadata.name"
+_FOR_NODES = "it polices nodes, which no NetworkPolicy does: security groups have to"
 _NO_DOUBT = "projectcalico-default-allow"
 _EVERY_ADDRESS = frozenset(n for n in map(parse_cidr, ("0.0.0.0/0", "::/0")) if n is not None)
 
@@ -74,16 +75,20 @@ class _Reader:
             raise UnclearError("spec.tier", f"the tier {tier} is not there, or not understood")
         if one.spec.get("doNotTrack") or one.spec.get("preDNAT"):
             self.found.notes.append(f"{one} is for host endpoints alone: no pod is under it")
+            self.found.beside.append(Refused(one.ref, _FOR_NODES))
             return None
         isolated = self._isolated(one)
         # Rules of a direction that is not among the types are there for nothing.
         rules = tuple(rule for rule in rules if rule.direction in isolated)
-        made = StackPolicy(one.ref, self._subject(one), isolated, rules, one.labels)
+        subject = self._subject(one)
+        today = tuple(by_accounts(subject, "spec.selector"))
+        made = StackPolicy(one.ref, self.peers.subject(subject, "spec.selector"), isolated, rules, one.labels, today)
         return Placed(made, tier, _order(one.spec), f"{one.name}/{one.namespace}/{one.kind}")
 
-    def _subject(self, one: Object) -> Formula:
+    def _subject(self, one: Object) -> str:
+        """Return the one selector that Calico makes of whom a policy is for."""
         spec = one.spec
-        text = spec.get("selector", "")
+        text: str = spec.get("selector", "")
         if one.kind == "NetworkPolicy":
             here = f"{NAMESPACE} == '{one.namespace}'"
             text = f"({text}) && {here}" if text else here
@@ -93,7 +98,7 @@ class _Reader:
             text = _joined(text, spec["serviceAccountSelector"], OF_ACCOUNT)
             if one.kind == "GlobalNetworkPolicy":
                 text = text.replace("all()", "has(projectcalico.org/serviceaccount)")
-        return self.peers.subject(text, "spec.selector")
+        return text
 
     def _isolated(self, one: Object) -> frozenset[Direction]:
         """Return the directions of a policy. Admission writes them; to the agent, none written are both."""
@@ -127,13 +132,23 @@ class _Reader:
             self.found.notes.append(f"{one} {place} writes a log, and decides nothing")
             return
         further = ("HTTP methods and paths",) if written.get("http") else ()
+        today = tuple(dict.fromkeys(self._looked_up(one, written, place)))
         for said in self._served(one, written, alternatives):
             source, destination = (
                 NOBODY if never else simplified(all_of([side, own]))
                 for side, own in zip(sides, (said.source, said.destination), strict=True)
             )
             peer, local = (source, destination) if is_ingress else (destination, source)
-            yield StackRule(direction, does, peer, local, said.connections, said.names, said.source_ports, further, place)
+            yield StackRule(direction, does, peer, local, said.connections, said.names, said.source_ports, further, place, today)
+
+    def _looked_up(self, one: Object, written: Json, place: str) -> Iterator[str]:
+        """Yield what of a rule was looked up in the cluster."""
+        for key in ("source", "destination"):
+            side = written.get(key, {})
+            yield from self.peers.looked_up(side, one.namespace, f"{place}.{key}")
+            if side.get("services"):
+                yield self.services.looked_up(*_service(side["services"], one))
+        yield from looked_up(written)
 
     def _never(self, one: Object, written: Json, place: str) -> bool:
         """Say whether no connection of this cluster's family is spoken of: a rule with blocks is for their family alone."""
@@ -171,16 +186,15 @@ def read(
     world: World,
     *,
     raw: Collection[Subject] = (),
-    slices: Iterable[Json] = (),
 ) -> Stack:
     """Return what Calico has in force in *world*: its own *objects*, with the NetworkPolicies of *kubernetes* among them.
 
     *raw* are those of the objects that were stored without defaults and validation, beside those of ``crd.projectcalico.org``
-    and those with a uid, which are known to be stored. *slices* are EndpointSlices, for rules that name Services.
+    and those with a uid, which are known to be stored.
     """
     found = sorting.sort_out(objects, frozenset(raw))
     labelled = tuple(_labelled(found, world))
-    reader = _Reader(world, found, Peers(Seen.of(world), labelled), Services.of(world, slices), Names(world))
+    reader = _Reader(world, found, Peers(Seen.of(world), labelled), Services(world), Names(world))
     for tier in found.of("Tier"):
         reader.tiers[tier.name] = (_order(tier.spec), _DOES[tier.spec.get("defaultAction", "Deny")])
     placed = [*_own(reader), *_of_kubernetes(kubernetes, world), *_for_cluster(world, found)]
@@ -192,7 +206,8 @@ def read(
         for name, (_, otherwise) in sorted(reader.tiers.items(), key=lambda item: (item[1][0], item[0]))
     )
     notes = tuple(dict.fromkeys(found.notes))
-    return Stack(DIALECT, tiers, refused=tuple(found.refused), unread=tuple(found.unread), notes=notes)
+    refused, unread, beside = tuple(found.refused), tuple(found.unread), tuple(found.beside)
+    return Stack(DIALECT, tiers, refused=refused, unread=unread, beside=beside, notes=notes)
 
 
 def _own(reader: _Reader) -> Iterator[Placed]:
@@ -224,6 +239,9 @@ def _for_cluster(world: World, found: Sorted) -> Iterator[Placed]:
         if policy.title in {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}:
             found.unread.append(Refused(ref, "some releases of Calico enforce this kind, and others do not", "kind"))
             continue
+        if policy.unclear is not None:
+            found.unread.append(Refused(ref, policy.unclear[1], policy.unclear[0]))
+            continue
         tier = "kube-baseline" if policy.spec.tier == upstream.BASELINE else "kube-admin"
         found.notes.append(f"{ref} is enforced by the releases of Calico that have the tier {tier}")
         made = upstream.stack_policy(policy, world)
@@ -253,7 +271,7 @@ def _service(services: Json, one: Object) -> tuple[str, str]:
 def _labelled(found: Sorted, world: World) -> Iterator[Labelled]:
     for refused in found.unread:
         if refused.ref.kind in NETWORK_SETS:
-            yield Labelled({}, _EVERY_ADDRESS, f"what is in {refused.ref}")
+            yield Labelled(str(refused.ref), {}, _EVERY_ADDRESS, f"what is in {refused.ref}")
     for one in list(found.of("NetworkSet", "GlobalNetworkSet", "HostEndpoint")):
         key = "expectedIPs" if one.kind == "HostEndpoint" else "nets"
         try:
@@ -263,12 +281,12 @@ def _labelled(found: Sorted, world: World) -> Iterator[Labelled]:
         except (RefusedError, UnclearError) as error:
             found.leave_out(one, error)
             if one.is_stored or isinstance(error, UnclearError):
-                yield Labelled({}, _EVERY_ADDRESS, f"what is in {one}")
+                yield Labelled(str(one), {}, _EVERY_ADDRESS, f"what is in {one}")
             continue
         if one.kind == "HostEndpoint":
             yield _host(one, networks, profiles, found)
         else:
-            yield Labelled(_labels(one, world), networks)
+            yield Labelled(str(one), _labels(one, world), networks, namespace=one.namespace)
 
 
 def _labels(one: Object, world: World) -> dict[str, str]:
@@ -281,5 +299,6 @@ def _labels(one: Object, world: World) -> dict[str, str]:
 def _host(one: Object, networks: frozenset[Network], profiles: list[str], found: Sorted) -> Labelled:
     node = one.spec.get("node", "")
     found.notes.append(f"{one} puts the node {node} itself under policies: no answer here is about that protection")
+    found.beside.append(Refused(one.ref, _FOR_NODES))
     doubt = f"which labels {one} has from its profiles" if profiles else ""
-    return Labelled(one.labels, networks, doubt)
+    return Labelled(str(one), one.labels, networks, doubt)

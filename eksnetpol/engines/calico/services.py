@@ -1,17 +1,16 @@
 """The endpoints of a Service, as rules of Calico mean them: addresses and ports of its EndpointSlices.
 
 Where the slices were not read, the pods that the Service selects stand for them: its controller writes exactly these, ready or
-not. A Service that selects nothing has endpoints that somebody else writes.
+not. A Service that selects nothing has endpoints that somebody else writes, and nobody knows them without the slices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from eksnetpol.engines.calico.shapes import Json
 from eksnetpol.engines.kubernetes_policies import all_of, in_namespace
-from eksnetpol.model.kubernetes import Service, ServicePort
+from eksnetpol.model.kubernetes import EndpointSlice, Service, ServicePort
 from eksnetpol.model.selectors import LabelSelector
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, WITH_PORTS, Connections
@@ -20,34 +19,26 @@ from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Unknowable, Within
 from eksnetpol.policy.stacks.rules import PortName
 from eksnetpol.policy.world import World
 
-SERVICE_NAME = "kubernetes.io/service-name"
-"""The label by which a slice says whose it is."""
-
 Offered = tuple[Formula, Connections, tuple[PortName, ...]]
 """Endpoints, with the ports that they offer by number and by name."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """Finds the endpoints of Services."""
+    """Finds the endpoints of Services, in EndpointSlices before anything else."""
 
     world: World
-    slices: Mapping[tuple[str, str], Sequence[Json]]
-
-    @classmethod
-    def of(cls, world: World, slices: Iterable[Json]) -> Services:
-        """Return what finds endpoints in *world*, in EndpointSlices before anything else."""
-        found: dict[tuple[str, str], list[Json]] = {}
-        for one in slices:
-            meta = one["metadata"]
-            found.setdefault((meta.get("namespace", ""), (meta.get("labels") or {}).get(SERVICE_NAME, "")), []).append(one)
-        return cls(world, found)
 
     def offered(self, namespace: str, name: str) -> list[Offered]:
         """Return the endpoints of a Service with the ports that a destination has to fit."""
-        slices = self.slices.get((namespace, name))
+        slices = self.world.slices_by_service.get((namespace, name))
         if slices is not None:
-            return [(Within(addresses), _ports(one), ()) for one in slices if (addresses := _addresses(one))]
+            alike: dict[Connections, frozenset[Network]] = {}
+            for one in slices:
+                ports = _ports(one)
+                alike[ports] = alike.get(ports, frozenset()) | _addresses(one)
+            known: list[Offered] = [(Within(addresses), ports, ()) for ports, addresses in alike.items() if addresses]
+            return known or [(NOBODY, EVERYTHING, ())]
         service = self.world.service_by_name.get((namespace, name))
         if service is None or not service.spec.selector:
             return [(self._unknown(namespace, name, service), EVERYTHING, ())]
@@ -56,6 +47,12 @@ class Services:
     def addresses(self, namespace: str, name: str) -> list[Formula]:
         """Return the endpoints of a Service, whatever their ports: as source a rule means them so."""
         return list(dict.fromkeys(whom for whom, _, _ in self.offered(namespace, name)))
+
+    def looked_up(self, namespace: str, name: str) -> str:
+        """Return in words what `offered` looked up in the cluster: it may be otherwise tomorrow."""
+        if (namespace, name) in self.world.slices_by_service:
+            return f"the addresses and ports behind the Service {namespace}/{name} are written as they are today"
+        return f"what the Service {namespace}/{name} selects, and its ports, are written as they are today"
 
     def _unknown(self, namespace: str, name: str, service: Service | None) -> Formula:
         if service is not None and service.spec.type == "ExternalName":
@@ -97,17 +94,16 @@ def _target(port: ServicePort, declared: Iterable[tuple[str, str, int]]) -> int:
     return next((n for protocol, name, n in declared if (protocol, name) == (port.protocol, port.target_port)), 0)
 
 
-def _addresses(one: Json) -> frozenset[Network]:
-    found = (parse_cidr(text) for endpoint in one.get("endpoints") or () for text in endpoint.get("addresses") or ())
+def _addresses(one: EndpointSlice) -> frozenset[Network]:
+    found = (parse_cidr(text) for endpoint in one.endpoints for text in endpoint.addresses)
     return frozenset(network for network in found if network is not None)
 
 
-def _ports(one: Json) -> Connections:
+def _ports(one: EndpointSlice) -> Connections:
     answer = NOTHING
-    for port in one.get("ports") or ():
-        protocol, number = port.get("protocol") or "TCP", port.get("port")
-        if number and protocol in WITH_PORTS:
-            answer = answer | Connections.only(protocol, PortSet.of(number))
+    for port in one.ports:
+        if port.port and port.protocol in WITH_PORTS:
+            answer = answer | Connections.only(port.protocol, PortSet.of(port.port))
     return answer
 
 

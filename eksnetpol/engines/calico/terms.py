@@ -90,6 +90,31 @@ def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
             return True
 
 
+def may_match(selector: Selector, labels: Mapping[str, str], prefix: str) -> tuple[bool, bool]:
+    """Say whether something with these labels may be selected, and whether it may not be.
+
+    It may have any labels beside them whose names begin with *prefix*. Each question is answered for itself, so that the answer
+    may be wider than what is.
+    """
+    match selector:
+        case Ask():
+            if selector.key.startswith(prefix) and selector.key not in labels:
+                return True, True
+            answer = asked(selector, labels.get(selector.key))
+            return answer, not answer
+        case Negated():
+            may, may_not = may_match(selector.part, labels, prefix)
+            return may_not, may
+        case Every():
+            each = [may_match(part, labels, prefix) for part in selector.parts]
+            return all(may for may, _ in each), any(may_not for _, may_not in each)
+        case Any():
+            each = [may_match(part, labels, prefix) for part in selector.parts]
+            return any(may for may, _ in each), all(may_not for _, may_not in each)
+        case _:
+            return True, False
+
+
 def asked(ask: Ask, value: str | None) -> bool:  # noqa: PLR0911 - one line per question
     """Say whether a label with this *value*, None for none, answers with yes. NE and NOT_IN do where it is absent."""
     match ask.op:

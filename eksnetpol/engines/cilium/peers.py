@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from msgspec import UNSET
 
 from eksnetpol.engines.cilium.faults import UnclearError, by_parser, by_schema
-from eksnetpol.engines.cilium.identities import KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, Identities
+from eksnetpol.engines.cilium.identities import ANY, KUBERNETES, NODES, OUTSIDE, REMOTE_NODES, RESERVED, Identities
 from eksnetpol.engines.cilium.selectors import Selectors, asked
 from eksnetpol.engines.cilium.shapes import CidrRule, Fqdn, Group, Rule, Selector, ServicePeer
 from eksnetpol.engines.kubernetes_policies import PODS
@@ -19,6 +19,9 @@ from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import NOBODY, Formula, Is, Named, Not, Scope, Unknowable, Within
 from eksnetpol.policy.world import World
+
+CIDR_GROUP = "CiliumCIDRGroup"
+_API_SERVER = "kube-apiserver"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,32 @@ class Peers:
             "Nodes": self._nodes,
         }
         return disjunction(*(each[what](value, f"{place}[{number}]") for number, value in enumerate(values)))
+
+    def looked_up(self, rule: Rule, place: str) -> Iterator[str]:
+        """Yield what `of` looked up in the cluster: it may be otherwise tomorrow."""
+        for name, values in _lists(rule):
+            for number, value in enumerate([] if values is UNSET else values):
+                yield from self._seen_today(name.removeprefix("from").removeprefix("to"), value, f"{place}.{name}[{number}]")
+
+    def _seen_today(self, what: str, value: Any, place: str) -> Iterator[str]:
+        by_api_server = False
+        match what:
+            case "CIDRSet" if value.cidr_group_ref:
+                yield f"the addresses of {CIDR_GROUP.lower()}/{value.cidr_group_ref} are written as they are today"
+            case "CIDRSet" if value.cidr_group_selector is not UNSET:
+                yield "the addresses of the groups that a cidrGroupSelector means are written as they are today"
+            case "Services":
+                found = [f"{service.namespace}/{service.name}" for service in self._named(value, place)]
+                for title in found:
+                    yield f"what is behind the Service {title} is written as it is today"
+                if not found:
+                    yield "there is no such Service today, so that it means nobody"
+            case "Entities":
+                by_api_server = value in {"cluster", _API_SERVER}
+            case "Endpoints":
+                by_api_server = any(one.key == _API_SERVER and one.source in {ANY, RESERVED} for one in asked(value, place))
+        if by_api_server and self.identities.settings.api_servers:
+            yield "the addresses of the API server are written as they are today"
 
     # --- entities and blocks ------------------------------------------------------------------------------------------
 
@@ -162,11 +191,35 @@ class Peers:
 
     def _behind(self, service: Service) -> Formula:
         if not service.spec.selector:
-            return conjunction(OUTSIDE, Unknowable(f"the endpoints of Service {service.namespace}/{service.name}"))
+            return self._behind_slices(service)
         labels = (
             self.identities.has(KUBERNETES, key, frozenset({value}), "") for key, value in sorted(service.spec.selector.items())
         )
         return conjunction(PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels)
+
+    def _behind_slices(self, service: Service) -> Formula:
+        """Return the endpoints of a Service that selects nothing.
+
+        Cilium makes CIDRs of their addresses. Whether these mean the pods and nodes of today that have such an address was not
+        seen with its own code: nobody knows.
+        """
+        title = f"{service.namespace}/{service.name}"
+        slices = self.world.slices_by_service.get((service.namespace, service.name))
+        if slices is None:
+            return conjunction(OUTSIDE, Unknowable(f"the endpoints of Service {title}, whose EndpointSlices were not read"))
+        found = (parse_cidr(text) for one in slices for endpoint in one.endpoints for text in endpoint.addresses)
+        networks = frozenset(network for network in found if network is not None)
+        if not networks:
+            return NOBODY
+        own = networks & self._taken
+        unsure = Unknowable(f"whether the Service {title} means pods and nodes by address")
+        return disjunction(self.block(networks), conjunction(Not(OUTSIDE), Within(own), unsure))
+
+    @cached_property
+    def _taken(self) -> frozenset[Network]:
+        """The addresses that pods and nodes have today."""
+        texts = (*(pod.status.pod_ip for pod in self.world.pods), *self.world.node_addresses)
+        return frozenset(network for text in texts if text and (network := parse_cidr(text)) is not None)
 
     def _name(self, name: Fqdn, place: str) -> Formula:
         if bool(name.match_name) is bool(name.match_pattern):

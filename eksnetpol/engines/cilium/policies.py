@@ -82,6 +82,7 @@ def _rules(rule: Rule, direction: Direction, does: Does, place: str, peers: Peer
     whom = peers.of(rule, place, with_init=with_init)
     said = ports.spoken(rule, direction, peers.identities.settings, place)
     further = _authentication(rule, place)
+    today = tuple(dict.fromkeys(peers.looked_up(rule, place)))
     if whom is None and said is not None:
         whom = EVERYBODY
     for one in _together(ports.ALL if said is None else said or ports.NONE):
@@ -93,6 +94,7 @@ def _rules(rule: Rule, direction: Direction, does: Does, place: str, peers: Peer
             names=one.names,
             judged_further=(*one.judged_further, *further),
             place=place,
+            today=today,
         )
 
 

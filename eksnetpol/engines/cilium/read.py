@@ -14,14 +14,14 @@ from msgspec import UNSET
 from eksnetpol.engines.cilium import kubernetes
 from eksnetpol.engines.cilium.faults import SCHEMA, FaultError, RefusedError, UnclearError, by_parser
 from eksnetpol.engines.cilium.identities import Identities
-from eksnetpol.engines.cilium.peers import CidrGroups, Peers
+from eksnetpol.engines.cilium.peers import CIDR_GROUP, CidrGroups, Peers
 from eksnetpol.engines.cilium.policies import Halves, halves
 from eksnetpol.engines.cilium.settings import CONFIG, Enforcement, Settings, settings_of
 from eksnetpol.engines.cilium.shapes import CidrGroup, Json, Policy, shaped
 from eksnetpol.engines.kubernetes_policies import NETWORK_POLICY, PODS
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import SourceKind
+from eksnetpol.model.snapshot import SourceKind, Unread
 from eksnetpol.policy.addresses import Network, parse_cidr
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.algebra import meets
@@ -30,7 +30,7 @@ from eksnetpol.policy.stacks.rules import Does, Refused, Stack, StackPolicy, Sta
 from eksnetpol.policy.world import World
 
 DIALECT = "cilium"
-POLICY, CLUSTER_WIDE, CIDR_GROUP = "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"
+POLICY, CLUSTER_WIDE = "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"
 
 _VERSIONS: Mapping[str, frozenset[str]] = {
     POLICY: frozenset({"cilium.io/v2"}),
@@ -62,17 +62,20 @@ def read(
     These may be the data of ``cilium-config``. Without any, those of *world* hold, and Cilium's defaults where it has none.
     Objects that Cilium refuses are among ``refused``; those that are not understood here, among ``unread``.
     """
-    if settings is None:
-        settings = (world.configmaps or {}).get(CONFIG.name)
+    known, unread = world.configmaps, ""
+    if settings is None and isinstance(known, Unread):
+        unread = f"its settings could not be read: {known.reason}"
+    elif settings is None:
+        settings = (known or {}).get(CONFIG.name)  # type: ignore[union-attr] # it is read, see above
     if settings is None:
         settings = Settings(api_servers=world.api_servers)
     elif not isinstance(settings, Settings):
-        settings = settings_of(settings, api_servers=world.api_servers)
-    return _Reading(world, settings).read(objects, kubernetes)
+        settings = settings_of(settings, world.agents.get("cilium", ""), world.api_servers)
+    return _Reading(world, settings, unread).read(objects, kubernetes)
 
 
 class _Reading:
-    def __init__(self, world: World, settings: Settings) -> None:
+    def __init__(self, world: World, settings: Settings, unread: str) -> None:
         self.world = world
         self.settings = settings
         self.identities = Identities(settings)
@@ -80,7 +83,7 @@ class _Reading:
         self.denying: list[StackPolicy] = []
         self.allowing: list[StackPolicy] = []
         self.refused: list[Refused] = []
-        self.unread: list[Refused] = []
+        self.unread: list[Refused] = [Refused(CONFIG, unread)] if unread else []
         self.notes: dict[str, None] = {}
         self._peers: dict[str, Peers] = {}
 
@@ -96,7 +99,7 @@ class _Reading:
             elif one.get("apiVersion") in _VERSIONS.get(kind, ()):
                 (groups if kind == CIDR_GROUP else policies).append((ref, one))
             elif kind in _VERSIONS or kind.endswith("NetworkPolicy"):
-                self.unread.append(Refused(ref, f"{one.get('apiVersion')} {kind} is not known here"))
+                self.unread.append(Refused(ref, f"{one.get('apiVersion')} {kind} is not known here", "apiVersion"))
             elif kind in _NO_POLICIES:
                 self.notes[f"{ref} {_NO_POLICIES[kind]}"] = None
         self._read_groups(groups)

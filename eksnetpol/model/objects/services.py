@@ -42,17 +42,39 @@ class Service(Named, frozen=True):
         return self.spec.cluster_ip == "None"
 
 
+SERVICE_NAME = "kubernetes.io/service-name"
+"""The label by which an EndpointSlice says whose it is."""
+
+
 class Endpoint(ApiObject, frozen=True):
     """Addresses behind an EndpointSlice."""
 
     addresses: tuple[str, ...] = ()
 
 
+class EndpointPort(ApiObject, frozen=True):
+    """A port of all endpoints of an EndpointSlice, by the name it has in the Service. ``port`` None: any."""
+
+    name: str = ""
+    protocol: str = "TCP"
+    port: int | None = None
+
+
 class EndpointSlice(ApiObject, frozen=True):
-    """An EndpointSlice; only that of ``default/kubernetes`` is read: the API server's own addresses."""
+    """An EndpointSlice: addresses behind a Service, with their ports.
+
+    A live cluster is asked for that of ``default/kubernetes``, the API server's own addresses, and for those of Services without
+    a selector where another engine's policies name Services.
+    """
 
     metadata: ObjectMeta
     endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[EndpointPort, ...] = ()
+
+    @property
+    def service(self) -> tuple[str, str]:
+        """Namespace and name of the Service it is of; no name where it says none."""
+        return self.metadata.namespace, self.metadata.labels.get(SERVICE_NAME, "")
 
 
 class ServiceAccount(ApiObject, frozen=True):

@@ -6,11 +6,11 @@ Formulas are pushed to negation normal form; what can be said of them is found b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from eksnetpol.policy.stacks.clauses import KINDS, Clause, clause_of
+from eksnetpol.policy.stacks.clauses import KINDS, NAME_LABEL, PODS, Clause, clause_of
 from eksnetpol.policy.stacks.formulas import (
     EVERYBODY,
     NOBODY,
@@ -23,28 +23,34 @@ from eksnetpol.policy.stacks.formulas import (
     Named,
     Not,
     Or,
+    Scope,
     Test,
     Unknowable,
     Within,
 )
+from eksnetpol.policy.stacks.slots import imply, meet, slots_of
 
 __all__ = [
     "Clause",
     "TooMany",
+    "Weighed",
     "atoms",
     "clauses",
     "conjunction",
     "disjunction",
     "implies",
+    "implies_any",
     "is_everybody",
     "is_nobody",
     "meets",
     "negation",
     "simplified",
+    "weighed",
+    "weighed_clauses",
 ]
 
-_STEPS = 20_000
-"""So many clauses are looked at before a question counts as one that cannot be told."""
+_CONDITIONS = 200_000
+"""So many atoms are looked at, counted in each clause, before a question counts as one that cannot be told."""
 
 
 class TooMany(ValueError):
@@ -115,7 +121,9 @@ def _all(formulas: Iterable[Formula]) -> Formula:
     parts: dict[Formula, None] = {}
     for formula in formulas:
         parts |= dict.fromkeys(formula.parts if isinstance(formula, And) else (formula,))
-    if NOBODY in parts or any(_denied(p) in parts for p in parts):
+    if len(parts) <= 1:
+        return next(iter(parts), EVERYBODY)
+    if NOBODY in parts or _contradict(parts):
         return NOBODY
     parts = dict.fromkeys(_gathered(parts, meeting=True))
     if NOBODY in parts:
@@ -129,7 +137,9 @@ def _any(formulas: Iterable[Formula]) -> Formula:
     parts: dict[Formula, None] = {}
     for formula in formulas:
         parts |= dict.fromkeys(formula.parts if isinstance(formula, Or) else (formula,))
-    if EVERYBODY in parts or any(_denied(p) in parts for p in parts):
+    if len(parts) <= 1:
+        return next(iter(parts), NOBODY)
+    if EVERYBODY in parts or _contradict(parts):
         return EVERYBODY
     parts = dict.fromkeys(_gathered(parts, meeting=False))
     if EVERYBODY in parts:
@@ -138,50 +148,53 @@ def _any(formulas: Iterable[Formula]) -> Formula:
     return left[0] if len(left) == 1 else Or(tuple(left)) if left else NOBODY
 
 
-def _denied(formula: Formula) -> Formula | None:
-    """Return the opposite of an atom or a negated atom; None where it is longer than that, or nobody can know it."""
-    if isinstance(formula, Not):
-        return None if isinstance(formula.part, Unknowable) else formula.part
-    return None if isinstance(formula, And | Or | Unknowable) else Not(formula)
+def _contradict(parts: Collection[Formula]) -> bool:
+    """Say whether something and its opposite are both among *parts*; what nobody can know has no opposite."""
+    return any(isinstance(p, Not) and p.part in parts and not isinstance(p.part, Unknowable) for p in parts)
 
 
 def _gathered(parts: Iterable[Formula], *, meeting: bool) -> Iterator[Formula]:
     """Yield *parts* with lists about one label, name or kind made into one list: what they share, or all they have."""
-    lists: dict[object, list[_List]] = {}
+    lists: dict[object, list[Formula]] = {}
     rest: list[Formula] = []
     for part in parts:
-        found = _list(part)
-        if found is None:
+        about = _about(part)
+        if about is None:
             rest.append(part)
         else:
-            lists.setdefault(found.about, []).append(found)
+            lists.setdefault(about, []).append(part)
     for alike in lists.values():
-        first = alike[0]
-        values = [one.values for one in alike]
-        together = frozenset.intersection(*values) if meeting else frozenset[str]().union(*values)
-        yield first.written if len(alike) == 1 else simplified(first.make(together))
+        yield alike[0] if len(alike) == 1 else simplified(_together(alike, meeting=meeting))
     yield from rest
 
 
-class _List(NamedTuple):
-    """An atom that lists what may be: what it is about, its values, and how to make another of other values."""
-
-    written: Formula
-    about: object
-    values: frozenset[str]
-    make: Callable[[frozenset[str]], Formula]
-
-
-def _list(part: Formula) -> _List | None:
+def _about(part: Formula) -> object:
+    """Return what an atom that lists what may be is about; None for any other."""
     match part:
-        case Label(scope, key, Test.IN, values):
-            return _List(part, (scope, key), values, lambda some: Label(scope, key, Test.IN, some))
-        case Named(scope, names):
-            return _List(part, scope, names, lambda some: Named(scope, some))
-        case Is(kinds):
-            return _List(part, Is, frozenset(kinds), lambda some: Is(frozenset(map(EndKind, some))))
+        case Label(scope, key, Test.IN):
+            return scope, key
+        case Named(scope):
+            return scope
+        case Is():
+            return Is
         case _:
             return None
+
+
+def _together(alike: list[Formula], *, meeting: bool) -> Formula:
+    values = [frozenset[str](p.values if isinstance(p, Label) else p.names if isinstance(p, Named) else _kinds(p)) for p in alike]
+    some = frozenset.intersection(*values) if meeting else frozenset[str]().union(*values)
+    match alike[0]:
+        case Label(scope, key, test):
+            return Label(scope, key, test, some)
+        case Named(scope):
+            return Named(scope, some)
+        case _:
+            return Is(frozenset(map(EndKind, some)))
+
+
+def _kinds(part: Formula) -> frozenset[EndKind]:
+    return part.kinds if isinstance(part, Is) else frozenset()
 
 
 # --- clauses ----------------------------------------------------------------------------------------------------------
@@ -203,22 +216,57 @@ def clauses(formula: Formula, limit: int) -> tuple[Clause, ...]:
 
     Raises `TooMany` where there are more than *limit*.
     """
+    found, _ = weighed_clauses(formula, limit)
+    if found is None:
+        raise TooMany(limit)
+    return found
+
+
+@lru_cache(maxsize=1 << 15)
+def weighed_clauses(formula: Formula, limit: int) -> tuple[tuple[Clause, ...] | None, int]:
+    """Return `clauses`, None where there are too many, and how many atoms were looked at, each as often as it was."""
+    formula = simplified(formula)
+    parts = formula.parts if isinstance(formula, And) else (formula,)
+    if limit and _surely_some(parts):
+        return (_plain(parts),), len(parts)
     found: dict[Clause, None] = {}
-    for clause in _clauses(simplified(formula), max(_STEPS, limit)):
-        if any(other.covers(clause) for other in found):
-            continue
-        found = {other: None for other in found if not clause.covers(other)} | {clause: None}
-        if len(found) > limit:
-            raise TooMany(limit)
-    return tuple(found)
+    effort = _Effort(_CONDITIONS)
+    try:
+        for clause in _clauses(formula, effort):
+            if any(other.covers(clause) for other in found):
+                continue
+            found = {other: None for other in found if not clause.covers(other)} | {clause: None}
+            if len(found) > limit:
+                return None, _CONDITIONS - effort.left
+    except TooMany:
+        return None, _CONDITIONS
+    return tuple(found), _CONDITIONS - effort.left
 
 
-def _clauses(formula: Formula, steps: int) -> Iterator[Clause]:
-    """Yield the possible clauses of a formula in negation normal form; raise `TooMany` after so many *steps*."""
+def _plain(parts: Iterable[Formula]) -> Clause:
+    """Return the one clause of *parts* of which `_surely_some` is true: each stays as it is written."""
+    kinds, asked = KINDS, []
+    for part in parts:
+        if isinstance(part, Is):
+            kinds &= part.kinds
+        elif isinstance(part, Label | Named):
+            asked.append(part)
+    return Clause(kinds & PODS if asked else kinds, tuple(asked))
+
+
+class _Effort:
+    """How many atoms may still be looked at."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = self.left = limit
+
+
+def _clauses(formula: Formula, effort: _Effort) -> Iterator[Clause]:
+    """Yield the possible clauses of a formula in negation normal form; raise `TooMany` where that is too much *effort*."""
     waiting: list[tuple[tuple[Atom, ...], tuple[Atom, ...], tuple[Formula, ...]]] = [((), (), (formula,))]
-    left = steps
     while waiting:
-        holds, fails, open_ = waiting.pop()
+        held, failing, open_ = waiting.pop()
+        holds, fails = list(held), list(failing)
         branches: Or | None = None
         later: list[Formula] = []
         todo = list(reversed(open_))
@@ -234,31 +282,72 @@ def _clauses(formula: Formula, steps: int) -> Iterator[Clause]:
                         later.append(part)
                 case Not():
                     # In negation normal form it stands before atoms alone.
-                    fails = (*fails, *atoms(part.part))
+                    fails += atoms(part.part)
                 case _:
-                    holds = (*holds, part)
-        left -= 1
-        if left < 0:
-            raise TooMany(steps)
+                    holds.append(part)
+        effort.left -= 1 + len(holds) + len(fails) + len(later)
+        if effort.left < 0:
+            raise TooMany(effort.limit)
         clause = clause_of(holds, fails)
         if clause is None:
             continue
         if branches is None:
             yield clause
         else:
-            waiting += ((holds, fails, (branch, *later)) for branch in reversed(branches.parts))
+            rest = tuple(later)
+            waiting += ((tuple(holds), tuple(fails), (branch, *rest)) for branch in reversed(branches.parts))
 
 
 # --- questions --------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1 << 15)
+class Weighed(NamedTuple):
+    """Whether surely no end can satisfy a formula, and how many atoms were looked at to tell, each as often as it was."""
+
+    is_nobody: bool
+    weight: int
+
+
+@lru_cache(maxsize=1 << 16)
+def weighed(formula: Formula) -> Weighed:
+    """Return whether *formula* means nobody, with the same weight whether or not it is known already."""
+    parts = formula.parts if isinstance(formula, And) else (formula,)
+    if _surely_some(parts):
+        return Weighed(is_nobody=False, weight=len(parts))
+    effort = _Effort(_CONDITIONS)
+    try:
+        found = next(_clauses(simplified(formula), effort), None) is None
+    except TooMany:
+        found = False
+    return Weighed(found, _CONDITIONS - effort.left)
+
+
+def _surely_some(parts: tuple[Formula, ...]) -> bool:
+    """Say whether *parts* ask for other labels and names each, of pods: most selectors do, and then there can be such pods."""
+    seen: set[object] = set()
+    for part in parts:
+        about: object
+        match part:
+            case Label(scope, key, Test.IN | Test.EXISTS) if part.values or part.test is Test.EXISTS:
+                if (scope, key) == (Scope.NAMESPACE, NAME_LABEL):
+                    # It is the namespace's name, of which there are other ways to ask.
+                    return False
+                about = scope, key
+            case Named(scope, names) if names:
+                about = scope
+            case Is(kinds) if kinds & PODS:
+                about = Is
+            case _:
+                return False
+        if about in seen:
+            return False
+        seen.add(about)
+    return True
+
+
 def is_nobody(formula: Formula) -> bool:
     """Say whether surely no end can satisfy *formula*."""
-    try:
-        return next(_clauses(simplified(formula), _STEPS), None) is None
-    except TooMany:
-        return False
+    return weighed(formula).is_nobody
 
 
 def is_everybody(formula: Formula) -> bool:
@@ -268,9 +357,23 @@ def is_everybody(formula: Formula) -> bool:
 
 def meets(one: Formula, other: Formula) -> bool:
     """Say whether some end can satisfy both; True as well where that cannot be told."""
+    plain = slots_of(one), slots_of(other)
+    if plain[0] is not None and plain[1] is not None:
+        return meet(plain[0], plain[1])
     return not is_nobody(conjunction(one, other))
 
 
 def implies(one: Formula, other: Formula) -> bool:
     """Say whether every end that satisfies *one* satisfies *other*; False as well where that cannot be told."""
+    if other in {one, EVERYBODY}:
+        return True
+    plain = slots_of(one), slots_of(other)
+    if plain[0] is not None and plain[1] is not None:
+        return imply(plain[0], plain[1])
     return is_nobody(conjunction(one, negation(other)))
+
+
+def implies_any(one: Formula, others: Collection[Formula]) -> bool:
+    """Say whether one of *others* alone is implied by *one*; False as well where that cannot be told."""
+    # What is there word for word needs no looking through the rest, of which there may be hundreds.
+    return bool(others) and (one in others or any(implies(one, other) for other in others))

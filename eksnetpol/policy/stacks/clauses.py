@@ -8,8 +8,9 @@ name as a label; an end that is no pod has no labels and no namespace; a node an
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from eksnetpol.policy.addresses import Network
 from eksnetpol.policy.cidrs import EVERY_ADDRESS, NO_ADDRESSES, CidrSet
@@ -43,8 +44,7 @@ _NAMESPACE_NAME = (Scope.NAMESPACE, NAME_LABEL)
 _Key = tuple[Scope, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Ends of these *kinds* for which all of *holds* is true and none of *fails*. No `Is` is among either."""
 
     kinds: frozenset[EndKind] = KINDS

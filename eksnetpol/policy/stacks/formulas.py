@@ -7,8 +7,9 @@ an absent label in Kubernetes (`NotIn`) and in Calico (``!=``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from eksnetpol.policy.addresses import Network
 
@@ -50,8 +51,7 @@ class EndKind(StrEnum):
     UNMANAGED = "pod from before the engine"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """A label of the end. ``values`` are the alternatives of IN, or the one text of CONTAINS, STARTS and ENDS."""
 
     scope: Scope
@@ -60,63 +60,54 @@ class Label:
     values: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """The name of the end's namespace or service account is one of these."""
 
     scope: Scope
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Is:
+class Is(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """The end is of one of these kinds."""
 
     kinds: frozenset[EndKind]
 
 
-@dataclass(frozen=True, slots=True)
-class Within:
+class Within(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """The end's address is in one of these blocks: a pod's own, a node's, or that of an address outside."""
 
     networks: frozenset[Network]
 
 
-@dataclass(frozen=True, slots=True)
-class OnNode:
+class OnNode(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """The end is the node that the other end, a pod, runs on."""
 
 
-@dataclass(frozen=True, slots=True)
-class SameNamespace:
+class SameNamespace(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Both ends are of one namespace, or of namespaces with equal values of these labels where there are ``keys``."""
 
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unknowable:
+class Unknowable(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """What no look at a cluster can tell: addresses behind a domain name, security groups, other clusters."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """All of these; none of them: everybody."""
 
     parts: tuple[Formula, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Any of these; none of them: nobody."""
 
     parts: tuple[Formula, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
     """Whoever this does not mean."""
 
     part: Formula

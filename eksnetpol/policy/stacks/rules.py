@@ -60,7 +60,7 @@ class StackRule:
 class StackPolicy:
     """One policy of any dialect. ``subject`` says for which pods it holds; ``isolates`` in which directions it isolates them.
 
-    A policy that isolates in no direction holds for those of its rules alone.
+    A policy that isolates in no direction holds for those of its rules alone. ``today`` is of its subject what it is of a rule.
     """
 
     ref: Subject
@@ -68,6 +68,7 @@ class StackPolicy:
     isolates: frozenset[Direction]
     rules: tuple[StackRule, ...]
     labels: dict[str, str] = field(default_factory=dict)
+    today: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Stack:
     """Everything that is in force in one direction of thought: an engine's tiers, in order.
 
     ``host_may``: what comes from the node a pod runs on is never judged. Pods on the host network are never subjects.
+    ``beside`` are objects in force that are about nodes and no pods, with what is lost when the engine goes.
     ``refused`` are objects that are not in force; ``unread`` are those that this tool does not understand, so that no answer that
     they could change is certain: an unknown field refuses the whole policy. ``notes`` say what an answer depends on.
     """
@@ -102,4 +104,5 @@ class Stack:
     host_may: bool = True
     refused: tuple[Refused, ...] = ()
     unread: tuple[Refused, ...] = ()
+    beside: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()

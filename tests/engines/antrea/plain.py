@@ -119,7 +119,9 @@ class Antrea:
     def is_subject(self, entry: Json, own: str, subject: Place) -> Match:
         """Say whether an entry of ``appliedTo`` means a pod."""
         if "group" in entry:
-            return self.in_group(entry["group"], own, subject, as_subject=True)
+            # A policy of a namespace holds for none but its pods.
+            is_near = not own or (subject.pod is not None and subject.pod.namespace == own)
+            return is_near and self.in_group(entry["group"], own, subject, as_subject=True)
         if "serviceAccount" in entry:
             return self.has_account(entry["serviceAccount"], subject)
         return self.is_selected(entry, own, subject)
@@ -187,11 +189,11 @@ class Antrea:
         """Say whether a Service selects a pod."""
         namespace = reference.get("namespace", own)
         service = self.world.service_by_name.get((namespace, reference["name"]))
+        if place.pod is None or place.is_host or place.pod.namespace != namespace:
+            return False
         if service is None:
             return None
-        if place.pod is None or place.is_host or not service.spec.selector or place.pod.namespace != namespace:
-            return False
-        return has(place.pod.labels, service.spec.selector)
+        return bool(service.spec.selector) and has(place.pod.labels, service.spec.selector)
 
     def is_behind(self, reference: Json, own: str, place: Place, packet: Packet) -> bool:
         """Say whether it may be that *place* is reached through a Service."""

@@ -196,6 +196,17 @@ SCENARIOS: dict[str, tuple[list[Json], dict[tuple[Any, ...], str]]] = {
         },
     ),
     "a group that is not there": ([policy(rule("Drop", {"group": "gone"}))], {("shop/web", "bank/web"): "perhaps"}),
+    "a Group that is not there holds for pods of its namespace alone": (
+        [policy(rule("Drop"), namespace="shop", appliedTo=[{"group": "gone"}])],
+        {("bank/web", "shop/db"): "perhaps", ("shop/db", "bank/web"): "may"},
+    ),
+    "a Service that is not there has pods of its namespace alone": (
+        [
+            one("ClusterGroup", "behind", {"serviceReference": {"name": "gone", "namespace": "shop"}}),
+            policy(rule("Drop", {"group": "behind"})),
+        ],
+        {("shop/web", "bank/web"): "perhaps", ("bank/web", "shop/db"): "may"},
+    ),
     "a Group of the own namespace": (
         [one("Group", "webs", app("web"), "shop"), policy(rule("Drop", {"group": "webs"}), namespace="shop")],
         {("shop/web", "shop/db"): "may not", ("bank/web", "shop/db"): "may"},

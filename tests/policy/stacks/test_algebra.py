@@ -22,6 +22,7 @@ from eksnetpol.policy.stacks.algebra import (
     negation,
     simplified,
 )
+from eksnetpol.policy.stacks.clauses import clause_of
 from eksnetpol.policy.stacks.ends import End, holds
 from eksnetpol.policy.stacks.formulas import (
     EVERYBODY,
@@ -192,3 +193,21 @@ def test_too_many_clauses_say_how_many_are_too_many() -> None:
     with pytest.raises(TooMany, match="more than 64 combinations"):
         clauses(f, 64)
     assert meets(f, EVERYBODY)
+
+
+WRITTEN: dict[str, Formula] = {
+    "a label": label("app", "a"),
+    "labels": And((label("app", "a", "b"), label("tier", test=Test.EXISTS))),
+    "pods of a namespace": And((Is(frozenset({EndKind.POD})), Named(Scope.NAMESPACE, frozenset({"shop"})), label("app", "a"))),
+    "labels of all three": And(tuple(label("app", "a", scope=scope) for scope in Scope)),
+    "kinds": Is(frozenset({EndKind.POD, EndKind.OUTSIDE})),
+    "everybody": EVERYBODY,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_is_one_clause_as_it_is_written_is_what_clauses_make_of_it(name: str) -> None:
+    f = WRITTEN[name]
+    parts = f.parts if isinstance(f, And) else (f,)
+    assert clauses(f, 1) == (clause_of(parts, ()),)
+    assert not is_nobody(f)

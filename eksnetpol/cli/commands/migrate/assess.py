@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, giving_up, taken_on
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -31,7 +32,8 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
 )
 @sources
 @target
-@output_option("text", "json", "yaml", "markdown")
+@giving_up
+@output_option(*FORMATS)
 @configuration
 @general
 @click.pass_context
@@ -50,12 +52,19 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = settle(ctx.params["output"])
 
     from eksnetpol.cli.look import look
-    from eksnetpol.reporting import assessments
+    from eksnetpol.operations.migration_reports import of_assessment
+    from eksnetpol.reporting import assessments, formats
     from eksnetpol.translation.assessment import assess
 
-    found = assess(look(config, terminal, "eksnetpol migrate assess"))
+    taken, notes = taken_on(ctx, config, losses=True)
+    snapshot = look(config, terminal, "eksnetpol migrate assess")
+    found = assess(snapshot, taken, notes)
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         color = terminal.colored if output.file == STDOUT else terminal.color == "always"
+        if output.format in REPORTS:
+            report = of_assessment(found, snapshot)
+            write(formats.render(report, output.format, verbose=terminal.verbose > 0), output.file)
+            continue
         write(assessments.render(found, output.format, terminal.width, color=color), output.file)
     if found.exit_code == 3:  # noqa: PLR2004 - what the exit code means
         terminal.say("exit code 3: what is decisive could not all be read, as said above")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import FORMATS, leaving, source, waiving
+from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, allowing, leaving, source, taken_on, waiving
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -39,6 +40,7 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
     is_flag=True,
     help="Over all pods, labels and addresses that there could be (needs eksnetpol[prove]).",
 )
+@allowing
 @waiving
 @output_option(*FORMATS)
 @configuration
@@ -58,27 +60,33 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = settle(ctx.params["output"])
 
     from eksnetpol.operations.migration import proved, translated, widenings
-    from eksnetpol.reporting import translations
+    from eksnetpol.operations.migration_reports import of_translation
+    from eksnetpol.reporting import formats, translations
 
-    left, waivers = source(ctx, config, terminal)
-    done = translated(left, waivers)
-    code = widenings(done)
-    words = ""
+    taken, notes = taken_on(ctx, config)
+    left = source(ctx, config, terminal)
+    done = translated(left, taken, notes, cluster_policies=ctx.params["allow_cluster_policies"])
+    code, outcome = widenings(done), None
     if ctx.params["symbolic"]:
         from eksnetpol.proof import Counterexample, Proved
 
         outcome = proved(left, done)
-        words = translations.proof_words(outcome)
         if isinstance(outcome, Counterexample):
             code = 1
         elif not isinstance(outcome, Proved):
             code = code or 3
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         verbose = terminal.verbose > 0
-        page = translations.render(done, left.stack, output.format, terminal.width, exit_code=code, verbose=verbose)
-        write(page, output.file)
-    said = "nothing flows afterwards that did not, over today's pods and one for each combination of labels"
-    terminal.say(said if not widenings(done) else "something would flow afterwards that does not today, or was not understood")
-    if words:
-        terminal.say(words)
+        form, width = output.format, terminal.width
+        if form in REPORTS:
+            said = () if outcome is None else (translations.proof_words(outcome),)
+            report = of_translation(replace(done, notes=(*said, *done.notes)), left.stack, left.snapshot, code)
+            write(formats.render(report, form, verbose=verbose), output.file)
+            continue
+        write(translations.render_proof(done, left.stack, outcome, form, width, exit_code=code, verbose=verbose), output.file)
+    if not any(o.format == "text" and o.file == STDOUT for o in outputs):
+        # The page says it first of all.
+        terminal.say(translations.today_words(done))
+        if outcome is not None:
+            terminal.say(translations.proof_words(outcome))
     return code
