@@ -29,8 +29,8 @@ from eksnetpol.reporting.view import plural
 
 Options = EnableOptions | UpgradeOptions | DisableOptions
 
-ANSWERED: Mapping[Verb, Collection[str]] = {
-    Verb.ENABLE: {
+_ENABLING = frozenset(
+    {
         "addon-update-keeps-custom-settings",
         "agent-container-is-present",
         "agent-may-discover-its-kinds",
@@ -45,7 +45,12 @@ ANSWERED: Mapping[Verb, Collection[str]] = {
         "live-settings-match-the-addon",
         "mode-is-unset-without-an-agent",
         "policy-endpoint-definition-is-served",
-    },
+    }
+)
+
+ANSWERED: Mapping[Verb, Collection[str]] = {
+    Verb.ENABLE: _ENABLING,
+    Verb.MIGRATE: _ENABLING,
     Verb.UPGRADE: {
         "cni-and-agent-belong-together",
         "definitions-survive-the-next-sync",
@@ -86,8 +91,8 @@ def prepare(
     facts = Lookup(snapshot)
     plan = _planned(facts, wanted, schemas or {})
     report = preflight(snapshot, settings or Settings(), Intent(plan.verb.value), facts=facts)
-    stops = tuple(_stops(report, plan)) if plan.steps else ()
-    plan = replace(plan, tool=__version__, made_at=snapshot.taken_at, refusals=(*plan.refusals, *stops))
+    further = stops(report, plan) if plan.steps else ()
+    plan = replace(plan, tool=__version__, made_at=snapshot.taken_at, refusals=(*plan.refusals, *further))
     return Prepared(plan, report)
 
 
@@ -103,18 +108,19 @@ def _planned(facts: Lookup, wanted: Options, schemas: Mapping[str, AddonSchema])
             assert_never(wanted)
 
 
-def _stops(report: Report, plan: Plan) -> list[Refusal]:
+def stops(report: Report, plan: Plan) -> list[Refusal]:
+    """Return why *plan* is not carried out by what preflight says in *report*, but for what the plan itself sees to."""
     answered = ANSWERED.get(plan.verb, ())
     counts = [r for r in report.results if r.id not in answered and not r.ignored]
     blocking = [r for r in counts if any(f.severity is Severity.BLOCKER for f in r.open_findings)]
-    stops = [Refusal(_blocked(result), "--ignore " + result.id) for result in blocking]
+    found = [Refusal(_blocked(result), "--ignore " + result.id) for result in blocking]
     unknown = [r for r in counts if r not in blocking and _is_unknown(r)]
     if unknown and report.exit_code == 3:  # noqa: PLR2004 - what was not determined counts
         named = ", ".join(r.id for r in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         why = f"{plural(len(unknown), 'preflight check')} could not be determined ({named}{more}); first: {unknown[0].reason}"
-        stops.append(Refusal(why, "--no-fail-on-unknown"))
-    return stops
+        found.append(Refusal(why, "--no-fail-on-unknown"))
+    return found
 
 
 def _is_unknown(result: CheckResult) -> bool:

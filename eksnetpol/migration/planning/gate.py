@@ -25,9 +25,13 @@ from eksnetpol.planning.refusals import TAKE_OVER
 from eksnetpol.translation.assessment import Assessment
 from eksnetpol.translation.values import Judged, Translation, Verdict
 
-ACCEPT = "--accept"
 _GIT = frozenset({Tool.ARGO_CD, Tool.FLUX})
 _NAMED = 5
+
+
+def taking_on(loss: str) -> str:
+    """Return the flag that takes on a *loss* by name."""
+    return f"--waive {loss}=OWNER,YYYY-MM-DD,REASON"
 
 
 def gate(sources: Sources) -> Draft:
@@ -60,7 +64,7 @@ def refusals(
 ) -> Iterator[Refusal]:
     """Yield why this cluster is not moved as it is. Those with a flag are left to the person who says it."""
     yield from (Refusal(why) for why in assessment.refusals)
-    yield from (Refusal(f"{words}: that goes with the engine", f"{ACCEPT} {name}") for name, words in assessment.waivers)
+    yield from (Refusal(f"{words}: that goes with the engine", taking_on(name)) for name, words in assessment.waivers)
     for there in engines_there(facts):
         if there.presence.name not in MOVABLE and there.presence.life is Life.LIVE and not assessment.refusals:
             yield Refusal(f"{there.presence.title}: how its nodes are left is not known here")
@@ -105,7 +109,7 @@ def _of_exit(facts: Lookup, left: Leaving, options: MigrateOptions) -> Iterator[
             yield Refusal(
                 f"{left.title}'s own clean-up may flush kube-proxy's IPVS tables as well (not verified), and Services with them, "
                 "until kube-proxy writes them anew: --cleaner-image IMAGE cleans by name instead",
-                f"{ACCEPT} ipvs-flush",
+                taking_on("ipvs-flush"),
             )
         return
     if left.engine not in IN_PLACE:

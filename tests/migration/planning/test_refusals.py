@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import EksNetpolError, UsageError
 from eksnetpol.facts.declare import Lookup, catalog
-from eksnetpol.migration.planning.gate import ACCEPT
+from eksnetpol.migration.planning.gate import taking_on
 from eksnetpol.migration.planning.leaving import LABEL, excluded, terms_of
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import Exit, LeftOver, MigrateOptions
@@ -81,7 +81,7 @@ def test_what_goes_with_the_engine_has_to_be_accepted_by_name() -> None:
     felix = CustomObject("crd.projectcalico.org/v1", "FelixConfiguration", ObjectMeta(name="default"), {"wireguardEnabled": True})
     plan = of(replace(clusters.calico_by_manifest(), engine_settings=Seen((felix,))))
     (stop,) = plan.refusals
-    assert stop.flag == f"{ACCEPT} wireguard"
+    assert stop.flag == taking_on("wireguard")
     assert plan.steps, "it is made and shown all the same"
 
 
@@ -110,7 +110,7 @@ def test_kube_routers_own_command_is_a_risk_to_services_by_ipvs() -> None:
     proxy = ConfigMap(ObjectMeta(name="kube-proxy-config", namespace="kube-system"), text)
     ipvs = replace(snapshot, configmaps=Seen((*(c for c in value(snapshot.configmaps) if "proxy" not in c.metadata.name), proxy)))
     (stop,) = of(ipvs, cleaner_image="").refusals
-    assert stop.flag == f"{ACCEPT} ipvs-flush"
+    assert stop.flag == taking_on("ipvs-flush")
     assert of(ipvs).refusals == ()
 
 
