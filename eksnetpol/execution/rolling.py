@@ -23,6 +23,9 @@ from eksnetpol.model.kinds import CONTROLLER_REVISION, DAEMONSET, NODE, POD, Jso
 STANDSTILL = 10.0
 """Seconds without progress after which the pods are looked at."""
 
+_SECONDS_A_NODE = 0.1
+"""How much longer it is for each node until the pods are looked at again: to list them costs the more the more there are."""
+
 _LOOPS = 2
 """Restarts from which a container that crashes is taken to go on crashing."""
 
@@ -141,7 +144,8 @@ class RolloutWatch:
 
     def _may_look(self) -> bool:
         now = self._clock.monotonic()
-        if self._looked is not None and now - self._looked < STANDSTILL:
+        nodes = self.state.desired if self.state is not None else 0
+        if self._looked is not None and now - self._looked < max(STANDSTILL, nodes * _SECONDS_A_NODE):
             return False
         self._looked = now
         return True

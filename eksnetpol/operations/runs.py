@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +35,7 @@ def holder(run: str) -> str:
     return f"{run} {who}@{socket.gethostname()}"
 
 
-def perform(
+def perform(  # noqa: PLR0913 - what the executor takes
     plan: Plan,
     hands: Hands,
     journal: Journal,
@@ -44,9 +44,14 @@ def perform(
     *,
     wait: bool = True,
     timeout: float | None = None,
+    confirmed: Collection[str] = (),
+    until: str = "",
 ) -> None:
-    """Carry *plan* out, or go on with it: the journal knows which. Raises as `execution.executor.carry_out` does."""
-    carry_out(plan, hands, journal, clock, watcher, holder=holder(journal.run), wait=wait, timeout=timeout)
+    """Carry *plan* out, or go on with it: the journal knows which. Takes and raises what `execution.executor.carry_out` does."""
+    carry_out(
+        plan, hands, journal, clock, watcher,
+        holder=holder(journal.run), wait=wait, timeout=timeout, confirmed=confirmed, until=until,
+    )  # fmt: skip
 
 
 def way_back(plan: Plan, journal: Journal, now: datetime) -> Plan:

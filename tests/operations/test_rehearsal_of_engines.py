@@ -104,6 +104,8 @@ def test_nobody_soaks() -> None:
     plan = there("calico_by_manifest").plan(soak=0.0)
 
     def at_once(step: Step) -> Step:
+        if isinstance(step.until, Soaked):
+            return replace(step, until=All(()))
         if isinstance(step.until, All):
             return replace(step, until=All(tuple(c for c in step.until.conditions if not isinstance(c, Soaked))))
         return step

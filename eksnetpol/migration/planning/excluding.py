@@ -6,6 +6,7 @@ A change of a DaemonSet's template rolls its pods. Rules stay in the kernel whil
 from __future__ import annotations
 
 import json
+from math import ceil
 
 from msgspec.structs import replace
 
@@ -14,8 +15,10 @@ from eksnetpol.migration.planning.leaving import LABELLED, Leaving, excluded, re
 from eksnetpol.model.actions import Apply, Taking
 from eksnetpol.model.conditions import All, Condition, Holds, RolledOut
 from eksnetpol.model.kinds import Json, ObjectRef
-from eksnetpol.model.plan import FieldChange, Step, Undo
+from eksnetpol.model.plan import FieldChange, Rollout, Step, Undo
 from eksnetpol.planning.draft import Draft
+from eksnetpol.planning.looks import counted
+from eksnetpol.planning.rollout import SECONDS_A_TURN, at_a_time, patience
 
 _TERMS = "nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 _IN_DAEMONSET = ".spec.template.spec.affinity"
@@ -23,7 +26,7 @@ _IN_INSTALLATION = ".spec.calicoNodeDaemonSet.spec.template.spec.affinity"
 _BY_HAND = ("kubectl-client-side-apply", "kubectl-edit", "kubectl-patch", "kubectl")
 """Who may have written a term that is there: a look does not keep the owners of another engine's fields."""
 
-_ROLLS = 3600.0
+_LEAST = 3600.0
 
 
 def excluding(left: Leaving, phase: str) -> Draft:
@@ -49,10 +52,27 @@ def _step(left: Leaving, wanted: Json, former: Json, path: str, *, drop: bool, u
         title=title,
         action=Apply(wanted, takes, keeps=True),
         until=until,
-        patience=_ROLLS,
+        patience=patience(_rollout(left)),
         undo=Undo(f"Let {left.ref.name} onto every node again", Apply(former, keeps=True, drops=(path,) if drop else ()), back),
-        disrupts=f"{left.ref.name} restarts on its nodes, a few at a time; its rules stay in the kernel meanwhile",
+        disrupts=f"{_restarts(left)}; its rules stay in the kernel meanwhile",
     )
+
+
+def _rollout(left: Leaving) -> Rollout:
+    """Return how the agent's DaemonSet rolls: its own pace, which may be one node at a time."""
+    nodes = left.agent.status.desired_number_scheduled
+    if left.agent.spec.update_strategy.type == "OnDelete":
+        return Rollout(nodes, 0, on_delete=True)
+    at_once = at_a_time(left.agent.spec.update_strategy.rolling_update, nodes)
+    return Rollout(nodes, at_once, ceil(nodes / at_once) * SECONDS_A_TURN)
+
+
+def _restarts(left: Leaving) -> str:
+    rolls = _rollout(left)
+    if rolls.on_delete or rolls.seconds is None:
+        return f"nothing restarts: the update strategy of {left.ref.name} is OnDelete"
+    minutes = max(1, round(rolls.seconds / 60))
+    return f"{left.ref.name} restarts on {counted(rolls.nodes, 'node')}, {rolls.at_once} at a time, about {minutes} min in all"
 
 
 def _rolled(left: Leaving) -> tuple[Condition, ...]:
@@ -109,8 +129,8 @@ def _by_chart(left: Leaving, after: Json, phase: str) -> Draft:
         f"Wait until {left.ref.name} is kept off nodes with {LABELLED}: its Helm values are people's to change",
         All((Holds(wanted), *_rolled(left))),
         phase,
-        patience=_ROLLS,
-        disrupts=f"{left.ref.name} restarts on its nodes, a few at a time",
+        patience=max(_LEAST, patience(_rollout(left))),
+        disrupts=_restarts(left),
     )
     return Draft((step,), facts=(f"keep {left.title} off new nodes while the run waits for it: {command}",))
 

@@ -58,7 +58,9 @@ def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...
 def _batch(
     left: Leaving, sources: Sources, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
 ) -> Iterator[Step]:
-    whole: tuple[Condition, ...] = (sources.unchanged, Answering(), Covered())
+    # Pods that stay where they are stay resolved, and to ask for all of them costs.
+    moved = (Covered(),) if left.exit is Exit.REPLACEMENT else ()
+    whole: tuple[Condition, ...] = (sources.unchanged, Answering(), *moved)
     yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", All(whole), 300.0)
     if left.exit is Exit.IN_PLACE:
         yield from _in_place(left, options, batch, nodes)

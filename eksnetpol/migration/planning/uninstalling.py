@@ -39,12 +39,12 @@ def uninstalling(facts: Lookup, left: Leaving, sources: Sources, options: Migrat
 
 def _gate(left: Leaving, sources: Sources, options: MigrateOptions) -> Iterator[Step]:
     agents_gone = Runs(left.ref, gone=True)
+    yield phases.look("uninstall/agents-gone", f"See that no node runs {left.ref.name}", agents_gone, "", patience=600.0)
     gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, Answering(), Covered())
     if options.settle:
         title = f"Let {options.settle:g} s pass without {left.title} on any node"
-        settled = All((agents_gone, Soaked(options.settle)))
-        yield phases.look("uninstall/settle", title, settled, "", patience=options.settle + 600.0)
-    title = f"See that no node runs {left.ref.name}, that every policy is resolved, and that nothing stumbles"
+        yield phases.look("uninstall/settle", title, Soaked(options.settle), "", patience=options.settle + 60.0)
+    title = f"See that no node runs {left.ref.name} still, that every policy is resolved, and that nothing stumbles"
     yield phases.look("uninstall/gate", title, All(gates), "", patience=600.0)
 
 
