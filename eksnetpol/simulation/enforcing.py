@@ -5,6 +5,9 @@ a cleaner takes them out, and a node that is new never had any. The new one: an 
 controller that writes for it, is *live*; where that stops, eBPF programs stay with the rules of that moment until no
 PolicyEndpoint is left for an agent that starts anew.
 
+What is in a kernel no snapshot tells. At first the old engine's rules are taken to be where its agent runs, and the new one's
+programs where its agent works; what agents that are gone may have left on other nodes is not known.
+
 Only nodes that something happened on are looked at again.
 """
 
@@ -70,6 +73,8 @@ class Enforcing:
                 self._old_agents.setdefault(pod.node, {})[pod.name] = pod
                 if pod.phase in {Phase.READY, Phase.ENDING}:
                     self._ruled.add(pod.node)
+        for node in self._ruled:
+            self._settle(node)
         nodes.listeners.append(self._node_changed)
         table.listeners.append(self._pod_changed)
         ground.api.after_change.append(self._noticed)
@@ -109,9 +114,18 @@ class Enforcing:
                 self._old_agents.setdefault(node, {})[pod.name] = pod
             else:
                 self._old_agents.get(node, {}).pop(pod.name, None)
+            self._settle(node)
         elif not change and node not in self._frozen_at:
             return
         self._dirty[node] = None
+
+    def _settle(self, node: str) -> None:
+        """Take note of when the old engine's rules on a node follow the cluster, and since when they no longer do."""
+        if any(pod.phase is Phase.READY for pod in self._old_agents.get(node, {}).values()):
+            self._ruled.add(node)
+            self._frozen_at.pop(node, None)
+        elif node in self._ruled:
+            self._frozen_at.setdefault(node, self._table.now())
 
     def _noticed(self, change: Change) -> None:
         ref = change.ref
@@ -165,19 +179,16 @@ class Enforcing:
         late, frozen = 0, self._frozen_at.get(name)
         if frozen is not None:
             on = self._table.on.get(name, {}).values()
-            late = sum(pod.born > frozen and _has_address(pod, pod.phase) for pod in on)
+            late = sum(pod.born >= frozen and _has_address(pod, pod.phase) for pod in on)
         return NodeState(name, old, self._new(name), node.ready, not node.cordoned, self._addressed[name], late)
 
     def _old(self, name: str) -> Enforcement:
         phases = [pod.phase for pod in self._old_agents.get(name, {}).values()]
         if Phase.READY in phases:
-            self._ruled.add(name)
-            self._frozen_at.pop(name, None)
             return Enforcement.CLEANING if name in self._cleaning else Enforcement.LIVE
         if name in self._cleaning:
             return Enforcement.CLEANING
         if name in self._ruled:
-            self._frozen_at.setdefault(name, self._table.now())
             return Enforcement.FROZEN
         return Enforcement.STARTING if any(phase in LIVE for phase in phases) else Enforcement.ABSENT
 

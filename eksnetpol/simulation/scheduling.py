@@ -80,10 +80,8 @@ class Scheduler:
         fresh = [node for name in self._fresh if name in self._place and (node := self._nodes.get(name)) is not None]
         for owner, pods in tuple(self._parked.items()):
             left = deque(pod for pod in pods if self._is_meant(pod))
-            for node in fresh if left else ():
-                if not self._wishes_of(left[0]).admits(node):
-                    continue
-                while left and self._room(node) > 0:
+            for node in fresh:
+                while left and self._room(node) > 0 and self._wishes_of(left[0]).admits(node):
                     self._pods.bind(left.popleft(), node.name)
             if left:
                 self._parked[owner] = list(left)

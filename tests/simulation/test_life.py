@@ -236,6 +236,18 @@ def test_where_no_node_takes_it_a_pod_waits_until_one_does(cluster: SimulatedClu
     assert len(movable(cluster, node)) == moved
 
 
+def test_several_nodes_that_open_at_once_share_what_waits(cluster: SimulatedCluster) -> None:
+    for name in nodes(cluster):
+        cordon(cluster, name)
+    node = next(name for name in nodes(cluster) if movable(cluster, name))
+    drain(cluster, node)
+    for name in nodes(cluster):
+        cordon(cluster, name, on=False)
+    cluster.sleep(30)
+    assert cluster.life.scheduler.pending == 0
+    assert all(is_ready(pod) for pod in cluster.objects(POD))
+
+
 def test_pods_stay_off_tainted_nodes_and_those_without_the_labels_they_ask_for(cluster: SimulatedCluster) -> None:
     name, space, labels = some_workload(cluster)
     ref = ObjectRef.to(DEPLOYMENT, name, space)
