@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +17,7 @@ from eksnetpol.cli.terminal import Terminal
 from eksnetpol.errors import EksNetpolError, Refused, StepFailed, TimedOut, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from eksnetpol.gateways.runs import RunFolder, Runs
     from eksnetpol.gateways.session import Connection
@@ -35,10 +37,26 @@ def change(ctx: click.Context, wanted: Options) -> int:
     if ctx.params["show_config"]:
         write(config.text())
         return 0
-    return _change(_Flags(ctx.params), config, terminal, wanted)
+
+    def planned(connection: Connection | None, snapshot: ClusterSnapshot) -> Planned:
+        from eksnetpol.operations.lifecycle import prepare
+
+        schemas = schemas_for(connection, snapshot, wanted)
+        return Planned(prepare(snapshot, wanted, config.settings, schemas=schemas).plan)
+
+    return carried(Flags(ctx.params), config, terminal, planned)
 
 
-class _Flags:
+@dataclass(frozen=True)
+class Planned:
+    """A plan. ``lifted`` are flags of refusals that the person has given; ``simulate`` carries it out in memory its own way."""
+
+    plan: Plan
+    lifted: frozenset[str] = frozenset()
+    simulate: Callable[[], int] | None = None
+
+
+class Flags:
     """The flags of a change, held against each other."""
 
     def __init__(self, params: dict[str, Any]) -> None:
@@ -52,6 +70,8 @@ class _Flags:
         self.timeout: float | None = params.get("timeout")
         self.detailed: bool = params.get("detailed_exitcode", False)
         self.state_dir: str | None = params.get("state_dir")
+        self.confirmed: tuple[str, ...] = tuple(params.get("confirm") or ())
+        self.until: str = params.get("until") or ""
         self.allowed = {"--take-over"} if params.get("take_over") else set()
         ways = {"--simulate": self.simulate, "--dry-run": self.server, "--plan": self.only_plan}
         ends = [name for name, on in ways.items() if on]
@@ -61,25 +81,59 @@ class _Flags:
             raise UsageError("--detailed-exitcode belongs to --plan: without it the changes are made, and none are pending")
 
 
-def _change(flags: _Flags, config: Config, terminal: Terminal, wanted: Options) -> int:
+@dataclass(frozen=True)
+class Doors:
+    """How far a run goes: through which one-way doors, and until the end of which phase; empty for all of them."""
+
+    confirmed: tuple[str, ...] = ()
+    until: str = ""
+
+
+def doors_of(plan: Plan, confirmed: Iterable[str], until: str) -> Doors:
+    """Return how far a run of *plan* goes; raise `UsageError` for a door or a phase that it does not have.
+
+    A phase may be said by its number or its name: ``6``, ``exit``, ``6 exit``.
+    """
+    from eksnetpol.migration.planning.phases import PHASES
+
+    wanted = tuple(confirmed)
+    doors = list(dict.fromkeys(step.door for step in plan.steps if step.door))
+    for door in wanted:
+        if door not in doors:
+            there = f"its doors are {', '.join(doors)}" if doors else "it has none"
+            raise UsageError(f"--confirm {door}: this plan has no one-way door of that name; {there}")
+    if not until:
+        return Doors(wanted)
+    if not any(step.phase for step in plan.steps):
+        raise UsageError(f"--until {until}: only migrations have phases, and this plan is for {plan.verb.value}")
+    meant = [phase for phase in PHASES if until.strip().lower() in {phase, *phase.split(" ", 1)}]
+    if not meant:
+        raise UsageError(f"--until {until}: there is no such phase; write one of {', '.join(PHASES)}")
+    return Doors(wanted, meant[0])
+
+
+def carried(
+    flags: Flags, config: Config, terminal: Terminal, planned: Callable[[Connection | None, ClusterSnapshot], Planned]
+) -> int:
+    """Look, show what *planned* makes of it, and carry that out as far as the flags say. Returns the exit code."""
     from eksnetpol.cli.look import source
     from eksnetpol.gateways.collector_pause import collector_paused
-    from eksnetpol.operations.lifecycle import prepare, standing
+    from eksnetpol.operations.lifecycle import standing
 
     place = source(config)
     if place == "--manifests":
         raise UsageError("files of manifests are no cluster that could be changed; give --cluster, --context or --snapshot")
     connection, snapshot = _look(config, terminal, live=place == "a live cluster")
     with collector_paused():
-        schemas = schemas_for(connection, snapshot, wanted)
-        plan = prepare(snapshot, wanted, config.settings, schemas=schemas).plan
+        made = planned(connection, snapshot)
+        plan = made.plan
         show(plan, flags.outputs, terminal)
     if flags.out:
         from eksnetpol.gateways.plan_file import write_plan
 
         write_plan(plan, flags.out)
         terminal.say(f"the plan is in {flags.out}; `eksnetpol apply {flags.out}` carries it out")
-    refused = standing(plan, flags.allowed)
+    refused = standing(plan, flags.allowed | made.lifted)
     if refused and not flags.simulate:
         flag = next((r.flag for r in refused if r.flag), "")
         hint = f"; {flag} goes on nevertheless" if len(refused) == 1 and flag else ""
@@ -88,7 +142,7 @@ def _change(flags: _Flags, config: Config, terminal: Terminal, wanted: Options) 
     if not plan.steps:
         return 0
     if flags.simulate:
-        return simulate(plan, snapshot, terminal)
+        return made.simulate() if made.simulate is not None else simulate(plan, snapshot, terminal)
     if flags.only_plan or connection is None:
         if connection is None and not flags.only_plan:
             terminal.say("a snapshot cannot be changed: this is the plan alone; --simulate carries it out in memory")
@@ -169,12 +223,13 @@ def simulate(plan: Plan, snapshot: ClusterSnapshot, terminal: Terminal) -> int:
 
 
 def _act(
-    flags: _Flags, terminal: Terminal, connection: Connection, plan: Plan, snapshot: ClusterSnapshot
+    flags: Flags, terminal: Terminal, connection: Connection, plan: Plan, snapshot: ClusterSnapshot
 ) -> int:
     from eksnetpol.gateways.hands import refuse_strangers
     from eksnetpol.gateways.runs import Runs
 
     refuse_strangers(connection, plan)
+    doors = doors_of(plan, flags.confirmed, flags.until)
     if flags.server:
         return _dry_run(plan, connection, terminal)
     runs = Runs.at(flags.state_dir)
@@ -183,7 +238,7 @@ def _act(
     confirm(plan, terminal, yes=flags.yes)
     run = begun(runs, plan, snapshot)
     try:
-        return perform(plan, run, connection, terminal, wait=flags.wait, timeout=flags.timeout)
+        return perform(plan, run, connection, terminal, wait=flags.wait, timeout=flags.timeout, doors=doors)
     finally:
         run.release()
 
@@ -234,7 +289,14 @@ def confirm(plan: Plan, terminal: Terminal, *, yes: bool) -> None:
 
 
 def perform(
-    plan: Plan, run: RunFolder, connection: Connection, terminal: Terminal, *, wait: bool = True, timeout: float | None = None
+    plan: Plan,
+    run: RunFolder,
+    connection: Connection,
+    terminal: Terminal,
+    *,
+    wait: bool = True,
+    timeout: float | None = None,
+    doors: Doors | None = None,
 ) -> int:
     """Carry *plan* out under *run*, or go on with it, telling *terminal*; returns the exit code."""
     from eksnetpol.gateways.clock import SystemClock
@@ -242,10 +304,14 @@ def perform(
     from eksnetpol.operations import runs as operations
 
     terminal.say(f"run {run.run}")
+    doors = doors or Doors()
     try:
         with telling(terminal) as watcher:
             hands = hands_of(connection, run=run.run)
-            operations.perform(plan, hands, run, SystemClock(), watcher, wait=wait, timeout=timeout)
+            operations.perform(
+                plan, hands, run, SystemClock(), watcher,
+                wait=wait, timeout=timeout, confirmed=doors.confirmed, until=doors.until,
+            )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         # Between two steps, or while a line was written: whoever is told else knows of no run.
         raise TimedOut(
@@ -259,6 +325,10 @@ def perform(
         terminal.say(f"`eksnetpol resume {run.run}` goes on; `eksnetpol rollback {run.run}` goes back")
         raise
     if run.entries()[-1].event != "closed":
+        if doors.until:
+            ways = f"`eksnetpol resume {run.run}` goes on, `eksnetpol rollback {run.run}` goes back"
+            terminal.say(f"done up to phase {doors.until}; {ways}")
+            return 0
         terminal.say(f"everything was accepted and not waited for; `eksnetpol resume {run.run}` waits and proves it")
         return 0
     taken_back(run, plan, terminal)

@@ -107,6 +107,18 @@ waiting = together(
 )
 """How long."""
 
+going = together(
+    option(
+        "--confirm",
+        group=FAR,
+        metavar="DOOR",
+        multiple=True,
+        help="Go through this one-way door of a migration, as the plan names it; repeatable. Else the run stops before it.",
+    ),
+    option("--until", group=FAR, metavar="PHASE", help="Begin nothing after this phase of a migration, e.g. 6 or exit."),
+)
+"""How far a migration goes."""
+
 reach = together(
     option("--plan", "plan_only", group=FAR, is_flag=True, help="Show the plan and stop."),
     option("--out", group=FAR, metavar="FILE", help="Save the plan, for `eksnetpol apply FILE`."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eksnetpol.cli.change import REFUSED, begun, confirm, perform, show, taken_back
+from eksnetpol.cli.change import REFUSED, begun, confirm, doors_of, perform, show, taken_back
 from eksnetpol.cli.config import Config, merge
 from eksnetpol.cli.outputs import settle, write
 from eksnetpol.cli.terminal import Terminal
@@ -108,7 +108,8 @@ def resume(ctx: click.Context, name: str | None) -> int:
         by = _taken_back_by(runs, run.run)
         if by:
             raise Refused(f"run {run.run} is being taken back by run {by}; go on with that: eksnetpol resume {by}")
-        return perform(plan, run, connection, terminal, wait=ctx.params["wait"], timeout=ctx.params["timeout"])
+        doors = doors_of(plan, ctx.params["confirm"], ctx.params["until"])
+        return perform(plan, run, connection, terminal, wait=ctx.params["wait"], timeout=ctx.params["timeout"], doors=doors)
     finally:
         run.release()
 

@@ -48,6 +48,10 @@ def _steps(plan: Plan) -> Iterator[str]:
     if not plan.steps:
         return
     yield from ("", "### Steps", "")
-    for number, step in enumerate(plan.steps, 1):
-        yield f"{number}. **{md(step.id)}**: {md(step.title)}"
-        yield from (f"   - {md(note)}" for note in view.step_notes(step))
+    openings = view.openings(plan)
+    for phase, steps in view.by_phase(plan):
+        if phase:
+            yield from ("", f"#### Phase {md(phase)}", "")
+        for number, step in steps:
+            yield f"{number}. **{md(step.id)}**: {md(step.title)}"
+            yield from (f"   - {md(note)}" for note in view.step_notes(step, opens=step.id in openings))

@@ -43,10 +43,14 @@ def _forecasts(plan: Plan) -> Iterator[tuple[int, str]]:
 def _steps(plan: Plan) -> Iterator[tuple[int, str]]:
     if plan.steps:
         yield from ((0, ""), (0, "Steps"))
-    for number, step in enumerate(plan.steps, 1):
-        yield 2, view.step_words(step, number)
-        for note in view.step_notes(step):
-            yield 5, note
+    openings = view.openings(plan)
+    for phase, steps in view.by_phase(plan):
+        if phase:
+            yield 1, f"Phase {phase}"
+        for number, step in steps:
+            yield 2, view.step_words(step, number)
+            for note in view.step_notes(step, opens=step.id in openings):
+                yield 5, note
 
 
 def _lists(plan: Plan, *, verbose: bool) -> Iterator[tuple[int, str]]:

@@ -12,6 +12,7 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
+from eksnetpol.model.conditions import Soaked
 from eksnetpol.model.plan import FieldChange, Forecast, Isolation, Plan, Rollout, Step, Undo, Verb
 from eksnetpol.reporting.view import plural
 
@@ -24,6 +25,7 @@ _DOES = {
     Verb.DISABLE: "turn network policy off",
     Verb.RESTORE: "put policies back",
     Verb.ROLLBACK: "go back",
+    Verb.MIGRATE: "leave another policy engine",
 }
 _MINUTE, _HOUR = 60, 3600
 
@@ -58,6 +60,10 @@ def headline(plan: Plan) -> str:
 
 def _lasting(plan: Plan) -> str:
     seconds = plan.rollout.seconds if plan.rollout else None
+    if plan.verb is Verb.MIGRATE:
+        # What is waited for on purpose; how long nodes and pods take is theirs to say.
+        waits = sum(step.until.seconds for step in plan.steps if isinstance(step.until, Soaked))
+        return f", at least {duration(waits + (seconds or 0))} (an estimate)"
     return "" if seconds is None else f", about {duration(seconds)} (an estimate)"
 
 
@@ -157,15 +163,32 @@ def rollout_words(rollout: Rollout) -> str:
     return f"aws-node rolls on {plural(rollout.nodes, 'node')}, {rollout.at_once} at a time{lasting}"
 
 
+def openings(plan: Plan) -> frozenset[str]:
+    """Return the ids of the first steps behind each one-way door."""
+    first: dict[str, str] = {}
+    for step in plan.steps:
+        if step.door:
+            first.setdefault(step.door, step.id)
+    return frozenset(first.values())
+
+
+def by_phase(plan: Plan) -> Iterator[tuple[str, tuple[tuple[int, Step], ...]]]:
+    """Yield the steps with their numbers, phase by phase; the phase is empty where a plan has none."""
+    for phase, steps in groupby(enumerate(plan.steps, 1), key=lambda one: one[1].phase):
+        yield phase, tuple(steps)
+
+
 def step_words(step: Step, number: int) -> str:
     """Return a step in one line."""
     return f"{number}. {step.id}: {step.title}"
 
 
-def step_notes(step: Step) -> Iterator[str]:
-    """Yield what a step may disturb, and the way back."""
+def step_notes(step: Step, *, opens: bool = False) -> Iterator[str]:
+    """Yield what a step may disturb, and the way back; *opens* is the first step behind a one-way door."""
     if step.disrupts:
         yield f"meanwhile: {step.disrupts}"
+    if opens:
+        yield f"a one-way door: a run stops here until --confirm {step.door}"
     if step.one_way:
         yield f"one way: {step.one_way}"
     elif step.undo is not None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from eksnetpol.cli.change_options import ChangeCommand, state_dir, waiting
+from eksnetpol.cli.change_options import ChangeCommand, going, state_dir, waiting
 from eksnetpol.cli.config import configuration
 from eksnetpol.cli.options import general, target
 
@@ -18,11 +18,13 @@ from eksnetpol.cli.options import general, target
     examples=(
         ("the run of this cluster that is unfinished", "eksnetpol resume --cluster shop --region eu-west-1"),
         ("a certain run; the beginning of its name will do", "eksnetpol resume 20261127-0307 --cluster shop"),
+        ("a migration, through a one-way door", "eksnetpol resume 20261127-0307 --cluster shop --confirm uninstall"),
     ),
 )
 @click.argument("run", metavar="[RUN]", required=False)
 @target
 @waiting
+@going
 @state_dir
 @configuration
 @general

@@ -56,6 +56,26 @@ giving_up = option(
 """What goes with an engine, taken on by name."""
 
 
+taking_on = option(
+    "--waive",
+    group="Guards",
+    metavar="NAME=OWNER,UNTIL,REASON",
+    multiple=True,
+    help="Take on a policy that will let more through, or what goes with the engine; repeatable. Or [[migration-waivers]].",
+)
+"""A policy or a loss, taken on by name."""
+
+
+def all_taken_on(ctx: click.Context, config: Config) -> tuple[tuple[Accepted, ...], tuple[str, ...]]:
+    """Return what holds today of ``--waive`` and of ``eksnetpol.toml``, policies and losses alike, and notes; as `taken_on`."""
+    from eksnetpol.translation import accepting
+
+    here, notes = taken_on(ctx, config)
+    kept, more = accepting.holding(accepting.written(config.settings.migration_waivers), datetime.now(UTC).date(), losses=True)
+    named = {one.what for one in here}
+    return (*here, *(one for one in kept if one.what not in named)), (*notes, *more)
+
+
 def taken_on(ctx: click.Context, config: Config, *, losses: bool = False) -> tuple[tuple[Accepted, ...], tuple[str, ...]]:
     """Return what holds today of ``--waive`` and of ``eksnetpol.toml``, and notes on what no longer does.
 
