@@ -15,6 +15,7 @@ from eksnetpol.model.conditions import Absent, Holds
 from eksnetpol.model.kinds import NETWORK_POLICY, ObjectRef
 from eksnetpol.model.plan import FieldChange, Step, Undo
 from eksnetpol.model.policies import NetworkPolicy, NetworkPolicySpec
+from eksnetpol.planning import live
 from eksnetpol.planning.draft import Draft
 from eksnetpol.planning.reading import need
 from eksnetpol.translation.naming import MANAGED_BY
@@ -27,26 +28,36 @@ def applying(facts: Lookup, left: Leaving, translation: Translation) -> Draft:
     known = {(p.namespace, p.name): p for p in there}
     wanted = [output for output in translation.outputs if not _is_there(known, output)]
     return Draft(
-        steps=tuple(_steps(wanted, left)),
+        steps=tuple(_steps(wanted, known, left)),
         changes=tuple(_change(known, output) for output in wanted),
         warnings=tuple(translation.notes),
     )
 
 
-def _steps(wanted: list[Output], left: Leaving) -> Iterator[Step]:
+def _steps(wanted: list[Output], known: Mapping[tuple[str, str], NetworkPolicy], left: Leaving) -> Iterator[Step]:
     for output in wanted:
         manifest = _plain(output.manifest)
         ref = ObjectRef.of(manifest)
         origins = ", ".join(str(origin) for origin in output.origins)
-        one = ObjectId(ref)
         yield Step(
             id=f"apply/{ref.namespace}/{ref.name}" if ref.namespace else f"apply/{ref.name}",
             title=f"Apply {ref}, which says what {origins or left.title} said",
             action=Apply(manifest),
             until=Holds(manifest),
-            undo=Undo(f"Delete {ref}", Delete((one,)), Absent((one,))),
+            undo=_back(ref, known.get((output.ref.namespace, output.ref.name))),
             phase=phases.APPLY,
         )
+
+
+def _back(ref: ObjectRef, former: NetworkPolicy | None) -> Undo:
+    """Return the way back: what a former translation of ours said, or nothing of that name."""
+    if former is None:
+        one = ObjectId(ref)
+        return Undo(f"Delete {ref}", Delete((one,)), Absent((one,)))
+    said = live.as_object(former, NETWORK_POLICY)
+    kept = {key: said["metadata"][key] for key in ("name", "namespace", "labels", "annotations") if key in said["metadata"]}
+    before = {**said, "metadata": kept}
+    return Undo(f"Let {ref} say what it said before", Apply(before), Holds(before))
 
 
 def _plain(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,4 +78,4 @@ def _is_there(known: Mapping[tuple[str, str], NetworkPolicy], output: Output) ->
 def _change(known: Mapping[tuple[str, str], NetworkPolicy], output: Output) -> FieldChange:
     ref = ObjectRef.of(dict(output.manifest))
     before = "another one" if (output.ref.namespace, output.ref.name) in known else None
-    return FieldChange(str(ref), "", before, "applied")
+    return FieldChange(str(ref), "", before, "created" if before is None else "changed")

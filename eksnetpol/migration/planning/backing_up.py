@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.leaving import Leaving
-from eksnetpol.migration.planning.sources import Sources
+from eksnetpol.migration.planning.sources import Sources, policies
 from eksnetpol.model.actions import BackUp, ObjectId
 from eksnetpol.model.conditions import SOURCES, BackedUp
 from eksnetpol.model.kinds import API_SERVICE, NAMESPACE, Kind, ObjectRef
 from eksnetpol.model.plan import Step
 from eksnetpol.planning.draft import Draft
-from eksnetpol.planning.looks import counted
 from eksnetpol.planning.places import AGENT_ROLE, AWS_NODE, SETTINGS
 
 OWN_POLICIES = "old-policies.json"
@@ -36,7 +35,7 @@ def back_up(left: Leaving, sources: Sources) -> Draft:
 
 
 def _steps(left: Leaving, sources: Sources) -> Iterator[Step]:
-    yield _keep("sources", f"{counted(len(sources.all), 'policy').replace('policys', 'policies')} of today", sources.all, SOURCES)
+    yield _keep("sources", f"{policies(len(sources.all))} of today", sources.all, SOURCES)
     if sources.own:
         yield _keep("old-policies", f"what {left.title} alone understands", sources.own, OWN_POLICIES)
     yield _keep("engine", f"what {left.title} consists of", engine_objects(left), ENGINE)

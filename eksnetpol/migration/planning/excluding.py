@@ -54,7 +54,7 @@ def _step(left: Leaving, wanted: Json, former: Json, path: str, *, drop: bool, u
         until=until,
         patience=patience(_rollout(left)),
         undo=Undo(f"Let {left.ref.name} onto every node again", Apply(former, keeps=True, drops=(path,) if drop else ()), back),
-        disrupts=f"{_restarts(left)}; its rules stay in the kernel meanwhile",
+        disrupts=f"{_restarts(left)}; its rules stay in the kernel",
     )
 
 

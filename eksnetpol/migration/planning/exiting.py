@@ -113,7 +113,7 @@ def _cordon(node: Node) -> Step:
         action=Apply(cordoned, keeps=True),
         until=Holds(cordoned),
         undo=Undo(f"Uncordon {node.name}", Apply(plain, keeps=True, drops=(CORDONED,)), Holds(plain, without=(CORDONED,))),
-        disrupts="no new pod is scheduled to it meanwhile",
+        disrupts="no new pod is scheduled to it",
         phase=phases.EXIT,
     )
 
@@ -221,9 +221,8 @@ def _facts(left: Leaving, batches: tuple[tuple[Node, ...], ...]) -> Iterator[str
         return
     sizes = ", ".join(str(len(batch)) for batch in batches[:6]) + (", …" if len(batches) > 6 else "")  # noqa: PLR2004 - shown
     how = "in place" if left.exit is Exit.IN_PLACE else "by replacement"
-    yield f"{counted(len(left.nodes), 'node')} leave {left.title} {how}, in {counted(len(batches), 'batch')} ({sizes})".replace(
-        "batchs", "batches"
-    )
+    many = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
+    yield f"{counted(len(left.nodes), 'node')} leave {left.title} {how}, in {many} ({sizes})"
 
 
 def _afterwards(left: Leaving) -> Iterator[str]:

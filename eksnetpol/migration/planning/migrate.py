@@ -12,7 +12,7 @@ from eksnetpol.migration.planning.exiting import exiting
 from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving, engines_there, leaving, residue
 from eksnetpol.migration.planning.leftovers import left_overs
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
-from eksnetpol.migration.planning.sources import Sources, sources_of
+from eksnetpol.migration.planning.sources import Sources, policies, sources_of
 from eksnetpol.migration.planning.uninstalling import uninstalling
 from eksnetpol.model.plan import Plan, Refusal, Verb
 from eksnetpol.planning import refusals as of_enabling
@@ -107,10 +107,9 @@ def _plan(facts: Lookup, left: Leaving | None, draft: Draft, enable: Plan | None
 
 def _what(left: Leaving, translation: Translation) -> str:
     own = len({str(j.ref) for j in translation.judged if not j.kept})
-    made = len(translation.outputs)
     if not own:
         return f"{left.title} has no policies of its own here: NetworkPolicies stay as they are"
-    return f"{own:,} policies of {left.title} become {made:,} NetworkPolicies"
+    return f"{policies(own)} of {left.title} become {policies(len(translation.outputs), 'NetworkPolicy')}"
 
 
 __all__ = ["phases", "plan_cleanup", "plan_migration"]

@@ -52,9 +52,9 @@ class Sources:
 
 def sources_of(facts: Lookup, left: Leaving) -> Sources:
     """Return what the plan is made from; raise as `need` where it was not read."""
-    policies: tuple[NetworkPolicy, ...] = need(facts, "network_policies")
+    found: tuple[NetworkPolicy, ...] = need(facts, "network_policies")
     foreign: tuple[ForeignPolicy, ...] = known(facts, "foreign_policies", ()) if not left.parts.policies else _foreign(facts)
-    standard = [policy for policy in policies if not MANAGED_BY.items() <= policy.metadata.labels.items()]
+    standard = [policy for policy in found if not MANAGED_BY.items() <= policy.metadata.labels.items()]
     served = tuple(kind for kind in left.parts.policies if _is_served(left, kind))
     meant = frozenset(served)
     own = [policy for policy in foreign if _KNOWN.get((policy.api_version, policy.kind)) in meant]
@@ -70,6 +70,11 @@ def sources_of(facts: Lookup, left: Leaving) -> Sources:
     )
 
 
+def policies(number: int, noun: str = "policy") -> str:
+    """Return a number of policies in words: ``1 policy``, ``12 policies``."""
+    return f"{number:,} {noun if number == 1 else f'{noun[:-1]}ies'}"
+
+
 def _foreign(facts: Lookup) -> tuple[ForeignPolicy, ...]:
     counted: tuple[KindCount, ...] = known(facts, "foreign_kinds", ())
     section = facts.get("foreign_policies")
@@ -80,8 +85,8 @@ def _foreign(facts: Lookup) -> tuple[ForeignPolicy, ...]:
     return found
 
 
-def _ids(policies: list[ForeignPolicy]) -> Iterator[ObjectId]:
-    for policy in policies:
+def _ids(found: list[ForeignPolicy]) -> Iterator[ObjectId]:
+    for policy in found:
         meta = policy.metadata
         yield ObjectId(ObjectRef(policy.api_version, policy.kind, meta.name, meta.namespace), meta.uid)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from eksnetpol.errors import DoorClosed, StepFailed, TimedOut, TransientError
 from eksnetpol.facts.declare import Lookup
@@ -13,7 +15,8 @@ from eksnetpol.migration.planning.migrate import plan_migration
 from eksnetpol.migration.planning.options import Exit, LeftOver
 from eksnetpol.model.kinds import DEFINITION, JOB, NAMESPACE, NETWORK_POLICY, NODE, ObjectRef
 from eksnetpol.model.plan import Plan
-from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from tests.execution.ends import events
 from tests.execution.test_interruptions import dies_at
 from tests.execution.trouble import Killed
@@ -87,6 +90,24 @@ def test_going_back_lets_the_old_engine_enforce_before_anything_of_the_new_one_g
     assert applied
     assert max(ids.index(i) for i in ids if i.startswith("back-roll/")) < ids.index("back-exclude") < ids.index(applied[0])
     assert ids.index(applied[-1]) < ids.index("back-enable/update-addon") < ids.index("free-networkpolicies")
+
+
+def test_what_a_former_translation_said_comes_back() -> None:
+    snapshot = CLUSTERS["calico-operator"]()
+    (output,) = translation_of(snapshot).outputs
+    former = {**output.manifest, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
+    seen = replace(snapshot, network_policies=Seen((msgspec.convert(former, NetworkPolicy),)))
+    plan = planned(seen, options())
+    assert [step.id for step in plan.steps if step.phase == "4 apply"] == [f"apply/{output.ref.namespace}/{output.ref.name}"]
+    run = Run(snapshot, plan, prepare=lambda cluster: cluster.apply(former))
+    wanted = run.end()
+    run.go(until="4 apply")
+    assert run.end() != wanted
+    run.back()
+    assert run.end() == wanted
+    said = Run(replace(snapshot, network_policies=Seen((msgspec.convert(dict(output.manifest), NetworkPolicy),))), plan)
+    again = planned(said.cluster.snapshot(), options())
+    assert not [step for step in again.steps if step.phase == "4 apply"], "what is there and says the same is left alone"
 
 
 def test_what_replaced_nodes_cannot_bring_back_is_said() -> None:
