@@ -28,7 +28,7 @@ from eksnetpol.model.kinds import (
     Kind,
     ObjectRef,
 )
-from eksnetpol.policy.prediction.predict import Prediction, predict
+from eksnetpol.policy.prediction.predict import Count, Prediction, predict
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.world import World
 from eksnetpol.simulation.ground import Ground
@@ -56,6 +56,8 @@ MOST_ENTRIES = 500_000
 """Entries of all PolicyEndpoints together that are still written out: a large cluster would have gigabytes of them. Beyond it
 only pods are, as long as these are no more than that.
 """
+MOST_WHERE_PODS_MOVE = 50_000
+"""The same for a cluster whose pods come and go: all has to be written anew as they do."""
 RESTARTS_IN = 3.0
 """Seconds the controller needs to begin once its key has changed: chosen, nobody publishes it."""
 
@@ -74,7 +76,9 @@ class Controller:
         self._supplied: set[Kind] = set()
         self.holding: list[Callable[[str], str]] = []
         """Asked of a namespace that is going: what keeps it, empty for nothing."""
+        self.most_entries = MOST_ENTRIES
         self._pods_moved = False
+        self._counts: dict[int, Count] = {}
 
     @property
     def is_on(self) -> bool:
@@ -102,7 +106,7 @@ class Controller:
     def pods_changed(self) -> None:
         """Take note that pods came, moved or went: what is written of them follows when somebody looks at it."""
         self._pods_moved = True
-        self._foreseen = None
+        self._foreseen, self._counts = None, {}
 
     def refresh(self) -> None:
         """Let PolicyEndpoints be those of the pods there are now, where the controller acts."""
@@ -131,7 +135,7 @@ class Controller:
             finalizer = FINALIZERS[kind]
             self._ground.mark(kind, lambda policy, finalizer=finalizer: _reconciled(policy, finalizer))  # type: ignore[misc]
         self._made_of = self._policies_version()
-        self._foreseen = None
+        self._foreseen, self._counts = None, {}
         for kind in dict.fromkeys(ENDPOINTS.values()):
             if not (self._ground.knows(kind) and self._ground.serves(kind)):
                 continue
@@ -164,8 +168,8 @@ class Controller:
     def _endpoints(self, kind: Kind) -> Iterator[Json]:
         """Yield the objects of *kind* that the controller makes of the policies there are; bare ones where those are too many."""
         foreseen = self._prediction()
-        if self._entries() > MOST_ENTRIES:
-            yield from _bare(foreseen, kind)
+        if self._entries() > self.most_entries:
+            yield from _bare(foreseen, kind, self._counted())
             return
         for document in foreseen.documents():
             found: Json = msgspec.json.decode(document)
@@ -179,12 +183,18 @@ class Controller:
         return self._foreseen
 
     def _entries(self) -> int:
-        return sum(count.pods + count.ingress + count.egress for count in self._prediction().counts())
+        return sum(count.pods + count.ingress + count.egress for count in self._counted().values())
+
+    def _counted(self) -> dict[int, Count]:
+        """Return what becomes of each policy in numbers, by its place among those that objects are written for."""
+        if not self._counts:
+            self._counts = dict(enumerate(self._prediction().counts()))
+        return self._counts
 
     def _too_many(self) -> str:
         """Return why no look would be given the endpoints, empty where it is."""
         entries = self._entries()
-        if entries <= MOST_ENTRIES:
+        if entries <= self.most_entries:
             return ""
         return f"the policy controller would write {entries:,} entries, which were not written out; see eksnetpol policy predict"
 
@@ -250,14 +260,14 @@ def _owner_of(endpoint: Json) -> str:
     return uid or f"{of.get('namespace', '')}/{of.get('name', '')}"
 
 
-def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
+def _bare(foreseen: Prediction, kind: Kind, counts: Mapping[int, Count]) -> Iterator[Json]:
     """Yield as many objects of *kind* as there would be, with their owners and, unless those are too many, their pods.
 
     Rules are left out.
     """
     size = foreseen.chunk_size
-    with_pods = sum(count.pods for count in foreseen.counts()) <= MOST_ENTRIES
-    for resolved in foreseen.policies:
+    with_pods = sum(count.pods for count in counts.values()) <= MOST_ENTRIES
+    for place_of, resolved in enumerate(foreseen.policies):
         policy, meta = resolved.subject, resolved.policy.metadata
         is_cluster = not meta.namespace
         if is_cluster != (kind == CLUSTER_POLICY_ENDPOINT):
@@ -266,7 +276,7 @@ def _bare(foreseen: Prediction, kind: Kind) -> Iterator[Json]:
         version = NETWORK_POLICY.api_version if policy.kind == NETWORK_POLICY.name else kind.api_version
         owner = {"apiVersion": version, "kind": policy.kind, "name": meta.name, "uid": meta.uid, "controller": True}
         pods = foreseen.resolver.book.endpoints(resolved.selected) if with_pods else ()
-        for number in range(foreseen.count(resolved).objects):
+        for number in range(counts[place_of].objects):
             metadata = {"generateName": f"{meta.name}-", **place, "ownerReferences": [owner]}
             spec: Json = {"policyRef": {"name": meta.name, **place}}
             if some := pods[number * size : (number + 1) * size]:

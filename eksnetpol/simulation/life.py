@@ -33,7 +33,7 @@ from eksnetpol.simulation import agents as aws_node
 from eksnetpol.simulation.addresses import Addresses
 from eksnetpol.simulation.agents import Agents
 from eksnetpol.simulation.budgets import Budgets
-from eksnetpol.simulation.controller import Controller
+from eksnetpol.simulation.controller import MOST_WHERE_PODS_MOVE, Controller
 from eksnetpol.simulation.daemonsets import DaemonSets
 from eksnetpol.simulation.enforcing import Enforcing
 from eksnetpol.simulation.ground import Ground
@@ -99,6 +99,7 @@ class Life:
         self.nodes.listeners.append(self._node_changed)
         self.pods.listeners.append(lambda *_: stirred())
         self.pods.listeners.append(lambda *_: controller.pods_changed())
+        controller.most_entries = MOST_WHERE_PODS_MOVE
         controller.holding.append(self._holds)
         ground.pods_now = self.structs
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from eksnetpol.model.kinds import Json, ObjectRef
+from eksnetpol.model.kinds import CLUSTER_POLICY_ENDPOINT, POLICY_ENDPOINT, Json, ObjectRef
 
 Family = tuple[str, str]
 """apiVersion and kind."""
 
 Name = tuple[str, str]
 """Namespace, empty for what belongs to the whole cluster, and name."""
+
+
+UNWATCHED: frozenset[Family] = frozenset((kind.api_version, kind.name) for kind in (POLICY_ENDPOINT, CLUSTER_POLICY_ENDPOINT))
+"""Kinds that nobody watches one by one: what became of their objects is not kept, for they are many, large and short-lived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Store:
             objects[name] = after
         self._depend(ref, before, after)
         change = Change(ref, self.version, before, after)
-        self._history.setdefault(ref, []).append(change)
+        if family_of(ref) not in UNWATCHED:
+            self._history.setdefault(ref, []).append(change)
         return change
 
     def since(self, ref: ObjectRef, version: int) -> Iterator[Change]:
