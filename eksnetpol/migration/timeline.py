@@ -70,8 +70,8 @@ class Phase(msgspec.Struct, frozen=True, rename="camel"):
 class Rehearsal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """How a migration went in memory.
 
-    ``seconds`` are the cluster's own. ``error`` is why it stopped, empty where it went to its end. ``looks`` counts the moments
-    at which the invariants were asked about.
+    ``seconds`` are the cluster's own. ``error`` is why it stopped, empty where it went to its end. ``refusals`` say why
+    nobody may run this plan on the cluster as it is. ``looks`` counts the moments at which the invariants were asked about.
     """
 
     api_version: str = FORMAT
@@ -86,6 +86,7 @@ class Rehearsal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     beats: tuple[Beat, ...]
     violations: tuple[Violation, ...] = ()
     error: str = ""
+    refusals: tuple[str, ...] = ()
     looks: int = 0
     steps: int = 0
     notes: tuple[str, ...] = ()
@@ -97,8 +98,8 @@ class Rehearsal(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """0 where it went well, else 1."""
-        return 0 if self.went_well else 1
+        """0 where it went well and nothing stands in the way of running it, else 1."""
+        return 0 if self.went_well and not self.refusals else 1
 
 
 class Recorder:

@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
-from eksnetpol.errors import EksNetpolError, StepFailed
+import msgspec
+
+from eksnetpol.errors import EksNetpolError, Refused, StepFailed
 from eksnetpol.execution import preimage
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.executor import carry_out
@@ -28,7 +30,9 @@ from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_PO
 from eksnetpol.model.plan import Plan, Step, Way
 from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.operations.lifecycle import standing
 from eksnetpol.operations.migration import Source
+from eksnetpol.operations.moving import Move
 from eksnetpol.operations.runs import MemoryJournal
 from eksnetpol.policy.answers import Workload
 from eksnetpol.policy.owners import owner_of
@@ -39,6 +43,9 @@ from eksnetpol.simulation.sections import SECTIONS, kinds_of, structs
 from eksnetpol.simulation.world import SimulatedCluster
 
 RUN = "rehearsal"
+
+EBPF = frozenset({"cilium"})
+"""Dialects whose engines are eBPF ones. Calico's eBPF data plane is refused before any plan is carried out."""
 
 
 NOTES = (
@@ -55,6 +62,31 @@ ASKED = "What people have to change themselves is taken to be changed two minute
 SUPPLIED = "New nodes are taken to come within two minutes after they are waited for, and drained ones to be deleted within one."
 
 
+Watching = Callable[[Clock], AbstractContextManager[Watcher]]
+
+
+def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) -> Rehearsal:
+    """Return how *move* goes on a copy of its cluster. Raises `Refused` where there is nothing to rehearse, else as below.
+
+    What stands in the way of running its plan does not keep it from being rehearsed, and is in the answer.
+    """
+    if move.source is None or move.translation is None or not move.plan.steps:
+        why = "; ".join(refusal.why for refusal in move.plan.refusals) or "; ".join(move.plan.facts)
+        raise Refused(f"there is nothing to rehearse: {why}")
+    done = rehearse_migration(
+        move.plan,
+        move.snapshot,
+        move.source,
+        move.brought,
+        profile=profile,
+        ebpf=move.source.dialect in EBPF,
+        accepted=bool(move.translation.accepted),
+        watching=watching,
+    )
+    refusals = tuple(refusal.why for refusal in standing(move.plan, move.lifted))
+    return msgspec.structs.replace(done, refusals=refusals)
+
+
 def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     plan: Plan,
     snapshot: ClusterSnapshot,
@@ -64,7 +96,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     profile: Profile,
     ebpf: bool = False,
     accepted: bool = False,
-    watching: Callable[[Clock], AbstractContextManager[Watcher]] | None = None,
+    watching: Watching | None = None,
     prepare: Callable[[SimulatedCluster], object] = lambda _: None,
 ) -> Rehearsal:
     """Carry *plan* out on a copy of the cluster of *snapshot*, whose old engine's policies *source* has.
@@ -258,7 +290,11 @@ def _writing(obj: Json) -> Callable[[SimulatedCluster], object]:
 
 
 def _deleting(gone: Absent) -> Callable[[SimulatedCluster], object]:
-    return lambda cluster: [cluster.ground.delete(one.ref, uid=one.uid) for one in gone.objects]
+    def delete(cluster: SimulatedCluster) -> None:
+        for one in gone.objects:
+            cluster.ground.delete(one.ref, uid=one.uid)
+
+    return delete
 
 
 class _All:

@@ -38,6 +38,11 @@ class Row:
 
 def headline(done: Rehearsal) -> str:
     """Return how it went, in one sentence."""
+    stands = plural(len(done.refusals), "thing stands", "things stand")
+    return f"{_went(done)}; {stands} in the way of running it" if done.refusals else _went(done)
+
+
+def _went(done: Rehearsal) -> str:
     how_long = f"{plural(done.steps, 'step')} in {duration(done.seconds)}"
     looked = f"looked at {done.looks:,} times"
     if done.went_well:
@@ -108,6 +113,7 @@ def sections(done: Rehearsal, *, everything: bool = False) -> Iterator[tuple[str
     """Yield what is to be said beside the timeline: titles with lines, those that have any."""
     found = (
         ("Why it stopped", [done.error] if done.error else []),
+        ("What stands in the way of running it", list(done.refusals)),
         ("What did not hold", _cut([violation(v) for v in done.violations], everything=everything)),
         ("What flowed and did not before", _flows(done)),
         ("What does not flow any more", _lost(done)),

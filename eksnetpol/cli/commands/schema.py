@@ -11,7 +11,7 @@ from eksnetpol.cli.base import Command
 from eksnetpol.cli.options import general
 from eksnetpol.cli.outputs import Output, output_option, settle, write
 
-NAMES = ("report", "status", "assessment", "translation", "proof", "config")
+NAMES = ("report", "status", "assessment", "translation", "proof", "rehearsal", "config")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -23,6 +23,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
         ("of `preflight -o json`", "eksnetpol schema report"),
         ("of `status -o json`", "eksnetpol schema status"),
         ("of `migrate assess`, `translate` and `prove -o json`", "eksnetpol schema assessment"),
+        ("of `migrate rehearse -o json`", "eksnetpol schema rehearsal"),
         ("of eksnetpol.toml, for an editor", "eksnetpol schema config -o json=eksnetpol.schema.json"),
     ),
 )
@@ -68,6 +69,12 @@ def _of_migrating(kind: str) -> Callable[[], dict[str, Any]]:
     return make
 
 
+def _rehearsal() -> dict[str, Any]:
+    from eksnetpol.reporting.rehearsals import schema
+
+    return schema()
+
+
 def _config() -> dict[str, Any]:
     import msgspec
 
@@ -83,5 +90,6 @@ _MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "assessment": _of_migrating("MigrationAssessment"),
     "translation": _of_migrating("Translation"),
     "proof": _of_migrating("TranslationProof"),
+    "rehearsal": _rehearsal,
     "config": _config,
 }

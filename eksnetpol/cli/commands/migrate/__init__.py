@@ -12,6 +12,7 @@ COMMANDS = {
     "assess": (f"{_HERE}.assess", "Say which policy engines are there, and whether the cluster can leave them."),
     "translate": (f"{_HERE}.translate", "Write another engine's policies as NetworkPolicies, with a verdict on every rule."),
     "prove": (f"{_HERE}.prove", "Prove that nothing would flow that does not flow today."),
+    "rehearse": (f"{_HERE}.rehearse", "Carry it all out on a copy of the cluster in memory, and see who enforces what."),
     "run": (f"{_HERE}.run", "Lead the cluster off the other engine, phase by phase, with a way back."),
     "cleanup": (f"{_HERE}.cleanup", "Take away what an engine that is gone has left in the cluster."),
 }

@@ -1,0 +1,84 @@
+"""``eksnetpol migrate rehearse``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from eksnetpol.cli.base import Command
+from eksnetpol.cli.commands.migrate.common import all_taken_on, leaving, taking_on
+from eksnetpol.cli.commands.migrate.moving_options import moving, options_of
+from eksnetpol.cli.config import configuration, merge
+from eksnetpol.cli.options import general, sources, target
+from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
+
+
+@click.command(
+    "rehearse",
+    cls=Command,
+    greedy=("--manifests",),
+    short_help="Carry it all out on a copy of the cluster in memory, and see who enforces what.",
+    exits=(0, 1, 2, 3, 6, 70, 130),
+    exit_words={
+        0: "it goes well, and nothing stands in the way of running it",
+        1: "something that must hold does not, it stops on the way, or something stands in the way of running it",
+        6: "refused: two engines at once, a waiver that has expired, nothing to rehearse",
+    },
+    examples=(
+        ("a live cluster, as it is now", "eksnetpol migrate rehearse --cluster shop --region eu-west-1 --cleaner-image IMAGE"),
+        ("a snapshot, as a page to look at", "eksnetpol migrate rehearse --snapshot shop.json.gz -o text -o html=rehearsal.html"),
+        ("ten nodes at a time, to the very end", "eksnetpol migrate rehearse --context shop --batch 10 --left-overs policies"),
+    ),
+    environment=(("AWS_*, KUBECONFIG", "as the AWS CLI and kubectl read them"),),
+)
+@sources
+@target
+@leaving
+@moving
+@taking_on
+@output_option("text", "json", "yaml", "markdown", "html")
+@configuration
+@general
+@click.pass_context
+def command(ctx: click.Context, /, **_flags: Any) -> int:
+    """Carry a migration out on a copy of the cluster in memory: nothing touches the real one.
+
+    The plan is that of `eksnetpol migrate run` with the same options. After every call and every turn of the copy's time it is
+    asked who enforces on which node and what may flow, and whether all holds that must hold (I1 to I8): that there is never a
+    moment in which nothing enforces, or in which something flows that did not before. Printed are the timeline, what is exposed
+    or cut off in each step, what people may notice, the one-way doors and the way back. -v shows every step.
+    """
+    config = merge(ctx)
+    terminal = config.terminal()
+    if ctx.params["show_config"]:
+        write(config.text())
+        return 0
+    outputs = settle(ctx.params["output"])
+    options = options_of(ctx.params)
+    taken, notes = all_taken_on(ctx, config)
+
+    from dataclasses import replace
+
+    from eksnetpol.cli.look import look, source
+    from eksnetpol.cli.policy_look import profile_of
+    from eksnetpol.cli.progress import busy
+    from eksnetpol.errors import UsageError
+    from eksnetpol.operations.moving import prepare_migration
+    from eksnetpol.operations.rehearsal import rehearsed
+    from eksnetpol.policy.profile import Semantics
+    from eksnetpol.policy.world import World
+    from eksnetpol.reporting import rehearsals
+
+    if source(config) == "--manifests":
+        raise UsageError("files of manifests are no cluster that could be rehearsed on; give --cluster, --context or --snapshot")
+    snapshot = look(config, terminal, ctx.command_path)
+    with busy(terminal, "rehearsing in memory"):
+        move = prepare_migration(snapshot, options, config.settings, engine=ctx.params["engine"] or "", taken=taken, notes=notes)
+        profile, _notes = profile_of(snapshot, World.of(snapshot), config.settings.policy)
+        done = rehearsed(move, replace(profile, semantics=Semantics.VPC_CNI))
+    for output in sorted(outputs, key=lambda o: o.file == STDOUT):
+        color = terminal.colored if output.file == STDOUT else terminal.color == "always"
+        page = rehearsals.render(done, output.format, terminal.width, color=color, verbose=terminal.verbose > 0)
+        write(page, output.file)
+    return done.exit_code
