@@ -26,9 +26,9 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
         6: "refused: two engines at once, a waiver that has expired, nothing to rehearse",
     },
     examples=(
-        ("a live cluster, as it is now", "eksnetpol migrate rehearse --cluster shop --region eu-west-1 --cleaner-image IMAGE"),
-        ("a snapshot, as a page to look at", "eksnetpol migrate rehearse --snapshot shop.json.gz -o text -o html=rehearsal.html"),
-        ("ten nodes at a time, to the very end", "eksnetpol migrate rehearse --context shop --batch 10 --left-overs policies"),
+        ("a live cluster, as it is now", "eksnetpol migrate rehearse --cluster shop --cleaner-image IMAGE"),
+        ("a snapshot, as a page to look at", "eksnetpol migrate rehearse --snapshot shop.json.gz -o html=page.html"),
+        ("ten nodes at a time, every step", "eksnetpol migrate rehearse --context shop --batch 10 -v"),
     ),
     environment=(("AWS_*, KUBECONFIG", "as the AWS CLI and kubectl read them"),),
 )
