@@ -25,10 +25,10 @@ from eksnetpol.model.snapshot import ClusterSnapshot, Origin, Seen, Unread
 _KEPT_FIELDS = frozenset(
     """
     action actions addon_name addon_version addons ami_type architecture category cluster_version code configuration_schema
-    error_code external_traffic_policy failure_policy http_endpoint http_protocol_ipv6 http_tokens instance_types
+    effect error_code external_traffic_policy failure_policy http_endpoint http_protocol_ipv6 http_tokens instance_types
     internal_traffic_policy ip_family kubernetes_version line operation operations operator permission phase platform_version
     pod_isolation policy_types protocol region release_version restart_policy schema_digest scope server_version source state
-    status storage subresource tier type types validation_actions verb verbs version why
+    status storage subresource tier type types unhealthy_pod_eviction_policy validation_actions verb verbs version why
     """.split()  # noqa: SIM905 - a text is read, a list of fifty strings is not
 )
 # Fields of fixed vocabularies, and versions; by the field's name, in every struct that has it.
@@ -139,6 +139,8 @@ class _Redaction:
                 return change(value, group=self._name(value.group))
             case eks.Insight():
                 return change(self._plain(value), name=value.name)
+            case k8s.Taint():
+                return change(value, key=self._key(value.key), value=self._label(value.key, value.value))
             case Requirement():
                 values = tuple(self._label(value.key, part) for part in value.values)
                 return change(value, key=self._key(value.key), values=values)

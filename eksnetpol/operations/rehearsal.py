@@ -150,7 +150,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
         error=error,
         looks=watch.looks,
         steps=len(plan.steps),
-        notes=(*NOTES, *people.notes),
+        notes=(*NOTES, *cluster.life.untold, *people.notes),
     )
 
 

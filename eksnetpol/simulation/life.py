@@ -129,6 +129,17 @@ class Life:
         node = self.nodes.get(name)
         return "" if node is None else node.address
 
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What the snapshot does not say and what is taken to be so instead, a sentence each; empty where nothing is."""
+        told = (
+            ("disruption_budgets", "Disruption budgets were not read: every eviction is taken to be allowed."),
+            ("services", "Services were not read: every webhook and aggregated API is taken to be answered."),
+            ("deployments", "Deployments were not read: pods of theirs are taken to run on any node."),
+            ("statefulsets", "StatefulSets were not read: pods of theirs are taken to run on any node."),
+        )
+        return tuple(words for name, words in told if isinstance(getattr(self._snapshot, name), Unread))
+
     # --- time ---
 
     def next_due(self) -> float | None:

@@ -315,3 +315,24 @@ def test_an_annotated_address_becomes_the_one_that_the_status_gets() -> None:
     (pod,) = redacted.value
     assert pod.status.pod_ip != "10.42.7.9"
     assert pod.metadata.annotations == {"vpc.amazonaws.com/pod-ips": pod.status.pod_ip}
+
+
+def test_taints_and_budgets_mean_what_they_meant() -> None:
+    taints = (k8s.Taint("acme.com/team", "billing", "NoSchedule"), k8s.Taint("node.kubernetes.io/unschedulable", "", "NoExecute"))
+    node = k8s.Node(metadata=k8s.ObjectMeta(name="ip-10-0-0-7"), spec=k8s.NodeSpec(taints=taints))
+    asked: dict[str, Any] = {"selector": {"matchLabels": {"app": "billing"}}, "maxUnavailable": "30%"}
+    asked["unhealthyPodEvictionPolicy"] = "AlwaysAllow"
+    budget = msgspec.convert({"metadata": {"name": "billing", "namespace": "shop"}, "spec": asked}, k8s.DisruptionBudget)
+    pod = msgspec.json.decode(b'{"metadata":{"name":"a","namespace":"shop","labels":{"app":"billing"}}}', type=k8s.Pod)
+    snapshot = ClusterSnapshot(nodes=Seen((node,)), disruption_budgets=Seen((budget,)), pods=Seen((pod,)))
+    hidden = redact(snapshot, salt=SALT)
+    assert b"billing" not in msgspec.json.encode(hidden)
+    assert isinstance(hidden.nodes, Seen)
+    theirs, ours = hidden.nodes.value[0].spec.taints
+    assert (theirs.effect, ours) == ("NoSchedule", taints[1])
+    assert isinstance(hidden.disruption_budgets, Seen)
+    assert isinstance(hidden.pods, Seen)
+    spec = hidden.disruption_budgets.value[0].spec
+    assert (spec.max_unavailable, spec.unhealthy_pod_eviction_policy) == ("30%", "AlwaysAllow")
+    assert spec.selector is not None
+    assert spec.selector.matches(hidden.pods.value[0].labels)

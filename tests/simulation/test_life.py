@@ -154,6 +154,13 @@ def test_without_pods_only_aws_node_is_known_and_what_moves_pods_is_refused() ->
         cordon(cluster, nodes(cluster)[0])
 
 
+def test_what_a_snapshot_does_not_say_is_said() -> None:
+    told = SimulatedCluster.of(engine_clusters.calico_by_manifest(snapshot()))
+    assert told.life.untold == ()
+    base = replace(engine_clusters.calico_by_manifest(snapshot()), disruption_budgets=Unread("budgets is forbidden"))
+    assert SimulatedCluster.of(base).life.untold == ("Disruption budgets were not read: every eviction is taken to be allowed.",)
+
+
 # --- moving pods ----------------------------------------------------------------------------------------------------------
 
 
