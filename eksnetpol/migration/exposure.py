@@ -111,6 +111,7 @@ class Exposure:
         self._base = base
         self._nodes = Nodes(self._workloads, lambda old: self._now(old=old))
         self._told: tuple[object, Exposed] = (None, Exposed())
+        self._told_less: tuple[object, Narrowed] = (None, Narrowed())
         self._draw(world, dialect, profile, (self._rules, *coming, *((accepted,) if accepted else ())))
 
     def _draw(self, world: World, dialect: str, profile: Profile, coming: Iterable[Rules]) -> None:
@@ -132,7 +133,7 @@ class Exposure:
     def learn(self, rules: Rules) -> None:
         """Take in that these policies are in force from now on."""
         self._rules = rules
-        self._told = (None, Exposed())
+        self._told, self._told_less = (None, Exposed()), (None, Narrowed())
         self._sides.clear()
         held = self._against(rules)
         if self._held.moved(held, old=True):
@@ -172,10 +173,13 @@ class Exposure:
     def see(self, scene: Scene) -> Exposed:
         """Take a moment in, and return what flows then that did not at the beginning."""
         self._nodes.see(scene)
-        key = tuple((mode, group.present) for mode, group in self._nodes.groups.items())
+        key = self._key()
         if self._told[0] != key:
             self._told = (key, self._widened())
         return self._told[1]
+
+    def _key(self) -> object:
+        return tuple((mode, group.present) for mode, group in self._nodes.groups.items())
 
     def _widened(self) -> Exposed:
         rows: dict[int, int] = {}
@@ -196,6 +200,12 @@ class Exposure:
 
     def narrowed(self) -> Narrowed:
         """Return what flowed at the beginning and does not at the moment seen last."""
+        key = self._key()
+        if self._told_less[0] != key:
+            self._told_less = (key, self._narrowed())
+        return replace(self._told_less[1], cut_off=self._nodes.late)
+
+    def _narrowed(self) -> Narrowed:
         rows: dict[int, int] = {}
         blocks: dict[tuple[int, tuple[Direction, Atom]], None] = {}
         for (mine, here), (theirs, there) in self._pairs():
@@ -214,7 +224,7 @@ class Exposure:
         names = self.terrain.workloads
         inside = ((str(names[source]), str(names[at])) for at, row in rows.items() for source in indexes_of(row))
         beyond = (_outside(str(names[at]), *place) for at, place in blocks)
-        return Narrowed(_pairs_of(rows) + len(blocks), tuple(islice(chain(inside, beyond), SHOWN)), self._nodes.late)
+        return Narrowed(_pairs_of(rows) + len(blocks), tuple(islice(chain(inside, beyond), SHOWN)))
 
     def _without_self(self, partition: Partition, index: int) -> Partition:
         """Leave out what a pod has with itself: nothing stands in between."""

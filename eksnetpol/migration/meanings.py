@@ -199,6 +199,7 @@ def _of_stack(stack: Stack) -> Asks:
 class _Old:
     columns: StackColumns
     world: World
+    _beyond: dict[tuple[Direction, str, bool], Partition] = field(default_factory=dict)
 
     def taken(self, index: int, *, sure: bool = True) -> Partition:
         return self.columns.ingress(index, sure=sure)
@@ -207,7 +208,11 @@ class _Old:
         return self.columns.egress(index, sure=sure)
 
     def outside(self, direction: Direction, address: str, *, sure: bool = True) -> Partition:
-        return self.columns.outside(direction, end_at(self.world, address), sure=sure)
+        key = (direction, address, sure)
+        if key not in self._beyond:
+            # What it means at the beginning is asked about anew for each policy that changes.
+            self._beyond[key] = self.columns.outside(direction, end_at(self.world, address), sure=sure)
+        return self._beyond[key]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from eksnetpol.model.admin_policies import AdminPolicy
 from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
-from eksnetpol.policy.world import World
+from eksnetpol.policy.world import OF_PODS, World
 
 EVERYWHERE = ""
 """Stands among namespaces for what holds for the whole cluster."""
@@ -71,6 +71,7 @@ class Rules:
         # Worked out of pods, nodes and Services alone, which are the same here.
         for name in ("node_addresses", "namespace_labels", "account_labels", "service_by_name"):
             made.__dict__[name] = getattr(world, name)
+        made.memo[OF_PODS] = world.memo.setdefault(OF_PODS, {})
         return made
 
     @cached_property

@@ -97,6 +97,12 @@ class Nodes:
         return known
 
 
+def nodes_of(universe: Universe) -> Nodes:
+    """Return the nodes of a universe's classes; the second time what was worked out is there already."""
+    known: Nodes = universe.memo.setdefault("nodes of classes", Nodes(universe))
+    return known
+
+
 def _share(one: frozenset[str], other: frozenset[str], *, always: bool) -> bool:
     if always:
         return len(one) == 1 and one == other

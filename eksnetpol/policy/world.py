@@ -32,6 +32,9 @@ _NEEDED = (
     "cluster_policy_endpoints",
 )
 
+OF_PODS = "what is worked out of pods and service accounts alone"
+"""The name in `World.memo` of a dictionary that worlds with the same pods and accounts may share."""
+
 
 @dataclass(frozen=True)
 class World:

@@ -16,7 +16,7 @@ from eksnetpol.engines.kubernetes_policies import all_of, any_of
 from eksnetpol.policy.stacks.algebra import simplified
 from eksnetpol.policy.stacks.ends import DEFAULT_ACCOUNT
 from eksnetpol.policy.stacks.formulas import EVERYBODY, NOBODY, Formula, Label, Named, Not, Scope, Test
-from eksnetpol.policy.world import World
+from eksnetpol.policy.world import OF_PODS, World
 
 NAMESPACE = "projectcalico.org/namespace"
 ACCOUNT = "projectcalico.org/serviceaccount"
@@ -29,6 +29,8 @@ _TESTS = {Op.CONTAINS: Test.CONTAINS, Op.STARTS: Test.STARTS, Op.ENDS: Test.ENDS
 _NEGATIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN}
 _PREFIX = {Scope.POD: "", Scope.NAMESPACE: OF_NAMESPACE, Scope.ACCOUNT: OF_ACCOUNT}
 
+_SEEN = "what formulas of Calico depend on"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -39,7 +41,14 @@ class Seen:
 
     @classmethod
     def of(cls, world: World) -> Seen:
-        """Return what is seen in *world*."""
+        """Return what is seen in *world*; the second time it is the same."""
+        known: dict[str, Seen] = world.memo.setdefault(OF_PODS, {})
+        if _SEEN not in known:
+            known[_SEEN] = cls._of(world)
+        return known[_SEEN]
+
+    @classmethod
+    def _of(cls, world: World) -> Seen:
         accounts = {p.spec.service_account_name or DEFAULT_ACCOUNT for p in world.pods}
         accounts |= {a.metadata.name for a in world.service_accounts}
         own = {key for pod in world.pods for key in pod.labels if key.startswith((OF_NAMESPACE, OF_ACCOUNT))}

@@ -12,7 +12,7 @@ from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.answers import Partition
 from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.connections import Connections
-from eksnetpol.policy.nodes import Nodes
+from eksnetpol.policy.nodes import nodes_of
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.ends import End, holds
 from eksnetpol.policy.stacks.folding import Entry, Fold
@@ -32,7 +32,7 @@ class StackColumns:
         self.chart = chart
         self.resolved = resolved
         self.everything = chart.universe.everything
-        self.nodes = Nodes(chart.universe)
+        self.nodes = nodes_of(chart.universe)
         self._otherwise = [tier.otherwise for tier in resolved.tiers]
         self._folds = {d: Fold(self.everything, self._otherwise, side.runs) for d, side in resolved.sides.items()}
         self._known: dict[Direction, dict[_Key, Partition]] = {d: {} for d in Direction}

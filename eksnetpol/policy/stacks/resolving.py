@@ -11,7 +11,7 @@ from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.atlas import Chart
 from eksnetpol.policy.connections import NOTHING, WITH_PORTS, Connections
 from eksnetpol.policy.grants import index_names
-from eksnetpol.policy.nodes import Nodes
+from eksnetpol.policy.nodes import nodes_of
 from eksnetpol.policy.ports import EVERY_PORT, PortSet
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.folding import Entry, Run
@@ -116,7 +116,7 @@ class _Resolver:
     def __init__(self, stack: Stack, chart: Chart, world: World) -> None:
         self.tiers = tiers_of(stack)
         self.sets = Sets(chart, world)
-        self.nodes = Nodes(chart.universe)
+        self.nodes = nodes_of(chart.universe)
         self.names = index_names(chart.sidecar_ports)
         self.size = len(chart.universe.classes)
         self._numbers: dict[Direction, dict[tuple[int, bool, bytes], int]] = {d: {} for d in Direction}
