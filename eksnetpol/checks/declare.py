@@ -23,7 +23,7 @@ AUTO_MODE = "https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html"
 CNI_README = "https://github.com/aws/amazon-vpc-cni-k8s/blob/master/README.md"
 AGENT_README = "https://github.com/aws/aws-network-policy-agent/blob/main/README.md"
 
-ALL_INTENTS = frozenset(Intent)
+ALL_INTENTS = frozenset(Intent) - {Intent.VERIFY}
 
 BEFORE_POLICY = frozenset({Intent.ENABLE, Intent.MIGRATE})
 """Intents after which the cluster enforces where it did not: what they need is no reason against upgrading towards it."""

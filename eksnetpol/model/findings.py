@@ -40,6 +40,8 @@ class Intent(StrEnum):
     UPGRADE = "upgrade"
     DISABLE = "disable"
     MIGRATE = "migrate"
+    VERIFY = "verify"
+    """No change: whether one that was made holds."""
 
 
 class Subject(msgspec.Struct, frozen=True, omit_defaults=True, order=True):

@@ -29,12 +29,14 @@ _CAN = {
     Intent.UPGRADE: "can upgrade the VPC CNI",
     Intent.DISABLE: "can disable network policy",
     Intent.MIGRATE: "can migrate to network policy by the VPC CNI",
+    Intent.VERIFY: "has left its other engine, and the VPC CNI enforces",
 }
 _CANNOT = {
     Intent.ENABLE: "cannot enable network policy yet",
     Intent.UPGRADE: "cannot upgrade the VPC CNI yet",
     Intent.DISABLE: "cannot disable network policy yet",
     Intent.MIGRATE: "cannot migrate to network policy by the VPC CNI yet",
+    Intent.VERIFY: "has not wholly left its other engine",
 }
 
 
