@@ -22,7 +22,7 @@ from eksnetpol.translation.effort import Effort, shares
 from eksnetpol.translation.folding import Folding
 from eksnetpol.translation.ground import Ground, Inventory
 from eksnetpol.translation.judging import judge
-from eksnetpol.translation.kept import kept_policies, widened
+from eksnetpol.translation.kept import kept_policies, true_of_today, widened
 from eksnetpol.translation.names import Names
 from eksnetpol.translation.naming import outputs
 from eksnetpol.translation.peers import Json, Peers
@@ -68,6 +68,8 @@ class _Translator:
             self._say_for_the_cluster()
         self.regions = Regions(self.stack, self.options, self.ledgers)
         self.regions.note_today(self.kept)
+        for ref, words in true_of_today(self.stack, self.kept, self.inventory.addresses):
+            self.ledgers[ref].now[words] = None
 
     def _say_for_the_cluster(self) -> None:
         wording = Wording(self.inventory, self.peers, self.version, self.options.clauses)
