@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,44 @@ def _spin(what: str, done: threading.Event) -> None:
         return
     with _console().status(what):
         done.wait()
+
+
+@contextmanager
+def counting(terminal: Terminal) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function to be told what is done, how much of it, and of how much: a bar, or at ``-v`` a line for each thing."""
+    if not terminal.animated or terminal.verbose:
+        yield _Stages(terminal)
+        return
+    with _progress() as progress:
+        yield _Bars(progress)
+
+
+class _Stages:
+    """A line for each thing that is done."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._what = ""
+
+    def __call__(self, what: str, _done: int, _total: int) -> None:
+        if what != self._what:
+            self._terminal.say(what, level=1)
+        self._what = what
+
+
+class _Bars:
+    """A bar for each thing that is done, which is gone when the next begins."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            for task in self._tasks.values():
+                self._progress.remove_task(task)
+            self._tasks = {what: self._progress.add_task(what, total=total or None, seen="")}
+        self._progress.update(self._tasks[what], completed=done)
 
 
 @contextmanager

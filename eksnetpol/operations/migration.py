@@ -17,7 +17,7 @@ from eksnetpol.proof import Outcome, prove
 from eksnetpol.translation import Options, Translation, Verdict, accepting, translate
 from eksnetpol.translation.comparing import after
 from eksnetpol.translation.sources import digests
-from eksnetpol.translation.values import Accepted
+from eksnetpol.translation.values import Accepted, Tell, silent
 
 _GROUPS = {"projectcalico.org": "calico", "cilium.io": "cilium", "isovalent.com": "cilium", "crd.antrea.io": "antrea"}
 
@@ -81,12 +81,13 @@ def translated(
     *,
     cluster_policies: bool = False,
     profile: Profile | None = None,
+    tell: Tell = silent,
 ) -> Translation:
     """Return what the policies of *source* become under the VPC CNI, with a verdict on every rule.
 
     With *cluster_policies* ClusterNetworkPolicies are among them where the cluster is known to enforce these.
     *taken* is what somebody has taken on; *notes* are said beside those of the translation. Raises `UsageError` where the command
-    line takes on a policy that is not there.
+    line takes on a policy that is not there. *tell* is told how it proceeds.
     """
     taken, ambiguous = accepting.resolved(taken, source.stack)
     against = hindrances(source.snapshot) if cluster_policies else ()
@@ -100,7 +101,7 @@ def translated(
         digests=digests(source.world),
         profile=profile or Profile(family=family),
     )
-    done = translate(source.stack, source.world, options)
+    done = translate(source.stack, source.world, options, tell)
     unused = accepting.of_policies(taken, done, source.stack)
     return replace(done, notes=(*done.notes, *notes, *ambiguous, *unused), accepted=tuple(accepting.used(taken, done)))
 

@@ -6,7 +6,8 @@ opens the address only where it holds it (aws/amazon-network-policy-controller-k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from eksnetpol.model.cluster_rules import ClusterEgressRule
 from eksnetpol.model.kubernetes import Service
@@ -26,7 +27,7 @@ from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.sides import Bounds, Sides, Standing
 from eksnetpol.policy.tiers import Beside, Ordered
-from eksnetpol.policy.universe import Classes, Universe
+from eksnetpol.policy.universe import Classes, Universe, indexes_of
 from eksnetpol.policy.world import World
 
 
@@ -86,14 +87,29 @@ class ServiceEntries:
 
         return spoken
 
+    @cached_property
+    def _meaning(self) -> Mapping[int, list[Grant]]:
+        """The egress rules whose selectors mean each Service, by its place."""
+        found: dict[int, list[Grant]] = {}
+        for grant in self.sides.grants.rules:
+            if grant.direction is not Direction.EGRESS or not grant.with_selectors:
+                continue
+            policy = self.sides.grants.policies[grant.at].policy
+            meant = 0
+            for peer in policy.spec.egress[grant.number].peers:
+                if peer.pod_selector is not None or peer.namespace_selector is not None:
+                    meant |= self._services.meant_by(peer, policy.namespace)
+            for at in indexes_of(meant):
+                found.setdefault(at, []).append(grant)
+        return found
+
     def partition(self, service: Service) -> Partition:
         """Return what the egress side of every class surely lets through to the address, in ports of the Service."""
         hosts: dict[Connections, Classes] = {}
-        for grant in self.sides.grants.rules:
-            if grant.direction is Direction.EGRESS and grant.with_selectors:
-                opened = self.opened(grant, service)[0]
-                if opened:
-                    hosts[opened] = hosts.get(opened, 0) | grant.subjects
+        for grant in self._meaning.get(self._places.get((service.namespace, service.name), -1), ()):
+            opened = self.opened(grant, service)[0]
+            if opened:
+                hosts[opened] = hosts.get(opened, 0) | grant.subjects
         address = self._address(service)
         beside = self._of_tier(service)
         return self.sides.columns.outside(Direction.EGRESS, address.address, address.version, hosts, beside)

@@ -31,7 +31,8 @@ def write(report: Report, options: Options) -> str:
         lines.append(_command("warning", f"{gap.reason}{ask}", title=title))
     lines += [_command("notice", note, title="eksnetpol") for note in report.notes]
     level = "error" if report.verdict is Verdict.BLOCKED else "notice"
-    lines.append(_command(level, f"{view.sentence(report)}: {view.counts(report)}", title="eksnetpol preflight"))
+    asked = "migrate" if any(result.family == "migration" for result in report.results) else "preflight"
+    lines.append(_command(level, f"{view.sentence(report)}: {view.counts(report)}", title=f"eksnetpol {asked}"))
     return "\n".join(lines) + "\n"
 
 

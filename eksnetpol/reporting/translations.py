@@ -17,6 +17,7 @@ from eksnetpol.reporting.view import plural
 from eksnetpol.reporting.yaml import dumped as dumped_yaml
 from eksnetpol.translation import Judged, Translation, Verdict
 from eksnetpol.translation.emit import dumped as manifest
+from eksnetpol.translation.values import Output
 
 _SIGNS = {Verdict.EXACT: "=", Verdict.EXACT_NOW: "=", Verdict.STRICTER: "-", Verdict.NONE: "x", Verdict.LOOSER: "!"}
 _NOTED = 12
@@ -86,11 +87,12 @@ def _text(done: Translation, stack: Stack, *, verbose: bool) -> Iterator[tuple[i
     yield 0, f"{headline(done, stack.dialect)}."
     counts = migration_json.counts(done)
     yield 0, ", ".join(f"{counts[v]} {v.value}" for v in Verdict if counts[v]) or "no policy at all"
+    by_policy = _by_policy(done)
     in_the_way = dict.fromkeys(j.ref for j in done.refused)
     if in_the_way:
         yield from ((0, ""), (0, "What stands in the way"))
     for ref in in_the_way:
-        yield from _policy(done, ref, verbose=verbose)
+        yield from _policy(by_policy.get(ref, []), verbose=verbose)
     looser = dict.fromkeys(j.ref for j in done.refused if j.verdict is Verdict.LOOSER)
     if looser:
         flags = " ".join(f"--waive '{ref}=OWNER,YYYY-MM-DD,REASON'" for ref in list(looser)[:_WAIVED])
@@ -107,16 +109,22 @@ def _text(done: Translation, stack: Stack, *, verbose: bool) -> Iterator[tuple[i
     if shown:
         yield from ((0, ""), (0, "What becomes of the policies"))
     for ref in shown:
-        yield from _policy(done, ref, verbose=verbose)
+        yield from _policy(by_policy.get(ref, []), verbose=verbose)
     if done.notes:
         yield from ((0, ""), (0, "What holds for all of it"))
         said = [note for note in done.notes if _DEAD not in note]
         yield from ((2, note) for note in (said if verbose else said[:_NOTED]))
 
 
-def _policy(done: Translation, ref: Subject, *, verbose: bool) -> Iterator[tuple[int, str]]:
+def _by_policy(done: Translation) -> dict[Subject, list[Judged]]:
+    found: dict[Subject, list[Judged]] = {}
+    for one in done.judged:
+        found.setdefault(one.ref, []).append(one)
+    return found
+
+
+def _policy(judged: list[Judged], *, verbose: bool) -> Iterator[tuple[int, str]]:
     """Yield the verdict on a policy, and under it those on its rules: what a rule says is not said of the policy as well."""
-    judged = [j for j in done.judged if j.ref == ref]
     rules = [j for j in judged if j.place and (verbose or j.verdict is not Verdict.EXACT)]
     places = tuple(f"{rule.place}: " for rule in rules)
     own = {reason for one in judged if not one.place for reason in one.reasons}
@@ -169,12 +177,18 @@ def _markdown(done: Translation, stack: Stack, level: int = 2) -> str:
 def side_by_side(done: Translation, sources: dict[str, Any]) -> str:
     """Return every source policy with what it becomes, as Markdown: for whoever reviews it."""
     parts = []
-    for ref in dict.fromkeys(j.ref for j in done.judged if not j.place):
+    becoming: dict[Subject, list[Output]] = {}
+    for output in done.outputs:
+        for ref in dict.fromkeys(output.origins):
+            becoming.setdefault(ref, []).append(output)
+    for ref, judged in _by_policy(done).items():
+        if all(j.place for j in judged):
+            continue
         parts += ["", f"## {md(str(ref))}"]
-        parts += ["", *(f"- {j.verdict.value} {md(j.place)}: {md(j.reason)}" for j in done.judged if j.ref == ref and j.reasons)]
+        parts += ["", *(f"- {j.verdict.value} {md(j.place)}: {md(j.reason)}" for j in judged if j.reasons)]
         if str(ref) in sources:
             parts += ["", "What it says:", "", markdown_block(dumped_yaml(sources[str(ref)]), "yaml")]
-        for output in (o for o in done.outputs if ref in o.origins):
+        for output in becoming.get(ref, []):
             parts += ["", "What it becomes:", "", markdown_block(manifest(output.manifest), "yaml")]
     return "\n".join(parts).lstrip("\n") + "\n"
 

@@ -80,7 +80,7 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     through = Through(before, target, frozenset((p.namespace, p.name) for p in planned))
     looking.add(answer, through.changes())
     if through.left_out:
-        answer.notes += (f"the ways through {through.left_out:,} Services were not compared: there are too many rules for it",)
+        answer.notes += (f"the ways through {through.left_out:,} Services were not compared: there are too many",)
     return answer
 
 

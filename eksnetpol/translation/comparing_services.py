@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from eksnetpol.model.kubernetes import Pod, Service
+from eksnetpol.model.kubernetes import Pod, Service, ServicePort
 from eksnetpol.policy import backends
 from eksnetpol.policy.answers import Decision, Pods, ServiceAddress
 from eksnetpol.policy.connections import WITH_PORTS
@@ -18,11 +18,11 @@ from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.engine import StackEngine
 from eksnetpol.policy.universe import Classes, PodClass
 
-MOST = 3_000_000
-"""So many rules are asked about Services, all together; beyond, Services are left out, by name and namespace the last."""
+MOST = 2_000
+"""So many Services are looked at; beyond, they are left out, by namespace and name the last."""
 
-_SHOWN = 40
-"""Pairs of one Service that are looked into; they name rules, and few rules speak of one Service."""
+_GAINED, _LOST, _OF_ONE = 600, 100, 8
+"""So many ways are looked into that are there only after, and only before, and so many of one Service: they name rules."""
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Through:
         held = self._held()
         if not held:
             return
-        most = MOST // (len(self.after.grants.rules) + 1) + 1
-        self.left_out = max(0, len(services) - most)
-        for service in services[:most]:
-            yield from self._of(service, held)
+        self.left_out = max(0, len(services) - MOST)
+        left = {True: _GAINED, False: _LOST}
+        for service in services[:MOST]:
+            yield from self._of(service, held, left)
 
     def _held(self) -> Classes:
         """Return the classes that send only what is allowed: all others reach every address."""
@@ -56,29 +56,34 @@ class Through:
             found |= rule.subjects if rule.direction is Direction.EGRESS else 0
         return found
 
-    def _of(self, service: Service, held: Classes) -> Iterator[tuple[Decision, Decision]]:
+    def _of(self, service: Service, held: Classes, left: dict[bool, int]) -> Iterator[tuple[Decision, Decision]]:
+        own = dict.fromkeys(left, _OF_ONE)
+        for more, sources, behind, port, number in self._differing(service, held):
+            for source in self.before.chart.universe.members(sources):
+                if not own[more] or not left[more]:
+                    break
+                own[more] -= 1
+                left[more] -= 1
+                found = self._shown(source, service, behind, port.port, port.protocol, number)
+                if found is not None:
+                    yield found
+
+    def _differing(self, service: Service, held: Classes) -> Iterator[tuple[bool, Classes, PodClass, ServicePort, int]]:
+        """Yield classes that may reach a port of a class behind a Service only after (True), or only before."""
         behind = list(self.before.chart.universe.members(backends.behind(service, self.before.chart)))
         entering = self.after.to_service(service) if behind else ()
-        shown = 0
-        for port in service.spec.ports:
-            if port.protocol not in WITH_PORTS:
-                continue
+        for port in (port for port in service.spec.ports if port.protocol in WITH_PORTS):
             into = 0
             for connections, classes in entering:
                 into |= classes & held if connections.allows(port.protocol, port.port) else 0
-            some, others = self._as_before(into), self._as_before(held & ~into)
+            some = self._as_before(into)
+            others = self._as_before(held) & ~some
             for one in behind:
                 number = backends.target(port, one.index, self.before.chart)
-                if number is None:
-                    continue
-                allowed = self._sources(one.index, port.protocol, number)
-                for source in self.before.chart.universe.members((some & ~allowed) | (others & allowed)):
-                    found = self._shown(source, service, one, port.port, port.protocol, number)
-                    if found is not None:
-                        yield found
-                    shown += 1
-                    if shown >= _SHOWN:
-                        return
+                if number is not None:
+                    allowed = self._sources(one.index, port.protocol, number)
+                    yield True, some & ~allowed, one, port, number
+                    yield False, others & allowed, one, port, number
 
     # --- one way ------------------------------------------------------------------------------------------------------
 

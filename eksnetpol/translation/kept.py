@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import and_
 
 from eksnetpol.engines.kubernetes_policies import stack_policy
 from eksnetpol.model.findings import Subject
-from eksnetpol.policy.stacks.algebra import implies, meets
-from eksnetpol.policy.stacks.rules import Does, Stack
+from eksnetpol.policy.rules import Direction
+from eksnetpol.policy.stacks.algebra import Clause, TooMany, clauses, implies, meets
+from eksnetpol.policy.stacks.formulas import EndKind, Within
+from eksnetpol.policy.stacks.rules import Does, Stack, StackRule
 from eksnetpol.policy.world import World
 from eksnetpol.translation.boxes import Box, Ref, Region, TierOf
 from eksnetpol.translation.effort import Effort
@@ -16,9 +20,13 @@ from eksnetpol.translation.folding import Folding
 from eksnetpol.translation.rows import Row
 from eksnetpol.translation.subjects import Subjects
 from eksnetpol.translation.values import Options
+from eksnetpol.translation.vpc import Addresses, of
 
 _MOST = 128
 """So many parts of a rule are looked at for one that nothing else lets through."""
+
+_CLAUSES = 64
+"""Into so many clauses whom a rule means is cut at most."""
 
 _NOBODY: Ref = (Subject("", ""), "")
 
@@ -95,3 +103,31 @@ def _words(masks: Iterable[Ref]) -> str:
     by = ", ".join(f"{ref} {place}".strip() for ref, place in masks)
     first = by or "another tier"
     return f"this NetworkPolicy stays as it is, and lets more through than the source engine did: {first} comes before it"
+
+
+def true_of_today(stack: Stack, kept: frozenset[int], addresses: Addresses) -> Iterator[tuple[Ref, str]]:
+    """Yield the rules of kept policies that mean the same without the source engine for the pods of today alone, and why.
+
+    A block means pods too under the VPC CNI, and a port by name means nothing of a block in egress. Where pods of today show it,
+    comparing does.
+    """
+    for policy in (policy for tier in stack.tiers for policy in tier.policies if id(policy) in kept):
+        for rule in policy.rules:
+            of_pods = [EndKind.POD in clause.kinds for clause in _in_the_vpc(rule, addresses)]
+            if not all(of_pods):
+                yield (policy.ref, rule.place), "no pod of today has an address in its block, which means pods too afterwards"
+            if rule.names and rule.direction is Direction.EGRESS and any(of_pods):
+                words = "a port by name means no pod of a block afterwards, and of today it means none there"
+                yield (policy.ref, rule.place), words
+
+
+def _in_the_vpc(rule: StackRule, addresses: Addresses) -> Iterator[Clause]:
+    """Yield what a rule means by blocks in which pods can be."""
+    try:
+        found = clauses(rule.peer, _CLAUSES)
+    except TooMany:
+        return
+    for clause in found:
+        blocks = [of(tuple(sorted(atom.networks, key=str))) for atom in clause.holds if isinstance(atom, Within)]
+        if blocks and not addresses.holds_no_pod(reduce(and_, blocks)):
+            yield clause

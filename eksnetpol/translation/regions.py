@@ -63,7 +63,7 @@ class Regions:
     @cached_property
     def namespaced(self) -> Mapping[int, frozenset[str] | None]:
         """By identity of a policy the namespaces it can hold in; None: any."""
-        return {id(policy): _namespaces(policy.subject) for tier in self.stack.tiers for policy in tier.policies}
+        return {id(policy): namespaces_of(policy.subject) for tier in self.stack.tiers for policy in tier.policies}
 
     def note_today(self, kept: frozenset[int]) -> None:
         """Write down what of policies and rules was looked up in the cluster, whether or not it holds for a pod of today.
@@ -168,14 +168,14 @@ def _further(rule: StackRule) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _namespaces(subject: Formula) -> frozenset[str] | None:
+def namespaces_of(subject: Formula) -> frozenset[str] | None:
     """Return the namespaces that *subject* names as the only ones it is in; None where it names none."""
     match subject:
         case Named(Scope.NAMESPACE):
             return subject.names
         case And():
             for part in subject.parts:
-                found = _namespaces(part)
+                found = namespaces_of(part)
                 if found is not None:
                     return found
     return None

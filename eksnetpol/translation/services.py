@@ -19,9 +19,10 @@ from eksnetpol.model.policies import PolicyPeer
 from eksnetpol.policy.addresses import covers, parse_cidr
 from eksnetpol.policy.connections import WITH_PORTS
 from eksnetpol.policy.stacks.ends import End, end_at, end_of_pod, holds
+from eksnetpol.policy.stacks.formulas import Formula
 from eksnetpol.translation.boxes import Box
 from eksnetpol.translation.ground import Inventory
-from eksnetpol.translation.regions import Ledger
+from eksnetpol.translation.regions import Ledger, namespaces_of
 
 Json = dict[str, Any]
 
@@ -52,6 +53,21 @@ class Services:
             if behind:
                 found.append((service, behind))
         return tuple(found)
+
+    def _near(self, peer: Formula) -> Iterable[tuple[Service, tuple[Behind, ...]]]:
+        """Return the Services whose pods *peer* may mean, as far as namespaces tell that it names as the only ones."""
+        named = namespaces_of(peer)
+        if named is None:
+            return self._all
+        return (one for name in ("", *sorted(named)) for one in self._by_namespace.get(name, ()))
+
+    @cached_property
+    def _by_namespace(self) -> dict[str, list[tuple[Service, tuple[Behind, ...]]]]:
+        """The Services by namespace; under an empty one those whose endpoints may be anywhere."""
+        found: defaultdict[str, list[tuple[Service, tuple[Behind, ...]]]] = defaultdict(list)
+        for one in self._all:
+            found[one[0].namespace if one[0].spec.selector else ""].append(one)
+        return dict(found)
 
     def _behind(self, service: Service) -> Iterator[Behind]:
         wanted = service.spec.selector.items()
@@ -100,7 +116,7 @@ class Services:
             return []
         by_ports: defaultdict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
         decoded = [msgspec.convert(peer, PolicyPeer) for peer in peers]
-        for service, behind in self._all:
+        for service, behind in self._near(box.peer):
             needed = [port for at, port in enumerate(service.spec.ports) if self._lets_through(box, at, port, behind)]
             if not needed or not all(holds(box.peer, one.end) for one in behind):
                 continue

@@ -22,13 +22,13 @@ from eksnetpol.translation.effort import Effort, shares
 from eksnetpol.translation.folding import Folding
 from eksnetpol.translation.ground import Ground, Inventory
 from eksnetpol.translation.judging import judge
-from eksnetpol.translation.kept import kept_policies, widened
+from eksnetpol.translation.kept import kept_policies, true_of_today, widened
 from eksnetpol.translation.names import Names
 from eksnetpol.translation.naming import outputs
 from eksnetpol.translation.peers import Json, Peers
 from eksnetpol.translation.regions import Ledger, Ledgers, Regions
 from eksnetpol.translation.services import Services
-from eksnetpol.translation.values import Options, Output, Translation
+from eksnetpol.translation.values import Options, Output, Tell, Translation, silent
 from eksnetpol.translation.vpc import survey
 
 
@@ -68,6 +68,8 @@ class _Translator:
             self._say_for_the_cluster()
         self.regions = Regions(self.stack, self.options, self.ledgers)
         self.regions.note_today(self.kept)
+        for ref, words in true_of_today(self.stack, self.kept, self.inventory.addresses):
+            self.ledgers[ref].now[words] = None
 
     def _say_for_the_cluster(self) -> None:
         wording = Wording(self.inventory, self.peers, self.version, self.options.clauses)
@@ -81,10 +83,11 @@ class _Translator:
             for reasons in (one.step.policy.today, one.step.rule.today, *(rule.now for rule in one.rules)):
                 ledger.now |= dict.fromkeys(reasons)
 
-    def specs(self) -> Iterator[Spec]:
+    def specs(self, tell: Tell) -> Iterator[Spec]:
         namespaces = sorted({*self.inventory.namespaces, *self.regions.names()})
         rules = sum(len(policy.rules) for tier in self.stack.tiers for policy in tier.policies)
         for shared in shares(rules, len(namespaces), self.effort):
+            tell("translating namespaces", shared, len(namespaces))
             yield from self._namespace(Ground(self.inventory, namespaces[shared]))
 
     def _namespace(self, ground: Ground) -> Iterator[Spec]:
@@ -133,20 +136,22 @@ class _Translator:
 _PLAIN = Options()
 
 
-def translate(stack: Stack, world: World, options: Options = _PLAIN) -> Translation:
+def translate(stack: Stack, world: World, options: Options = _PLAIN, tell: Tell = silent) -> Translation:
     """Return NetworkPolicies that let through what *stack* does in *world*, and never more, with a verdict on every rule.
 
     NetworkPolicies of *world* that are in the stack stay as they are, and are judged too. With ``options.cluster_policies`` some
-    rules are said in ClusterNetworkPolicies instead.
+    rules are said in ClusterNetworkPolicies instead. *tell* is told how it proceeds.
     """
     banned: set[int] = set()
     while True:
         translator = _Translator(stack, world, options, banned=frozenset(banned))
-        made: tuple[Output, ...] = outputs(list(translator.specs()), options, world)
+        made: tuple[Output, ...] = outputs(list(translator.specs(tell)), options, world)
         unasked = cut_off(translator.placed, after(world, made).network_policies)
         if not unasked:
             break
         banned |= unasked
     made = (*cluster_outputs(translator.placed, options, world), *made)
+    if options.compare:
+        tell("comparing before and after", 0, 0)
     said = notes(translator.placed, options, world)
     return judge(stack, world, options, translator.ledgers, translator.failed, translator.kept, made, said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -14,6 +14,14 @@ from eksnetpol.policy.profile import Profile
 
 FLAG = "--waive"
 """The flag of the command line by which something is taken on."""
+
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is; 0 where that is not known."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 class Verdict(StrEnum):

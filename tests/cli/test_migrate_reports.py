@@ -67,6 +67,7 @@ def test_a_suite_has_a_case_for_everything_that_is_asked(cli: Cli, masked: str, 
 def test_the_same_for_annotations_and_pages(cli: Cli, masked: str) -> None:
     said = cli("migrate", "translate", "--manifests", masked, "-o", "github").out
     assert said.count("::error file=shop.yaml,line=") == 2
+    assert said.splitlines()[-1].startswith("::error title=eksnetpol migrate::")
     page = cli("migrate", "translate", "--manifests", masked, "-o", "html").out
     assert "networkpolicy/shop/db" in page
     proved = cli("migrate", "prove", "--manifests", masked, "--symbolic", "-o", "github")

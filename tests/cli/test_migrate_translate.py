@@ -206,3 +206,14 @@ def test_a_selector_that_does_not_parse_is_shown_with_its_place(cli: Cli, shop: 
     ended = cli("migrate", "translate", "--manifests", shop(DB.replace("app == 'db'", "app = 'db'")))
     assert "app = 'db'" in ended.out
     assert "^" in ended.out
+
+
+def test_how_it_proceeds_is_told_on_stderr_at_v_alone(cli: Cli, shop: Callable[[str], str]) -> None:
+    file = shop(DB)
+    for command in ("translate", "prove"):
+        told = cli("migrate", command, "--manifests", file, "-v").err.splitlines()
+        stages = ["eksnetpol: translating namespaces", "eksnetpol: comparing before and after"]
+        assert [line for line in told if line in stages] == stages
+        for words in ((), ("-q",)):
+            ended = cli("migrate", command, "--manifests", file, *words)
+            assert "translating" not in ended.err + ended.out

@@ -30,7 +30,8 @@ def small(name: str) -> Scenario:
     """The scenario *name* with three nodes and the VPC CNI alone."""
     data = next(s.data for s in scenarios() if s.name == name)
     cni = [step for step in data["apply"] if step["file"].startswith("vpc-cni/")]
-    return Scenario(name, {**data, "nodes": [{**data["nodes"][0], "count": NODES}], "apply": cni})
+    # What else is in it is of definitions that are not applied here.
+    return Scenario(name, {**data, "nodes": [{**data["nodes"][0], "count": NODES}], "apply": cni, "objects": ""})
 
 
 def world_of(name: str, folder: Path, aws: Aws) -> Iterator[World]:

@@ -8,8 +8,8 @@ is allowed. Which of two policies of one tier and priority is asked first is lef
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby, permutations, product
+from collections.abc import Iterable
+from itertools import groupby
 
 from tests.migration.plain_ground import Ground, Json, Match, Wire, every, is_in, selects, some
 
@@ -57,29 +57,33 @@ class Upstream:
         return found
 
     def settled(self, name: str, direction: str, wire: Wire) -> set[str]:
-        """Return the actions that may settle a connection in a tier."""
+        """Return the actions that may settle a connection in a tier.
+
+        Of policies of one priority any may be asked first, so that whatever one of them does by itself may come about.
+        """
         mine = [p for p in self.policies if tier(p) == name]
         rank = lambda policy: policy["spec"].get("priority", 0)  # noqa: E731
-        tied = [list(permutations(list(alike))) for _, alike in groupby(sorted(mine, key=rank), key=rank)]
         found: set[str] = set()
-        for order in product(*tied):
-            found |= self.first((p for policies in order for p in policies), direction, wire)
-        return found
+        for _, tied in groupby(sorted(mine, key=rank), key=rank):
+            alone = [self.first(policy, direction, wire) for policy in tied]
+            found |= {action for actions in alone for action in actions if action != "none"}
+            if any("none" not in actions for actions in alone):
+                return found
+        return found | {"none"}
 
-    def first(self, policies: Iterator[Json], direction: str, wire: Wire) -> set[str]:
-        """Return the actions of the rules that may be the first to match."""
+    def first(self, policy: Json, direction: str, wire: Wire) -> set[str]:
+        """Return the actions of the rules of a policy that may be the first to match."""
         me, far = (wire.destination, wire.source) if direction == "ingress" else (wire.source, wire.destination)
         found: set[str] = set()
-        for policy in policies:
-            if not self.is_one(policy["spec"]["subject"], me):
-                continue
-            for rule in policy["spec"].get(direction) or ():
-                peers = rule["from" if direction == "ingress" else "to"]
-                match = every(some(self.means(p, far) for p in peers), self.is_spoken_of(rule, wire))
-                if match is not False:
-                    found.add(rule["action"])
-                if match:
-                    return found
+        if not self.is_one(policy["spec"]["subject"], me):
+            return {"none"}
+        for rule in policy["spec"].get(direction) or ():
+            peers = rule["from" if direction == "ingress" else "to"]
+            match = every(some(self.means(p, far) for p in peers), self.is_spoken_of(rule, wire))
+            if match is not False:
+                found.add(rule["action"])
+            if match:
+                return found
         return found | {"none"}
 
     def is_one(self, who: Json, address: str) -> bool:

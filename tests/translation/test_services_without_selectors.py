@@ -11,6 +11,8 @@ import yaml
 from eksnetpol.engines.dialects import stack_of
 from eksnetpol.gateways.manifest_files import read_manifests
 from eksnetpol.model.foreign import foreign_policy, names_services
+from eksnetpol.model.kubernetes import SERVICE_NAME
+from eksnetpol.model.redaction import redact
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread
 from eksnetpol.policy.profile import Profile
 from eksnetpol.policy.world import World
@@ -40,7 +42,7 @@ def behind(*addresses: str, name: str = "kubernetes") -> Json:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "metadata": {"name": name, "namespace": "default", "labels": {SERVICE_NAME: "kubernetes"}},
         "addressType": "IPv4",
         "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses] or None,
         "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}],
@@ -140,6 +142,17 @@ def test_slices_are_read_from_files_and_the_api_servers_is_among_them() -> None:
     assert isinstance(found.api_server_endpoints, Seen)
     assert [one.metadata.name for one in found.api_server_endpoints.value] == ["kubernetes"]
     assert isinstance(snapshot().endpoint_slices, Unread)
+
+
+def test_redacted_slices_are_still_those_of_their_services() -> None:
+    ledger = {**behind("192.0.2.9"), "metadata": {"name": "ledger-x", "namespace": "shop", "labels": {SERVICE_NAME: "ledger"}}}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "ledger", "namespace": "shop"}}
+    hidden = redact(snapshot(ledger, {**service, "spec": {"ports": [{"port": 5432}]}}), salt=b"0123456789abcdef")
+    assert isinstance(hidden.endpoint_slices, Seen)
+    assert isinstance(hidden.services, Seen)
+    (one,) = hidden.endpoint_slices.value
+    assert one.service in {(s.namespace, s.name) for s in hidden.services.value}
+    assert one.service != ("shop", "ledger")
 
 
 def test_only_policies_that_name_services_ask_for_slices() -> None:

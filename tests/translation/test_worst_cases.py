@@ -98,7 +98,8 @@ def tiers(n: int) -> list[Json]:
     """Tiers that pass on a part of what they see."""
     tier = {"apiVersion": "projectcalico.org/v3", "kind": "Tier"}
     head = [tier | {"metadata": {"name": f"t{i}"}, "spec": {"order": i}} for i in range(n)]
-    passing = [{"action": "Pass", "protocol": "TCP"}, {"action": "Pass", "source": {"selector": "c == 'x' || d != 'y'"}}]
+    passed = {"action": "Pass"}
+    passing: list[Json] = [passed | {"protocol": "TCP"}, passed | {"source": {"selector": "c == 'x' || d != 'y'"}}]
     rules = [
         calico(deny(f"a{i} == 'x' && b{i} != 'y'"), *passing, name=f"t{i}.p", tier=f"t{i}", selector=f"has(x{i})")
         for i in range(n)

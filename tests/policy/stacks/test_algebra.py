@@ -28,6 +28,7 @@ from eksnetpol.policy.stacks.formulas import (
     EVERYBODY,
     NOBODY,
     And,
+    Atom,
     EndKind,
     Formula,
     Is,
@@ -195,19 +196,18 @@ def test_too_many_clauses_say_how_many_are_too_many() -> None:
     assert meets(f, EVERYBODY)
 
 
-WRITTEN: dict[str, Formula] = {
-    "a label": label("app", "a"),
-    "labels": And((label("app", "a", "b"), label("tier", test=Test.EXISTS))),
-    "pods of a namespace": And((Is(frozenset({EndKind.POD})), Named(Scope.NAMESPACE, frozenset({"shop"})), label("app", "a"))),
-    "labels of all three": And(tuple(label("app", "a", scope=scope) for scope in Scope)),
-    "kinds": Is(frozenset({EndKind.POD, EndKind.OUTSIDE})),
-    "everybody": EVERYBODY,
+WRITTEN: dict[str, tuple[Atom, ...]] = {
+    "a label": (label("app", "a"),),
+    "labels": (label("app", "a", "b"), label("tier", test=Test.EXISTS)),
+    "pods of a namespace": (Is(frozenset({EndKind.POD})), Named(Scope.NAMESPACE, frozenset({"shop"})), label("app", "a")),
+    "labels of all three": tuple(label("app", "a", scope=scope) for scope in Scope),
+    "kinds": (Is(frozenset({EndKind.POD, EndKind.OUTSIDE})),),
+    "everybody": (),
 }
 
 
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_is_one_clause_as_it_is_written_is_what_clauses_make_of_it(name: str) -> None:
-    f = WRITTEN[name]
-    parts = f.parts if isinstance(f, And) else (f,)
-    assert clauses(f, 1) == (clause_of(parts, ()),)
-    assert not is_nobody(f)
+    parts = WRITTEN[name]
+    assert clauses(And(parts), 1) == (clause_of(parts, ()),)
+    assert not is_nobody(And(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +10,10 @@ import click
 
 from eksnetpol.cli.base import Command
 from eksnetpol.cli.commands.migrate.common import FORMATS, REPORTS, allowing, leaving, source, taken_on, waiving
-from eksnetpol.cli.config import configuration, merge
+from eksnetpol.cli.config import Config, configuration, merge
 from eksnetpol.cli.options import general, option, sources, target
-from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
+from eksnetpol.cli.outputs import STDOUT, Output, output_option, settle, write
+from eksnetpol.cli.terminal import Terminal
 
 
 @click.command(
@@ -59,18 +61,29 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         return 0
     outputs = settle(ctx.params["output"])
 
+    from eksnetpol.gateways.collector_pause import collector_paused
+
+    # What is made from here on lasts to the end: walking it for cycles would find none.
+    with collector_paused():
+        return _proved(ctx, config, terminal, outputs)
+
+
+def _proved(ctx: click.Context, config: Config, terminal: Terminal, outputs: Sequence[Output]) -> int:
+    from eksnetpol.cli.progress import busy, counting
     from eksnetpol.operations.migration import proved, translated, widenings
     from eksnetpol.operations.migration_reports import of_translation
     from eksnetpol.reporting import formats, translations
 
     taken, notes = taken_on(ctx, config)
     left = source(ctx, config, terminal)
-    done = translated(left, taken, notes, cluster_policies=ctx.params["allow_cluster_policies"])
+    with counting(terminal) as tell:
+        done = translated(left, taken, notes, cluster_policies=ctx.params["allow_cluster_policies"], tell=tell)
     code, outcome = widenings(done), None
     if ctx.params["symbolic"]:
         from eksnetpol.proof import Counterexample, Proved
 
-        outcome = proved(left, done)
+        with busy(terminal, "asking the solver"):
+            outcome = proved(left, done)
         if isinstance(outcome, Counterexample):
             code = 1
         elif not isinstance(outcome, Proved):
