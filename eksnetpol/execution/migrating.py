@@ -62,7 +62,11 @@ class MigrationWatch:
         if live is None:
             return pending(f"{ref} is not there")
         if said := _true(live, "Failed"):
-            return hopeless(f"{ref} has failed: {said}; its pod's log says why: kubectl -n {ref.namespace} logs {_short(ref)}")
+            ask = f"kubectl -n {ref.namespace}"
+            return hopeless(
+                f"{ref} has failed: {said}; its pod's log says why: {ask} logs {_short(ref)}; when that is mended, let it be "
+                f"made anew: {ask} delete {_short(ref)}"
+            )
         if _true(live, "Complete"):
             return holds(f"{ref} has completed")
         active = (live.get("status") or {}).get("active", 0)

@@ -13,7 +13,7 @@ from math import ceil
 from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.excluding import excluding
-from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, VALUE, Leaving, is_cordoned
+from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFINISHED, VALUE, Leaving, is_cordoned
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
@@ -27,6 +27,7 @@ from eksnetpol.planning.places import AWS_NODE
 
 CORDONED = ".spec.unschedulable"
 LABEL_PATH = f".metadata.labels.{LABEL}"
+UNFINISHED_PATH = f".metadata.labels.{UNFINISHED}"
 _AGENT_LEAVES = 600.0
 _NEW_NODES = 3600.0
 _DRAINS = 1800.0
@@ -91,12 +92,11 @@ def _in_place(left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[N
     yield _look(batch, "agents-gone", f"Wait until {left.ref.name} has left {on}", gone, _AGENT_LEAVES)
     for node in nodes:
         yield _clean(left, options, node)
-    jobs = All(tuple(Completed(cleaner_ref(name)) for name in names))
-    yield _look(batch, "cleaned", f"Wait until the rules of {left.title} are out of the kernel of {on}", jobs, SECONDS + 300.0)
+    for node in nodes:
+        yield _cleaned(left, options, node)
     yield _look(batch, "proved", f"See that the VPC CNI's agent still enforces on {on}", Runs(AWS_NODE, names), _AGENT_LEAVES)
     for node in nodes:
-        if not is_cordoned(node):
-            yield _uncordon(node)
+        yield _finished(left, node)
 
 
 def node_object(name: str, *, labels: dict[str, str] | None = None, **spec: object) -> Json:
@@ -118,46 +118,75 @@ def _cordon(node: Node) -> Step:
     )
 
 
-def _uncordon(node: Node) -> Step:
-    cordoned, plain = node_object(node.name, unschedulable=True), node_object(node.name)
+def _finished(left: Leaving, node: Node) -> Step:
+    """Return the last step of a node: it takes pods again, unless somebody else had cordoned it, and is no longer being left."""
+    plain = node_object(node.name)
+    labels = {UNFINISHED: left.engine}
+    cordoned = is_cordoned(node)
+    before = node_object(node.name, labels=labels) if cordoned else node_object(node.name, labels=labels, unschedulable=True)
+    drops = (UNFINISHED_PATH,) if cordoned else (CORDONED, UNFINISHED_PATH)
     return Step(
-        id=f"roll/{node.name}/uncordon",
-        title=f"Uncordon {node.name}",
-        action=Apply(plain, keeps=True, drops=(CORDONED,)),
-        until=Holds(plain, without=(CORDONED,)),
-        undo=Undo(f"Cordon {node.name}", Apply(cordoned, keeps=True), Holds(cordoned)),
+        id=f"roll/{node.name}/{'left' if cordoned else 'uncordon'}",
+        title=f"{'Mark' if cordoned else 'Uncordon'} {node.name}{' as one that has left' if cordoned else ''}",
+        action=Apply(plain, keeps=True, drops=drops),
+        until=Holds(plain, without=drops),
+        undo=Undo(f"{'Unmark' if cordoned else 'Cordon'} {node.name}", Apply(before, keeps=True), Holds(before)),
         phase=phases.EXIT,
     )
 
 
 def _label(left: Leaving, node: Node) -> Step:
-    labelled, plain = node_object(node.name, labels={LABEL: VALUE}), node_object(node.name)
-    back: Condition = All((Holds(plain, without=(LABEL_PATH,)), Runs(left.ref, (node.name,))))
+    labelled, plain = node_object(node.name, labels={LABEL: VALUE, UNFINISHED: left.engine}), node_object(node.name)
+    drops = (LABEL_PATH, UNFINISHED_PATH)
+    back: Condition = All((Holds(plain, without=drops), Runs(left.ref, (node.name,))))
     return Step(
         id=f"roll/{node.name}/label",
         title=f"Label {node.name} with {LABELLED}, so that {left.ref.name} leaves it",
         action=Apply(labelled, keeps=True),
         until=Holds(labelled),
         patience=_AGENT_LEAVES,
-        undo=Undo(f"Let {left.ref.name} come back to {node.name}", Apply(plain, keeps=True, drops=(LABEL_PATH,)), back),
+        undo=Undo(f"Let {left.ref.name} come back to {node.name}", Apply(plain, keeps=True, drops=drops), back),
         disrupts=f"the rules of {left.title} stand still on it until they are out: peers that start meanwhile are cut off there",
         phase=phases.EXIT,
     )
 
 
 def _clean(left: Leaving, options: MigrateOptions, node: Node) -> Step:
+    """Return the step that sets the cleaner to work: on all nodes of a batch at once."""
+    job = _job(left, options, node)
     ref = cleaner_ref(node.name)
-    own = not options.cleaner_image and left.engine in OWN_COMMANDS
-    job = cleaner(left.engine, node.name, _image(left, options), own_command=own)
-    one = ObjectId(ref)
     return Step(
         id=f"roll/{node.name}/clean",
         title=f"Take the rules of {left.title} out of the kernel of {node.name}",
         action=Create(job),
         until=Holds({key: job[key] for key in ("apiVersion", "kind")} | {"metadata": _named(ref)}),
-        undo=Undo(f"Delete {ref}; {left.ref.name} writes its rules anew when it is back", Delete((one,)), Absent((one,))),
+        undo=_without_job(left, ref),
         phase=phases.EXIT,
     )
+
+
+def _cleaned(left: Leaving, options: MigrateOptions, node: Node) -> Step:
+    """Return the step that waits for it, and sets it to work anew where a Job that had failed was deleted since."""
+    ref = cleaner_ref(node.name)
+    return Step(
+        id=f"roll/{node.name}/cleaned",
+        title=f"Wait until the rules of {left.title} are out of the kernel of {node.name}",
+        action=Create(_job(left, options, node)),
+        until=Completed(ref),
+        patience=SECONDS + 300.0,
+        undo=_without_job(left, ref),
+        phase=phases.EXIT,
+    )
+
+
+def _job(left: Leaving, options: MigrateOptions, node: Node) -> Json:
+    own = not options.cleaner_image and left.engine in OWN_COMMANDS
+    return cleaner(left.engine, node.name, _image(left, options), own_command=own)
+
+
+def _without_job(left: Leaving, ref: ObjectRef) -> Undo:
+    one = ObjectId(ref)
+    return Undo(f"Delete {ref}; {left.ref.name} writes its rules anew when it is back", Delete((one,)), Absent((one,)))
 
 
 def _named(ref: ObjectRef) -> Json:

@@ -23,6 +23,10 @@ LABEL, VALUE = "eksnetpol.io/engine", "vpc-cni"
 """The label of a node that the VPC CNI alone polices: the old agent is kept off nodes that have it."""
 
 LABELLED = f"{LABEL}={VALUE}"
+
+UNFINISHED = "eksnetpol.io/leaving"
+"""The label of a node that is being left in place; its value is the engine. Whoever plans anew knows by it what is left to do."""
+
 IN_PLACE = frozenset({"calico", "kube-router"})
 """Engines whose rules and the VPC CNI's both apply on one node (iptables, nftables), so that a node can leave them in place."""
 
@@ -141,7 +145,7 @@ def _installation(facts: Lookup) -> CustomObject | None:
 def _nodes(facts: Lookup, agent: Workload, labels: Mapping[str, str]) -> tuple[tuple[Node, ...], bool]:
     """Return the nodes that run the agent and have not left it, and whether that is all of them."""
     kinds: NodeKinds = need(facts, "node_kinds")
-    at = [node for node in kinds.linux_ec2 if may_run_on(agent, node) and node.metadata.labels.get(LABEL) != VALUE]
+    at = [node for node in kinds.linux_ec2 if is_unfinished(node) or (may_run_on(agent, node) and not _has_left(node))]
     chosen = [node for node in at if labels.items() <= node.metadata.labels.items()]
     return tuple(sorted(chosen, key=lambda node: node.name)), len(chosen) == len(at)
 
@@ -173,5 +177,14 @@ def terms_of(affinity: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def is_cordoned(node: Node) -> bool:
-    """Say whether somebody has cordoned a node already: that stays theirs."""
-    return node.spec.unschedulable
+    """Say whether somebody else has cordoned a node already: that stays theirs."""
+    return node.spec.unschedulable and not is_unfinished(node)
+
+
+def is_unfinished(node: Node) -> bool:
+    """Say whether a former run stopped while it led this node off the engine."""
+    return UNFINISHED in node.metadata.labels
+
+
+def _has_left(node: Node) -> bool:
+    return node.metadata.labels.get(LABEL) == VALUE

@@ -110,11 +110,16 @@ class Run:
     """One run of a plan on one cluster, which several processes may go on with."""
 
     def __init__(
-        self, snapshot: ClusterSnapshot, plan: Plan, *, prepare: Callable[[SimulatedCluster], object] = lambda _: None
+        self,
+        snapshot: ClusterSnapshot,
+        plan: Plan,
+        *,
+        prepare: Callable[[SimulatedCluster], object] = lambda _: None,
+        on: SimulatedCluster | None = None,
     ) -> None:
         self.plan = plan
         self.disk = Disk()
-        self.cluster = SimulatedCluster.of(snapshot)
+        self.cluster = on or SimulatedCluster.of(snapshot)
         prepare(self.cluster)
         self.people = People(self.cluster, plan)
 

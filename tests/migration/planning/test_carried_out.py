@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from eksnetpol.assets.cleaner import cleaner_ref
 from eksnetpol.errors import DoorClosed, StepFailed, TimedOut, TransientError
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning.migrate import plan_migration
@@ -251,3 +252,51 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for() -> None:
 
     run.go(before=away)
     assert run.end() == whole.end()
+
+
+def test_a_cleaner_that_failed_is_made_anew_once_its_job_is_deleted() -> None:
+    snapshot, plan = prepared("calico-manifest")
+    run = Run(snapshot, plan)
+    first = value(snapshot.nodes)[0].name
+    run.cluster.life.jobs.fails.add(first)
+    stopped(run, StepFailed, "has failed")
+    stopped(run, StepFailed, "let it be made anew: kubectl -n kube-system delete job/eksnetpol-clean-")
+    run.cluster.life.jobs.fails.clear()
+    run.cluster.delete(cleaner_ref(first))
+    run.cluster.sleep(30.0)
+    run.go()
+    assert run.standing() == {NEW: 3}
+
+
+def test_a_new_plan_finishes_what_a_run_left_half_way() -> None:
+    snapshot, plan = prepared("calico-manifest")
+    run = Run(snapshot, plan)
+    first = value(snapshot.nodes)[0].name
+    run.cluster.life.jobs.fails.add(first)
+    stopped(run, StepFailed, "has failed")
+    assert run.standing() == {("frozen", "live", False): 1, ("live", "live", True): 2}
+    run.cluster.life.jobs.fails.clear()
+    run.cluster.delete(cleaner_ref(first))
+    run.cluster.sleep(30.0)
+    anew = planned(run.cluster.snapshot(), options(left_overs=EVERYTHING, soak=5.0, settle=30.0))
+    ids = [step.id for step in anew.steps]
+    assert f"roll/{first}/uncordon" in ids
+    assert "exclude" not in ids
+    assert not [i for i in ids if i.startswith(("apply/", "enable/"))]
+    second = Run(snapshot, anew, on=run.cluster)
+    second.go()
+    assert second.standing() == {NEW: 3}
+
+
+def test_nodes_may_be_left_in_two_runs() -> None:
+    snapshot = CLUSTERS["kube-router"]()
+    first = value(snapshot.nodes)[0].name
+    some = planned(snapshot, options(nodes=f"kubernetes.io/hostname={first}", soak=0.0))
+    run = Run(snapshot, some)
+    run.go()
+    assert run.standing() == {NEW: 1, ("live", "live", True): 2}
+    rest = planned(run.cluster.snapshot(), options(soak=0.0, settle=0.0))
+    assert not [step for step in rest.steps if first in step.id]
+    second = Run(snapshot, rest, on=run.cluster)
+    second.go()
+    assert second.standing() == {NEW: 3}

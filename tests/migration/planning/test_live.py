@@ -230,6 +230,6 @@ def test_a_real_cluster_leaves_calico_for_good_and_comes_back_all_the_same(targe
 
 
 def journal(disk: Disk, plan: Plan) -> list[str]:
-    """What was done in which order; whether a look had to wait is a matter of time."""
-    looks = {step.id for step in plan.steps if isinstance(step.action, Look)}
-    return [line for line in events(disk) if line.partition(" ")[2] not in looks or not line.startswith("started")]
+    """What was done in which order; whether a look, or who waits for a Job that is there, had to wait is a matter of time."""
+    waits = {step.id for step in plan.steps if isinstance(step.action, Look) or step.id.endswith("/cleaned")}
+    return [line for line in events(disk) if line.partition(" ")[2] not in waits or line.startswith("succeeded")]

@@ -177,8 +177,8 @@ def test_a_node_in_place_is_cordoned_before_its_rules_stand_still_and_until_they
     ids = [step.id for step in plan.steps]
     for label in (i for i in ids if i.endswith("/label")):
         node = label.removesuffix("/label")
-        batch = next(i.rpartition("/")[0] for i in ids[ids.index(label) :] if i.endswith("/cleaned"))
-        order = [f"{batch}/enforced", f"{node}/cordon", label, f"{batch}/agents-gone", f"{node}/clean", f"{batch}/cleaned",
+        batch = next(i.rpartition("/")[0] for i in ids[ids.index(label) :] if i.endswith("/proved"))
+        order = [f"{batch}/enforced", f"{node}/cordon", label, f"{batch}/agents-gone", f"{node}/clean", f"{node}/cleaned",
                  f"{batch}/proved", f"{node}/uncordon"]  # fmt: skip
         assert [ids.index(one) for one in order] == sorted(ids.index(one) for one in order)
 
