@@ -1,8 +1,8 @@
 """How long it takes to rehearse a migration off Calico on clusters of growing size, and whether cost grows with nodes at most.
 
-A command: ``python -m tests.benchmarks.bench_rehearsal [--nodes N]``. Twenty pods a node, a Calico policy for every three nodes,
-node by node in place in batches of a twentieth. Each size is a process of its own, in turn; planning is part of it, making up
-the cluster is not, but its memory counts.
+A command: ``python -m tests.benchmarks.bench_rehearsal [--nodes N]``. Twenty pods a node, the same number of Calico policies at
+every size, node by node in place in batches of a twentieth. Each size is a process of its own, in turn; planning is part of it,
+making up the cluster is not, but its memory counts.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ LINEAR = Bound(1.25)
 """Times that a node may cost in a cluster twice as large: beyond, cost grows faster than nodes do."""
 
 PODS = 20
+POLICIES = 300
 
 
 def cluster(nodes: int) -> ClusterSnapshot:
@@ -54,7 +55,7 @@ def cluster(nodes: int) -> ClusterSnapshot:
         found = calico_by_operator(replace(found, network_policies=Seen(()), policy_endpoints=Seen(())))
         pods = found.pods
         assert isinstance(pods, Seen)
-        return replace(found, foreign_policies=Seen(tuple(_policies(found, max(2, nodes // 3)))))
+        return replace(found, foreign_policies=Seen(tuple(_policies(found, POLICIES))))
 
 
 def _policies(found: ClusterSnapshot, count: int) -> list[ForeignPolicy]:
