@@ -34,7 +34,7 @@ _COVERS_WITHIN = 1800.0
 def enabling(facts: Lookup, left: Leaving, options: MigrateOptions) -> tuple[Draft, Plan]:
     """Return the steps of phase 5, and the plan to enable that they are of. Raises as `plan_enable`."""
     plan = plan_enable(facts, EnableOptions(resolve=options.resolve, values=options.values))
-    by_node = left.engine not in IN_PLACE
+    by_node = left.engine not in IN_PLACE and left.has_agent
     exclusion = excluding(left, phases.AGENT) if by_node else Draft()
     steps = tuple(_steps(facts, plan, exclusion, by_node=by_node))
     warnings = [*plan.warnings]

@@ -71,11 +71,24 @@ def refusals(
     yield from _of_translation(translation)
     if left is None:
         return
+    if not left.has_agent:
+        yield from _of_parts(left)
+        return
     yield from _of_exit(facts, left, options)
     yield from _of_owners(left)
     if sources is not None and sources.strange:
         named = ", ".join(sources.strange[:_NAMED])
         yield Refusal(f"{named}: served in a version that is not written here, so whether it changes could not be told")
+
+
+def _of_parts(left: Leaving) -> Iterator[Refusal]:
+    """Yield that what an agent left behind in kernels is not known, where it is gone and not every node is known to have left."""
+    if left.doubtful:
+        yield Refusal(
+            f"{left.title} is here without its agent, and nothing shows that its rules are out of the kernels of {left.doubtful} "
+            "nodes: replace these, or go on with the run that was stopped: eksnetpol history names it",
+            taking_on("frozen-rules"),
+        )
 
 
 def _of_translation(translation: Translation) -> Iterator[Refusal]:

@@ -38,6 +38,8 @@ _SHOWN_GROUP = "projectcalico.org"
 class Leaving:
     """The engine that is left. ``nodes`` are those that are to leave it, in the order they do; ``all_nodes`` that none stays.
 
+    ``has_agent`` is False where parts of it, or only objects, outlived its agent; ``doubtful`` then counts the nodes of which
+    nothing shows that its rules are out of their kernels.
     ``installation`` is the object by which the Tigera operator is told, None where there is no operator. ``namespace`` is the
     agent's.
     """
@@ -50,6 +52,8 @@ class Leaving:
     all_nodes: bool
     definitions: tuple[CustomResourceDefinition, ...]
     installation: CustomObject | None = None
+    has_agent: bool = True
+    doubtful: int = 0
 
     @property
     def engine(self) -> str:
@@ -82,7 +86,10 @@ def engines_there(facts: Lookup) -> tuple[Details, ...]:
 def leaving(facts: Lookup, options: MigrateOptions) -> Leaving | None:
     """Return what is left; None where no engine, or none that can be left, has an agent here. Raises as `need`."""
     found = next((d for d in engines_there(facts) if d.presence.name in MOVABLE and d.presence.workload is not None), None)
-    if found is None or found.presence.workload is None:
+    if found is None:
+        rest = residue(facts)
+        return rest if rest is not None and rest.details.presence.life is Life.PARTIAL else None
+    if found.presence.workload is None:
         return None
     agent = found.presence.workload
     definitions: tuple[CustomResourceDefinition, ...] = need(facts, "crds")
@@ -114,10 +121,17 @@ def residue(facts: Lookup) -> Leaving | None:
         parts=parts,
         agent=Workload(ObjectMeta(name=parts.agent.name, namespace=parts.agent.namespace), kind=parts.agent.kind),
         nodes=(),
-        exit=Exit.IN_PLACE,
+        exit=Exit.IN_PLACE if details.presence.name in IN_PLACE else Exit.REPLACEMENT,
         all_nodes=True,
         definitions=definitions,
+        has_agent=False,
+        doubtful=sum(not _has_left(node) or is_unfinished(node) for node in _machines(facts)),
     )
+
+
+def _machines(facts: Lookup) -> tuple[Node, ...]:
+    kinds: NodeKinds = need(facts, "node_kinds")
+    return kinds.linux_ec2
 
 
 def parts_of(

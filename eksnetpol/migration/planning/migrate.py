@@ -71,7 +71,8 @@ def _whole(
     facts: Lookup, left: Leaving, sources: Sources, translation: Translation, options: MigrateOptions
 ) -> tuple[Draft, Plan]:
     enabled, enable = enabling(facts, left, options)
-    applied, exits = applying(facts, left, translation), exiting(left, sources, options)
+    applied = applying(facts, left, translation)
+    exits = exiting(left, sources, options) if left.has_agent else Draft()
     parts = [gate.gate(sources), back_up(left, sources), applied, enabled, exits]
     if left.all_nodes:
         parts += [uninstalling(facts, left, sources, options), left_overs(left, sources, options.left_overs)]

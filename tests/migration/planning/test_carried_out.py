@@ -300,3 +300,18 @@ def test_nodes_may_be_left_in_two_runs() -> None:
     second = Run(snapshot, rest, on=run.cluster)
     second.go()
     assert second.standing() == {NEW: 3}
+
+
+def test_a_new_plan_ends_an_uninstall_that_a_run_did_not() -> None:
+    snapshot, plan = prepared("calico-operator")
+    run = Run(snapshot, plan)
+    run.cluster.life.operators.stuck.add("operator.tigera.io/apiserver-controller")
+    stopped(run, TimedOut, "held by finalizer")
+    run.cluster.life.operators.stuck.clear()
+    anew = planned(run.cluster.snapshot(), options(left_overs=EVERYTHING, settle=0.0))
+    assert anew.refusals == ()
+    assert not [step for step in anew.steps if step.phase == "6 exit"]
+    second = Run(snapshot, anew, on=run.cluster)
+    second.go()
+    assert second.standing() == {NEW: 3}
+    assert not second.cluster.scene().parts["deployment/tigera-operator/tigera-operator"]

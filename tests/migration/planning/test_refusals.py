@@ -245,6 +245,21 @@ def test_left_overs_go_only_where_they_are_asked_for() -> None:
     assert ids == {"free-ippools", "free-tiers", "policies"}
 
 
+def test_parts_without_an_agent_are_uninstalled_once_no_kernel_is_in_doubt() -> None:
+    snapshot = clusters.calico_by_operator()
+    sets = tuple(one for one in value(snapshot.daemonsets) if one.name != "calico-node")
+    parts = replace(snapshot, daemonsets=Seen(sets))
+    plan = planned(parts)
+    (stop,) = plan.refusals
+    assert "rules are out of the kernels of 3 nodes" in stop.why
+    assert stop.flag == taking_on("frozen-rules")
+    assert not [step for step in plan.steps if step.phase == "6 exit"]
+    assert "uninstall/operator" in {step.id for step in plan.steps}
+    marked = [replace(n.metadata, labels={**n.metadata.labels, LABEL: "vpc-cni"}) for n in value(parts.nodes)]
+    left = tuple(replace(n, metadata=meta) for n, meta in zip(value(parts.nodes), marked, strict=True))
+    assert planned(replace(parts, nodes=Seen(left))).refusals == ()
+
+
 def test_a_clean_up_afterwards_takes_what_is_left_and_refuses_while_the_engine_is_here() -> None:
     catalog()
     said = options(left_overs=tuple(LeftOver))
