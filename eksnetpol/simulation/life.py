@@ -167,6 +167,8 @@ class Life:
             for pod in tuple(self.pods.on.get(name, {}).values()):
                 self.pods.drop(pod)
             return
+        if name in self.pods.dead:
+            self._agents.doom((name,))
         self._agents.came(node.struct, self._now())
         for pod in tuple(self.pods.on.get(name, {}).values()):
             # What a kubelet that does not answer ran is not ready, and is again when it does.

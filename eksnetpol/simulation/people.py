@@ -16,7 +16,7 @@ from eksnetpol.model.kinds import NODE, Json, ObjectRef
 from eksnetpol.simulation.ground import Ground
 from eksnetpol.simulation.nodes import NodeFacts, Nodes, with_readiness
 from eksnetpol.simulation.operators import bare
-from eksnetpol.simulation.pods import PodTable, uid_of
+from eksnetpol.simulation.pods import ADDRESSED, PodTable, uid_of
 
 LABEL = ("eksnetpol.io/engine", "vpc-cni")
 """What marks a node as one that the old engine never gets to."""
@@ -113,7 +113,9 @@ class NodeSupply:
         node = self.nodes.get(name)
         if node is None or not node.cordoned:
             return False
-        return all(pod.owner is not None and pod.owner.kind == "DaemonSet" for pod in self.table.on.get(name, {}).values())
+        # What has finished is moved by nobody, and goes with its node.
+        left = (pod for pod in self.table.on.get(name, {}).values() if pod.phase in ADDRESSED)
+        return all(pod.owner is not None and pod.owner.kind == "DaemonSet" for pod in left)
 
     def _bring(self, now: float) -> None:
         like = self.nodes.get(self._old[self._made % len(self._old)])

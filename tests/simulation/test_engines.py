@@ -447,13 +447,18 @@ def test_drained_nodes_are_deleted_and_others_come_until_all_are_new(cluster: Si
     cluster.sleep(900)
     supplied(cluster, ahead=3, late=10.0, ready_in=10.0, deletes_in=20.0)
     before = nodes(cluster)
+    once = job(before[3])
+    cluster.create(once)
     cluster.sleep(60)
+    (pod,) = cluster.objects(POD, selector="job=once")
+    assert pod["status"]["phase"] == "Succeeded"
     for node in before:
         drain(cluster, node)
         cluster.sleep(60)
         assert cluster.get(ObjectRef.to(NODE, node)) is None
         assert len(nodes(cluster)) >= len(before)
     assert len(labelled(cluster)) == len(before) == len(nodes(cluster))
+    assert cluster.objects(POD, selector="job=once") == (), "what had finished is collected with its node"
     assert all(is_ready(p) for p in cluster.objects(POD))
     assert {n.old for n in cluster.scene().nodes.values()} == {Enforcement.ABSENT}
     assert cluster.scene().agents == 0
@@ -464,6 +469,10 @@ def test_new_nodes_may_never_come_or_never_get_ready(cluster: SimulatedCluster, 
     supplied(cluster, ahead=3, **how)
     cluster.sleep(7_200)
     assert len(labelled(cluster)) == ready
+    down = set(labelled(cluster, ready=False)) - set(labelled(cluster))
+    assert len(down) == (1 if "unready" in how else 0)
+    assert all(not cluster.scene().nodes[name].ready for name in down)
+    assert not any(is_ready(pod) for name in down for pod in cluster.pods_on(name))
 
 
 def test_git_ops_puts_back_what_is_deleted_and_what_is_edited(cluster: SimulatedCluster) -> None:
