@@ -115,3 +115,19 @@ def test_nothing_to_rehearse(cli: Cli) -> None:
     ended = cli("migrate", "rehearse", "--snapshot", "calm.json")
     assert (ended.code, ended.out) == (6, "")
     assert "nothing to rehearse" in ended.err
+
+
+def test_a_runbook(cli: Cli, saved: Callable[..., str], quiet_place: Path) -> None:
+    ended = cli("migrate", "runbook", "--snapshot", saved(), *IMAGE, "-o", "markdown=change.md")
+    page = (quiet_place / "change.md").read_text()
+    assert page.startswith("# Lead prod off Calico")
+    assert "kubectl cordon node-a" in page
+    assert "kubectl cordon node-b" not in page
+    assert ended.code == int("## What stands in the way" in page)
+    assert "kubectl cordon node-b" in cli("migrate", "runbook", "--snapshot", saved(), *IMAGE, "-v").out
+
+
+def test_no_runbook_of_files(cli: Cli, quiet_place: Path) -> None:
+    (quiet_place / "empty").mkdir()
+    ended = cli("migrate", "runbook", "--manifests", "empty")
+    assert (ended.code, ended.out) == (2, "")
