@@ -28,6 +28,7 @@ from eksnetpol.planning.places import AWS_NODE, ROLLED
 from eksnetpol.planning.reading import known
 
 _ROLLS = "roll-out"
+_STARTUP_TAINT = "node.cilium.io/agent-not-ready"
 _COVERS_WITHIN = 1800.0
 
 
@@ -46,6 +47,10 @@ def enabling(facts: Lookup, left: Leaving, options: MigrateOptions) -> tuple[Dra
         warnings.append(
             f"as soon as the agent is switched on, every node that comes has to carry {LABELLED} from its first second: one "
             f"without gets {left.title} and the VPC CNI's agent both. Autoscaled node groups need the label before that"
+        )
+        warnings.append(
+            f"take the start-up taint {_STARTUP_TAINT} out of node groups and NodePools: {left.title} alone takes it off a node, "
+            "so that new nodes would take no pods"
         )
         warnings.append(
             f"{left.title} knows pods by its own agents: on old nodes, rules by label do not match pods of new nodes, so that "

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
+from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.excluding import excluding
 from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFINISHED, VALUE, Leaving, is_cordoned
@@ -19,8 +20,9 @@ from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
 from eksnetpol.model.conditions import Absent, All, Answering, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
 from eksnetpol.model.kinds import NODE, Json, ObjectRef
-from eksnetpol.model.kubernetes import Node
+from eksnetpol.model.kubernetes import DisruptionBudget, Node
 from eksnetpol.model.plan import Step, Undo
+from eksnetpol.model.snapshot import Seen
 from eksnetpol.planning.draft import Draft
 from eksnetpol.planning.looks import counted
 from eksnetpol.planning.places import AWS_NODE
@@ -32,9 +34,10 @@ _AGENT_LEAVES = 600.0
 _NEW_NODES = 3600.0
 _DRAINS = 1800.0
 _GOES = 3600.0
+_NAMED = 5
 
 
-def exiting(left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
+def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
     """Return the exclusion of the old agent, and the batches. Raises `UsageError` for a batch that means nothing.
 
     An eBPF engine is excluded before the VPC CNI's agent comes to any node: see `enabling`.
@@ -46,7 +49,12 @@ def exiting(left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
     for number, nodes in enumerate(batches, 1):
         done += len(nodes)
         steps += _batch(left, sources, options, f"batch-{number}", nodes, done)
-    return draft + Draft(steps=tuple(steps), facts=tuple(_facts(left, batches)), afterwards=tuple(_afterwards(left)))
+    return draft + Draft(
+        steps=tuple(steps),
+        facts=tuple(_facts(left, batches)),
+        warnings=tuple(_budgets(facts)) if left.exit is Exit.REPLACEMENT and left.nodes else (),
+        afterwards=tuple(_afterwards(left)),
+    )
 
 
 def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...]]:
@@ -252,6 +260,25 @@ def _facts(left: Leaving, batches: tuple[tuple[Node, ...], ...]) -> Iterator[str
     how = "in place" if left.exit is Exit.IN_PLACE else "by replacement"
     many = "1 batch" if len(batches) == 1 else f"{len(batches)} batches"
     yield f"{counted(len(left.nodes), 'node')} leave {left.title} {how}, in {many} ({sizes})"
+
+
+def _budgets(facts: Lookup) -> Iterator[str]:
+    """Yield which disruption budgets never allow an eviction as they are: a node with one of their pods is not drained."""
+    section = facts.get("disruption_budgets")
+    if not isinstance(section, Seen):
+        yield f"whether disruption budgets let nodes be drained is not known: {section.reason}"
+        return
+    never = [f"{b.namespace}/{b.name}" for b in section.value if _never_allows(b)]
+    if never:
+        more = f" and {len(never) - _NAMED} more" if len(never) > _NAMED else ""
+        yield (
+            f"these disruption budgets never allow an eviction: {', '.join(sorted(never)[:_NAMED])}{more}; a node with one of "
+            "their pods is not drained before somebody lets them"
+        )
+
+
+def _never_allows(budget: DisruptionBudget) -> bool:
+    return str(budget.spec.max_unavailable) in {"0", "0%"} or str(budget.spec.min_available) == "100%"
 
 
 def _afterwards(left: Leaving) -> Iterator[str]:

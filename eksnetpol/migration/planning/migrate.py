@@ -72,7 +72,7 @@ def _whole(
 ) -> tuple[Draft, Plan]:
     enabled, enable = enabling(facts, left, options)
     applied = applying(facts, left, translation)
-    exits = exiting(left, sources, options) if left.has_agent else Draft()
+    exits = exiting(facts, left, sources, options) if left.has_agent else Draft()
     parts = [gate.gate(sources), back_up(left, sources), applied, enabled, exits]
     if left.all_nodes:
         parts += [uninstalling(facts, left, sources, options), left_overs(left, sources, options.left_overs)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from eksnetpol.migration.planning.leaving import LABEL, excluded, terms_of
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import Exit, LeftOver, MigrateOptions
 from eksnetpol.model.conditions import Holds
-from eksnetpol.model.kubernetes import CustomObject, ObjectMeta
+from eksnetpol.model.kubernetes import CustomObject, DisruptionBudget, ObjectMeta
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, Why
 from eksnetpol.translation import Translation
@@ -275,3 +276,21 @@ def test_a_clean_up_afterwards_takes_what_is_left_and_refuses_while_the_engine_i
     there = plan_cleanup(Lookup(replace(rest, deployments=snapshot.deployments)), said)
     assert "Calico is still here" in whys(there)
     assert plan_cleanup(Lookup(clusters.recorded()), said).facts == ("nothing is left over of an engine that is known here",)
+
+
+@pytest.mark.parametrize(
+    ("spec", "never"),
+    [({"maxUnavailable": 0}, True), ({"maxUnavailable": "0%"}, True), ({"minAvailable": "100%"}, True),
+     ({"maxUnavailable": 1}, False), ({"minAvailable": 1}, False), ({"minAvailable": "50%"}, False)],
+)  # fmt: skip
+def test_budgets_that_never_allow_an_eviction_are_named_before(spec: dict[str, Any], never: bool) -> None:
+    budget = msgspec.convert({"metadata": {"name": "db", "namespace": "boutique"}, "spec": spec}, DisruptionBudget)
+    snapshot = replace(clusters.cilium(), disruption_budgets=Seen((budget,)))
+    assert any("never allow an eviction: boutique/db" in line for line in of(snapshot).warnings) is never
+    in_place = replace(clusters.calico_by_manifest(), disruption_budgets=Seen((budget,)))
+    assert not any("boutique/db" in line for line in of(in_place).warnings), "nobody is evicted there"
+
+
+def test_budgets_that_were_not_read_are_said_to_be_unknown() -> None:
+    snapshot = replace(clusters.cilium(), disruption_budgets=Unread("403: no", Why.DENIED))
+    assert any("whether disruption budgets let nodes be drained is not known: 403: no" in line for line in of(snapshot).warnings)
