@@ -23,6 +23,9 @@ from eksnetpol.translation.naming import MANAGED_BY
 OURS = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 """The label of NetworkPolicies that a translation made, as a selector."""
 
+_OF_NODES = frozenset({"HostEndpoint"})
+"""Kinds that say nothing of pods. Calico's controllers make these as nodes come and go, which is no change of a policy."""
+
 _KNOWN = {(kind.api_version, kind.name): kind for kind in ENGINE_KINDS}
 
 
@@ -59,12 +62,12 @@ def sources_of(facts: Lookup, left: Leaving) -> Sources:
     meant = frozenset(served)
     own = [policy for policy in foreign if _KNOWN.get((policy.api_version, policy.kind)) in meant]
     strange = [policy for policy in foreign if _is_of_same(policy, left) and policy not in own]
-    bodies: list[Json] = [policy.body for policy in own]
+    bodies: list[Json] = [policy.body for policy in own if policy.kind not in _OF_NODES]
     bodies += [live.as_object(policy, NETWORK_POLICY) for policy in standard]
     return Sources(
         own=tuple(sorted(_ids(own))),
         standard=tuple(sorted(ObjectId(ObjectRef.to(NETWORK_POLICY, p.name, p.namespace), p.metadata.uid) for p in standard)),
-        kinds=(*served, NETWORK_POLICY),
+        kinds=(*(kind for kind in served if kind.name not in _OF_NODES), NETWORK_POLICY),
         digest=digest_of_objects(bodies),
         strange=tuple(f"{p.kind} {p.metadata.name} of {p.api_version}" for p in strange),
     )

@@ -294,3 +294,14 @@ def test_budgets_that_never_allow_an_eviction_are_named_before(spec: dict[str, A
 def test_budgets_that_were_not_read_are_said_to_be_unknown() -> None:
     snapshot = replace(clusters.cilium(), disruption_budgets=Unread("403: no", Why.DENIED))
     assert any("whether disruption budgets let nodes be drained is not known: 403: no" in line for line in of(snapshot).warnings)
+
+
+def test_what_calico_writes_of_nodes_is_kept_and_is_no_change_of_a_policy() -> None:
+    snapshot = clusters.calico_by_manifest()
+    point = clusters.calico_object("HostEndpoint", "node-a-auto-hep", "", {"node": "node-a", "interfaceName": "*"})
+    more = replace(snapshot, foreign_policies=Seen((*value(snapshot.foreign_policies), point)))
+    plain, marked = planned(snapshot), planned(more)
+    gates = [step.until for step in plain.steps if step.id == "translated"]
+    assert [step.until for step in marked.steps if step.id == "translated"] == gates
+    kept = next(step.action for step in marked.steps if step.id == "back-up/old-policies")
+    assert "hostendpoint/node-a-auto-hep" in {str(one.ref) for one in kept.objects}  # type: ignore[union-attr]
