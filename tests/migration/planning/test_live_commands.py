@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -69,6 +70,8 @@ def test_a_cluster_is_led_off_calico_by_commands_alone(world: World, tool: Tool,
     policies = world.plane.get("networkpolicies", "-n", "ui")["items"]
     assert [p["metadata"]["labels"]["app.kubernetes.io/managed-by"] for p in policies] == ["eksnetpol"]
 
+    both = json.loads(tool("migrate", "status", "-o", "json").stdout)
+    assert (both["counts"]["both engines"], both["door"]) == (len(nodes), "")
     killed_at(world, state, "cordon", "resume")
     stopped = tool("resume")
     assert stopped.returncode == 5, stopped.stderr
@@ -77,6 +80,8 @@ def test_a_cluster_is_led_off_calico_by_commands_alone(world: World, tool: Tool,
     assert agents(world) == set()
     left = world.plane.get("nodes")["items"]
     assert all(node["metadata"]["labels"][LABEL] == "vpc-cni" and "unschedulable" not in node["spec"] for node in left)
+    waiting = json.loads(tool("migrate", "status", "-o", "json").stdout)
+    assert (waiting["counts"]["VPC CNI"], waiting["door"]) == (len(nodes), "uninstall")
     wrong = tool("resume", "--confirm", "everything")
     assert (wrong.returncode, "its doors are uninstall" in wrong.stderr) == (2, True), wrong.stderr
 
@@ -87,6 +92,10 @@ def test_a_cluster_is_led_off_calico_by_commands_alone(world: World, tool: Tool,
     assert again.returncode == 0, again.stderr
     assert "nothing is left to do" in again.stdout.lower()
 
+    run = waiting["run"]["id"]
+    verified = tool("migrate", "verify", "--run", run, "-o", "json")
+    results = {r["id"]: r["outcome"] for r in json.loads(verified.stdout)["results"] if r["family"] == "migration"}
+    assert set(results.values()) == {"passed"}, verified.stdout
     cleaned = tool("migrate", "cleanup", "--left-overs", "admission", "--plan")
     assert cleaned.returncode == 0, cleaned.stderr
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "rehearse": (f"{_HERE}.rehearse", "Carry it all out on a copy of the cluster in memory, and see who enforces what."),
     "runbook": (f"{_HERE}.runbook", "Write it down for the change ticket, with the commands to do it by hand."),
     "run": (f"{_HERE}.run", "Lead the cluster off the other engine, phase by phase, with a way back."),
+    "status": (f"{_HERE}.status", "Say where a migration stands: its phases, and whose agent runs on each node."),
     "verify": (f"{_HERE}.verify", "Say whether the old engine is gone, the VPC CNI enforces, and all flows as before."),
     "cleanup": (f"{_HERE}.cleanup", "Take away what an engine that is gone has left in the cluster."),
 }
