@@ -71,7 +71,7 @@ def undoing(step: Step, plan: Plan) -> tuple[str, ...]:
     return tuple(_doing(step, step.undo.action, plan, made_new=False))
 
 
-def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterator[str]:  # noqa: C901 - a case each
+def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterator[str]:  # noqa: C901, PLR0912 - a case each
     match action:
         case Apply() if action.ref.of_kind == NODE:
             yield from _node(action)
@@ -94,9 +94,12 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
             yield from commands_of(Step(step.id, step.title, action, All(())))
             for kind in action.kinds:
                 yield _stripping(kind, action.finalizer)
-        case Create() | Delete():
-            # Without waiting: that is told beside it.
-            yield from commands_of(Step(step.id, step.title, action, All(())))
+        case Create():
+            yield creating(action.object)
+        case Delete():
+            # What is deleted are objects that may be there: not all ways to install an engine bring all of them.
+            for command in commands_of(Step(step.id, step.title, action, All(()))):
+                yield f"{command} --ignore-not-found"
         case Look():
             return
 

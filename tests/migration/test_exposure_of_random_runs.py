@@ -186,7 +186,7 @@ def _wide(space: str, way: str) -> NetworkPolicy:
 ENFORCEMENTS = st.sampled_from((*Enforcement, Enforcement.LIVE, Enforcement.LIVE, Enforcement.FROZEN))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), number=st.integers(0, 400))
 def test_what_flows_at_each_moment_is_what_a_plain_look_finds(data: st.DataObject, number: int) -> None:
     run = Run.of(number)

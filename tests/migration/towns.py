@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -64,6 +65,7 @@ class Town:
         return plan_migration(Lookup(self.snapshot), self.translation, MigrateOptions(**wanted))
 
 
+@cache
 def town(engine: str) -> Town:
     """Return the shop under one of `ENGINES`."""
     written = short()

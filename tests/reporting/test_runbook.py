@@ -65,7 +65,8 @@ def test_every_command_is_one_to_a_shell(plans: dict[str, Plan], engine: str) ->
 def test_every_step_that_changes_something_says_how(plans: dict[str, Plan], engine: str) -> None:
     plan = plans[engine]
     for step in plan.steps:
-        idle = isinstance(step.action, Look) or (isinstance(step.action, BackUp) and not (step.action.objects or step.action.kinds))
+        keeps_nothing = isinstance(step.action, BackUp) and not (step.action.objects or step.action.kinds)
+        idle = isinstance(step.action, Look) or keeps_nothing
         assert bool(by_hand.doing(step, plan)) != idle, step.id
         assert by_hand.gates(step, plan), step.id
 
