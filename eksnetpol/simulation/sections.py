@@ -19,7 +19,7 @@ from eksnetpol.model.digests import schema_digest
 from eksnetpol.model.engine_kinds import CALICO_SETTINGS, CALICO_SHOWN, CALICO_STORED, CILIUM_POLICIES, OPERATOR_KINDS
 from eksnetpol.model.foreign import ForeignPolicy, foreign_policy
 from eksnetpol.model.kinds import Json, Kind
-from eksnetpol.model.snapshot import ClusterSnapshot, Unread
+from eksnetpol.model.snapshot import ClusterSnapshot, Unread, Why
 
 
 class Section(NamedTuple):
@@ -77,9 +77,15 @@ def is_of(one: Any, kind: Kind) -> bool:
     return bool(one.kind == kind.name and said in {"", kind.api_version})
 
 
+_LATE = frozenset({kinds.DISRUPTION_BUDGET})
+"""Kinds that looks of before did not ask for: where a snapshot is that old, the plan says that they are not known."""
+
+
 def seen(snapshot: ClusterSnapshot, kind: Kind) -> tuple[Any, ...]:
     """Return what the snapshot holds of *kind*; raise `EksNetpolError` where it was not read: nothing may be made up for it."""
     section = getattr(snapshot, SECTIONS[kind].name)
+    if isinstance(section, Unread) and section.why is Why.NOT_ASKED and kind in _LATE:
+        return ()
     if isinstance(section, Unread):
         raise EksNetpolError(
             f"This cannot be rehearsed: the snapshot does not say which {kind} there are ({section.reason}). "

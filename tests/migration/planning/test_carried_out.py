@@ -17,7 +17,7 @@ from eksnetpol.migration.planning.options import Exit, LeftOver
 from eksnetpol.model.kinds import DEFINITION, JOB, NAMESPACE, NETWORK_POLICY, NODE, ObjectRef
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.policies import NetworkPolicy
-from eksnetpol.model.snapshot import ClusterSnapshot, Seen
+from eksnetpol.model.snapshot import NOT_ASKED, ClusterSnapshot, Seen
 from tests.execution.ends import events
 from tests.execution.test_interruptions import dies_at
 from tests.execution.trouble import Killed
@@ -315,3 +315,10 @@ def test_a_new_plan_ends_an_uninstall_that_a_run_did_not() -> None:
     second.go()
     assert second.standing() == {NEW: 3}
     assert not second.cluster.scene().parts["deployment/tigera-operator/tigera-operator"]
+
+
+def test_a_look_of_before_that_asked_for_no_budgets_is_rehearsed_all_the_same() -> None:
+    snapshot, plan = prepared("calico-manifest")
+    run = Run(replace(snapshot, disruption_budgets=NOT_ASKED), plan)
+    run.go()
+    assert run.standing() == {NEW: 3}
