@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.actions import (
@@ -78,10 +79,15 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
         case Apply() if made_new:
             yield creating(action.object)
         case Apply():
-            yield from _applying(action)
+            yield from _applying(action, step.action.object if isinstance(step.action, Apply) else None)
         case Evict():
-            force = " --force" if action.bare else ""
-            yield f"kubectl drain {shlex.quote(action.node)} --ignore-daemonsets --delete-emptydir-data{force}"
+            node = shlex.quote(action.node)
+            # Those that were named go by name: drain's --force would take every other one as well.
+            for name in action.bare:
+                space, _, pod = name.partition("/")
+                only = shlex.quote(f"spec.nodeName={action.node},metadata.name={pod}")
+                yield f"kubectl delete pods -n {shlex.quote(space)} --field-selector {only}"
+            yield f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data"
         case UpdateAddon():
             yield _addon(action, plan)
         case CreateAddon() | DeleteAddon() | Restore():
@@ -134,20 +140,33 @@ def _node(action: Apply) -> Iterator[str]:
             yield f"kubectl label node {name} {shlex.quote(path.removeprefix(_LABEL) + '-')}"
 
 
-def _applying(action: Apply) -> Iterator[str]:
+def _applying(action: Apply, given: Json | None = None) -> Iterator[str]:
     has_more = set(action.object) - {"apiVersion", "kind", "metadata"} or set(action.object["metadata"]) - {"name", "namespace"}
     if has_more:
         yield patching(action.object)
     for path in action.drops:
-        keys = path.lstrip(".").split(".")
         if "[" in path or '"' in path:
             yield f"# take {path} out of {action.ref}: kubectl edit {_named(action.ref)}"
             continue
-        patch: Json | None = None
-        for key in reversed(keys):
+        # Only what was put there goes, not what somebody else has beside it.
+        patch: Any = _nothing(_below(given, path.lstrip(".").split(".")))
+        for key in reversed(path.lstrip(".").split(".")):
             patch = {key: patch}
         text = shlex.quote(json.dumps(patch, separators=(",", ":")))
         yield f"kubectl patch {_named(action.ref)} --type=merge --field-manager={MANAGER} -p {text}"
+
+
+def _below(found: Json | None, keys: list[str]) -> Any:
+    """Return what is at a path of *found*, None where nothing is."""
+    at: Any = found
+    for key in keys:
+        at = at.get(key) if isinstance(at, dict) else None
+    return at
+
+
+def _nothing(found: Any) -> Any:
+    """Return what takes the fields of *found* away by a merge patch, and nothing beside them; null where it has no fields."""
+    return {key: _nothing(value) for key, value in found.items()} if isinstance(found, dict) and found else None
 
 
 def _addon(action: UpdateAddon, plan: Plan) -> str:
@@ -218,7 +237,7 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
         case AddonIs():
             region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
             place = f"--cluster-name {shlex.quote(plan.target.cluster)} --addon-name {until.addon}"
-            yield "its status is ACTIVE", f"aws eks describe-addon{region} {place} --query addon.[status,health.issues]"
+            yield "its status is ACTIVE", f"aws eks describe-addon{region} {place} --query 'addon.[status,health.issues]'"
         case FlagIs():
             yield f"its argument --{until.flag} is {until.value}", f"kubectl get {_named(until.ref)} -o yaml"
         case BackedUp():

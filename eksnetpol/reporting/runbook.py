@@ -91,12 +91,17 @@ def _chapters(plan: Plan, *, everything: bool) -> Iterator[Chapter]:
 
 
 def _alike(steps: list[Step]) -> dict[str, tuple[str, ...]]:
-    """Return by the first step of each kind in a run of nodes the ids of those that do the same on the others."""
+    """Return by the first step of each kind in a batch of nodes the ids of those that do the same on the others.
+
+    Only within a batch: who works by hand must not go on to nodes before whose batch there is a gate.
+    """
     found: dict[str, list[str]] = {}
     lead: dict[str, str] = {}
     for step in steps:
         read = _OF_A_NODE.fullmatch(step.id)
         if read is None:
+            if step.id.endswith("/gate"):
+                lead.clear()
             continue
         what = read["what"]
         if what in lead:
