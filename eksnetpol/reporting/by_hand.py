@@ -204,8 +204,8 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
             yield "it has rolled out", f"kubectl rollout status {_slashed(until.ref)} {limit}"
         case Absent():
             for at in range(0, len(until.objects), _NAMED):
-                for one in until.objects[at : at + _NAMED]:
-                    yield f"{one.ref} is gone", f"kubectl wait --for=delete {_slashed(one.ref)} {limit}"
+                for gone in until.objects[at : at + _NAMED]:
+                    yield f"{gone.ref} is gone", f"kubectl wait --for=delete {_slashed(gone.ref)} {limit}"
         case NoneLeft():
             for kind in until.kinds:
                 yield f"nothing is listed of {kind}", f"kubectl get {shlex.quote(kind)} -A -o name"

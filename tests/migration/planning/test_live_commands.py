@@ -30,7 +30,7 @@ def state(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def tool(world: World, state: dict[str, str]) -> Tool:
     here = ("--cluster", world.scenario.cluster, "--region", "us-west-2")
-    return lambda *args: world.run(*args, *here, **state)
+    return lambda *args: world.run(*args, *here, keys=None, **state)
 
 
 def killed_at(world: World, state: dict[str, str], words: str, *args: str) -> str:
