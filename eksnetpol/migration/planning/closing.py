@@ -11,10 +11,11 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.enabling import strategy
+from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving
 from eksnetpol.migration.planning.options import Exit
 from eksnetpol.model.actions import Apply, Delete, ObjectId
-from eksnetpol.model.conditions import Absent, All, Answering, Covered, Holds, RolledOut
+from eksnetpol.model.conditions import Absent, All, Covered, Holds, RolledOut
 from eksnetpol.model.plan import Step, Undo
 from eksnetpol.planning import places
 from eksnetpol.planning.draft import Draft
@@ -44,7 +45,7 @@ def _steps(facts: Lookup, left: Leaving) -> Iterator[Step]:
     if left.engine not in IN_PLACE and left.all_nodes and before != "OnDelete":
         yield _rolls_again(before)
     title = "See that the VPC CNI enforces on every node, that every policy is resolved, and that nothing stumbles"
-    whole = All((places.agent_told("true"), RolledOut(AWS_NODE), Covered(), Answering()))
+    whole = All((places.agent_told("true"), RolledOut(AWS_NODE), Covered(), answering(facts)))
     if left.all_nodes:
         yield phases.look("close/verify", title, whole, "", patience=1800.0)
 

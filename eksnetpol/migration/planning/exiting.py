@@ -14,11 +14,12 @@ from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.excluding import excluding
+from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFINISHED, VALUE, Leaving, is_cordoned
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
-from eksnetpol.model.conditions import Absent, All, Answering, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
 from eksnetpol.model.kinds import NODE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget, Node
 from eksnetpol.model.plan import Step, Undo
@@ -44,11 +45,14 @@ def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOpti
     """
     draft = excluding(left, phases.EXIT) if left.engine in IN_PLACE else Draft()
     batches = tuple(_batches(left, options))
+    # Pods that stay where they are stay resolved, and to ask for all of them costs.
+    moved = (Covered(),) if left.exit is Exit.REPLACEMENT else ()
+    before = All((sources.unchanged, answering(facts), *moved))
     steps: list[Step] = []
     done = 0
     for number, nodes in enumerate(batches, 1):
         done += len(nodes)
-        steps += _batch(left, sources, options, f"batch-{number}", nodes, done)
+        steps += _batch(left, before, options, f"batch-{number}", nodes, done)
     return draft + Draft(
         steps=tuple(steps),
         facts=tuple(_facts(left, batches)),
@@ -65,12 +69,9 @@ def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...
 
 
 def _batch(
-    left: Leaving, sources: Sources, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
+    left: Leaving, before: Condition, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
 ) -> Iterator[Step]:
-    # Pods that stay where they are stay resolved, and to ask for all of them costs.
-    moved = (Covered(),) if left.exit is Exit.REPLACEMENT else ()
-    whole: tuple[Condition, ...] = (sources.unchanged, Answering(), *moved)
-    yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", All(whole), 300.0)
+    yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", before, 300.0)
     if left.exit is Exit.IN_PLACE:
         yield from _in_place(left, options, batch, nodes)
     else:

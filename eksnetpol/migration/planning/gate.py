@@ -17,7 +17,7 @@ from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model import kinds
 from eksnetpol.model.conditions import All, Answering
 from eksnetpol.model.engine_kinds import INSTALLATION
-from eksnetpol.model.kubernetes import ConfigMap, Pod
+from eksnetpol.model.kubernetes import ApiService, ConfigMap, Namespace, Pod
 from eksnetpol.model.plan import Refusal
 from eksnetpol.planning.draft import Draft
 from eksnetpol.planning.reading import known, need
@@ -34,13 +34,34 @@ def taking_on(loss: str) -> str:
     return f"--waive {loss}=OWNER,YYYY-MM-DD,REASON"
 
 
-def gate(sources: Sources) -> Draft:
+def stumbling(facts: Lookup) -> dict[str, str]:
+    """Return what makes the API server stumble before anything is done, by name, in words: it has nothing to do with the plan."""
+    found: dict[str, str] = {}
+    services: tuple[ApiService, ...] = known(facts, "api_services", ())
+    for api in services:
+        broken = next((c for c in api.status.conditions if c.type == "Available" and c.status == "False"), None)
+        if broken is not None:
+            why = broken.message or broken.reason or "no reason given"
+            found[api.metadata.name] = f"APIService {api.metadata.name} is not available ({why}), so that no namespace can end"
+    namespaces: tuple[Namespace, ...] = known(facts, "namespaces", ())
+    for namespace in namespaces:
+        if namespace.status.phase == "Terminating":
+            found[namespace.name] = f"namespace {namespace.name} hangs in Terminating"
+    return found
+
+
+def answering(facts: Lookup) -> Answering:
+    """Return the condition that nothing makes the API server stumble but what did before."""
+    return Answering(tuple(stumbling(facts)))
+
+
+def gate(facts: Lookup, sources: Sources) -> Draft:
     """Return the look before anything is written: nothing stumbles, and the policies are those that were translated."""
     return phases.of(
         phases.look(
             "gate",
             "See that the API server answers for everything, and that the policies are those that were translated",
-            All((sources.unchanged, Answering())),
+            All((sources.unchanged, answering(facts))),
             phases.GATE,
             patience=60.0,
         )
@@ -69,6 +90,8 @@ def refusals(
         if there.presence.name not in MOVABLE and there.presence.life is Life.LIVE and not assessment.refusals:
             yield Refusal(f"{there.presence.title}: how its nodes are left is not known here")
     yield from _of_translation(translation)
+    for name, words in stumbling(facts).items():
+        yield Refusal(f"{words}: see to it first, or what goes wrong on the way cannot be told from it", taking_on(name))
     if left is None:
         return
     if not left.has_agent:

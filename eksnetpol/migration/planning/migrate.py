@@ -73,7 +73,7 @@ def _whole(
     enabled, enable = enabling(facts, left, options)
     applied = applying(facts, left, translation)
     exits = exiting(facts, left, sources, options) if left.has_agent else Draft()
-    parts = [gate.gate(sources), back_up(left, sources), applied, enabled, exits]
+    parts = [gate.gate(facts, sources), back_up(left, sources), applied, enabled, exits]
     if left.all_nodes:
         parts += [uninstalling(facts, left, sources, options), left_overs(left, sources, options.left_overs)]
     else:

@@ -14,11 +14,12 @@ from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.backing_up import ENGINE, SINGLETONS, is_defined
 from eksnetpol.migration.planning.excluding import daemonset
+from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Delete, ObjectId, Restore
-from eksnetpol.model.conditions import Absent, All, Answering, Condition, Covered, Holds, Restored, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Condition, Covered, Holds, Restored, Runs, Soaked
 from eksnetpol.model.engine_kinds import CALICO_API_SERVER
 from eksnetpol.model.kinds import API_SERVICE, Kind, ObjectRef
 from eksnetpol.model.kubernetes import ApiService
@@ -33,14 +34,14 @@ _BY_HAND = 3600.0
 
 def uninstalling(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
     """Return the steps of phase 7; raise as `need` where it is not known whether an API is served by the engine."""
-    steps = [*_gate(left, sources, options), *_steps(facts, left)]
+    steps = [*_gate(facts, left, sources, options), *_steps(facts, left)]
     return Draft(steps=tuple(replace(step, phase=phases.UNINSTALL) for step in steps))
 
 
-def _gate(left: Leaving, sources: Sources, options: MigrateOptions) -> Iterator[Step]:
+def _gate(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Iterator[Step]:
     agents_gone = Runs(left.ref, gone=True)
     yield phases.look("uninstall/agents-gone", f"See that no node runs {left.ref.name}", agents_gone, "", patience=600.0)
-    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, Answering(), Covered())
+    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, answering(facts), Covered())
     if options.settle:
         title = f"Let {options.settle:g} s pass without {left.title} on any node"
         yield phases.look("uninstall/settle", title, Soaked(options.settle), "", patience=options.settle + 60.0)

@@ -14,8 +14,8 @@ from eksnetpol.migration.planning.gate import taking_on
 from eksnetpol.migration.planning.leaving import LABEL, excluded, terms_of
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import Exit, LeftOver, MigrateOptions
-from eksnetpol.model.conditions import Holds
-from eksnetpol.model.kubernetes import CustomObject, DisruptionBudget, ObjectMeta
+from eksnetpol.model.conditions import Answering, Holds
+from eksnetpol.model.kubernetes import ApiService, CustomObject, DisruptionBudget, Namespace, ObjectMeta
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, SourceKind, Unread, Why
 from eksnetpol.translation import Translation
@@ -305,3 +305,17 @@ def test_what_calico_writes_of_nodes_is_kept_and_is_no_change_of_a_policy() -> N
     assert [step.until for step in marked.steps if step.id == "translated"] == gates
     kept = next(step.action for step in marked.steps if step.id == "back-up/old-policies")
     assert "hostendpoint/node-a-auto-hep" in {str(one.ref) for one in kept.objects}  # type: ignore[union-attr]
+
+
+def test_what_stumbles_before_has_to_be_taken_on_and_is_not_waited_for() -> None:
+    snapshot = clusters.calico_by_manifest()
+    down = {"conditions": [{"type": "Available", "status": "False", "message": "no response"}]}
+    said = {"metadata": {"name": "v1.metrics.example.org"}, "spec": {"group": "metrics.example.org"}, "status": down}
+    api = msgspec.convert(said, ApiService)
+    hangs = msgspec.convert({"metadata": {"name": "old-shop"}, "status": {"phase": "Terminating"}}, Namespace)
+    services, spaces = (*value(snapshot.api_services), api), (*value(snapshot.namespaces), hangs)
+    plan = of(replace(snapshot, api_services=Seen(services), namespaces=Seen(spaces)))
+    assert {stop.flag for stop in plan.refusals} == {taking_on("v1.metrics.example.org"), taking_on("old-shop")}
+    asked = [c for step in plan.steps for c in getattr(step.until, "conditions", ()) if isinstance(c, Answering)]
+    assert len(asked) >= 4
+    assert {c.except_for for c in asked} == {("v1.metrics.example.org", "old-shop")}
