@@ -165,8 +165,13 @@ def _below(found: Json | None, keys: list[str]) -> Any:
 
 
 def _nothing(found: Any) -> Any:
-    """Return what takes the fields of *found* away by a merge patch, and nothing beside them; null where it has no fields."""
-    return {key: _nothing(value) for key, value in found.items()} if isinstance(found, dict) and found else None
+    """Return what takes the fields of *found* away by a merge patch, and nothing beside them; null where it has no fields.
+
+    What has nothing but lists goes whole: without its terms a node selector is none to the API server.
+    """
+    if not isinstance(found, dict) or all(isinstance(value, list) for value in found.values()):
+        return None
+    return {key: _nothing(value) for key, value in found.items()}
 
 
 def _addon(action: UpdateAddon, plan: Plan) -> str:

