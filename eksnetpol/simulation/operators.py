@@ -92,6 +92,8 @@ class Operators:
 
     def _adopt(self) -> None:
         for owner, parts in _PARTS.items():
+            if not self._ground.serves(owner):
+                continue
             self._made[owner] = {
                 ObjectRef.of(live): bare(live)
                 for kind, names in parts.items()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import Exists
 from eksnetpol.model.enforcement import Scene
-from eksnetpol.model.engine_kinds import ENGINE_KINDS
+from eksnetpol.model.engine_kinds import ENGINE_KINDS, OPERATOR_KINDS
 from eksnetpol.model.kinds import (
     API_SERVICE,
     CLUSTER_POLICY_ENDPOINT,
@@ -306,6 +306,9 @@ class SimulatedCluster(Hardships, EksVerbs):
         return found
 
     def _refresh(self, kind: Kind) -> None:
+        if self._life is None and kind in OPERATOR_KINDS and self._could_live:
+            # Not all of these are in a snapshot: what an operator made of them shows that they are there.
+            self.life  # noqa: B018
         if self._life is not None:
             self._life.refresh(kind)
             if kind in {POLICY_ENDPOINT, CLUSTER_POLICY_ENDPOINT}:
@@ -342,7 +345,7 @@ class SimulatedCluster(Hardships, EksVerbs):
         about agents reads ``agent_pods``.
         """
         kinds = tuple(kind for kind in SECTIONS if kind not in {POD, LEASE})
-        for kind in kinds:
+        for kind in kinds if self._life is not None else ():
             self._refresh(kind)
         found: dict[str, object] = {**self.ground.sections(kinds), **self.eks.sections()}
         if self._life is not None:

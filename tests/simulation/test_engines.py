@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import TransientError, Unreachable
 from eksnetpol.model.enforcement import Enforcement
-from eksnetpol.model.engine_kinds import CALICO_API_SERVER, INSTALLATION
+from eksnetpol.model.engine_kinds import CALICO_API_SERVER, INSTALLATION, WHISKER
 from eksnetpol.model.kinds import (
     API_SERVICE,
     DAEMONSET,
@@ -303,6 +303,33 @@ def test_the_api_server_object_takes_its_api_along(operated: SimulatedCluster) -
     assert operated.get(V3) is None
     assert operated.get(ObjectRef.to(DEPLOYMENT, "calico-apiserver", "calico-system")) is None
     assert operated.get(OPERATED) is not None
+
+
+def with_whisker(*, served: bool) -> SimulatedCluster:
+    base = engine_clusters.calico_by_operator(snapshot())
+    typha = next(d for d in value(base.deployments) if d.name == "calico-typha")
+    whisker = replace(typha, metadata=replace(typha.metadata, name="whisker", uid="uid-whisker"))
+    crds = tuple(c for c in value(base.crds) if served or c.name != str(WHISKER))
+    return SimulatedCluster.of(replace(base, deployments=Seen((*value(base.deployments), whisker)), crds=Seen(crds)))
+
+
+def test_what_the_operators_smaller_objects_are_made_into_shows_that_they_are_there() -> None:
+    cluster = with_whisker(served=True)
+    (own,) = cluster.objects(WHISKER)
+    part = ObjectRef.to(DEPLOYMENT, "whisker", "calico-system")
+    cluster.delete(part)
+    cluster.sleep(5)
+    assert cluster.get(part) is not None
+    cluster.delete(ObjectRef.of(own))
+    cluster.sleep(30)
+    assert cluster.get(part) is None
+
+
+def test_a_workload_whose_kind_nobody_serves_is_left_alone() -> None:
+    cluster = with_whisker(served=False)
+    override(cluster, UNLABELLED)
+    cluster.sleep(60)
+    assert cluster.get(ObjectRef.to(DEPLOYMENT, "whisker", "calico-system")) is not None
 
 
 def test_an_installation_goes_when_all_that_belongs_to_it_has(operated: SimulatedCluster) -> None:

@@ -136,6 +136,15 @@ def test_a_cluster_that_lives_stays_as_it_is(made: str) -> None:
     assert replace(after, taken_at=before.taken_at, source=before.source) == before
 
 
+def test_who_only_turns_policies_on_makes_no_pods() -> None:
+    cluster = SimulatedCluster.of(snapshot())
+    cluster.patch(SWITCH, [{"op": "replace", "path": "/data/enable-network-policy-controller", "value": "true"}])
+    cluster.sleep(60)
+    assert cluster.objects(POD, namespace="kube-system", selector="k8s-app=aws-node")
+    cluster.snapshot()
+    assert cluster._life is None  # noqa: SLF001 - that nothing was made shows nowhere else
+
+
 def test_all_pods_of_the_snapshot_are_there_where_they_were(cluster: SimulatedCluster) -> None:
     wanted = {
         (p.namespace, p.name, p.spec.node_name, p.metadata.uid)
