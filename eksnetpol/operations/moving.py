@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from eksnetpol import __version__
 from eksnetpol.facts.declare import Lookup, catalog
-from eksnetpol.migration.planning.gate import taking_on
+from eksnetpol.migration.planning.gate import taking_on, unread
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.model.findings import Intent, Report
@@ -69,6 +69,8 @@ def prepare_migration(
     facts = Lookup(snapshot)
     report = preflight(snapshot, settings or Settings(), Intent.MIGRATE, facts=facts)
     found = assess(snapshot)
+    # Before whose policies they are: that cannot be told without it either.
+    unread(found)
     losses = {name for name, _ in found.waivers} | {"ipvs-flush"}
     policies = [one for one in taken if one.what not in losses]
     if found.outlook is Outlook.NOTHING:

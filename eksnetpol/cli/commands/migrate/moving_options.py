@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from eksnetpol.cli.change_options import SettingType, resolve_conflicts
+from eksnetpol.cli.commands.migrate.common import all_taken_on
 from eksnetpol.cli.options import Duration, option, together
+from eksnetpol.errors import EksNetpolError, Refused
 
 if TYPE_CHECKING:
+    from eksnetpol.cli.config import Config
     from eksnetpol.migration.planning.options import MigrateOptions
+    from eksnetpol.model.snapshot import ClusterSnapshot
+    from eksnetpol.operations.moving import Move
+    from eksnetpol.translation.values import Accepted
 
 NODES = "Nodes"
 CLASSES = ("admission", "policies", "definitions", "namespaces")
@@ -93,3 +100,39 @@ def options_of(params: dict[str, Any]) -> MigrateOptions:
     said.sizes(1)
     said.wanted_labels  # noqa: B018 - read for its complaint
     return said
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was said of a migration, before anything is looked at."""
+
+    config: Config
+    engine: str
+    options: MigrateOptions
+    taken: tuple[Accepted, ...]
+    notes: tuple[str, ...]
+
+    def prepare(self, snapshot: ClusterSnapshot) -> Move:
+        """Return what leading the cluster of *snapshot* off its engine comes to.
+
+        Raises as `operations.moving.prepare_migration`; but a snapshot file without the sections it takes is refused: looking
+        once more would not change it.
+        """
+        from eksnetpol.cli.look import source
+        from eksnetpol.operations.moving import prepare_migration
+
+        try:
+            return prepare_migration(
+                snapshot, self.options, self.config.settings, engine=self.engine, taken=self.taken, notes=self.notes
+            )
+        except EksNetpolError as error:
+            if error.exit_code == EksNetpolError.exit_code and source(self.config) == "--snapshot":
+                raise Refused(f"this snapshot does not hold what a migration is planned from: {error}") from error
+            raise
+
+
+def wish_of(ctx: click.Context, config: Config) -> Wish:
+    """Return what the person said; raise `UsageError` for what means nothing, `Refused` for a waiver that has expired."""
+    options = options_of(ctx.params)
+    taken, notes = all_taken_on(ctx, config)
+    return Wish(config, ctx.params["engine"] or "", options, taken, notes)

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import all_taken_on, leaving, taking_on
-from eksnetpol.cli.commands.migrate.moving_options import moving, options_of
+from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
 from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
@@ -55,8 +55,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         write(config.text())
         return 0
     outputs = settle(ctx.params["output"])
-    options = options_of(ctx.params)
-    taken, notes = all_taken_on(ctx, config)
+    wish = wish_of(ctx, config)
 
     from dataclasses import replace
 
@@ -64,7 +63,6 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     from eksnetpol.cli.policy_look import profile_of
     from eksnetpol.cli.progress import busy
     from eksnetpol.errors import UsageError
-    from eksnetpol.operations.moving import prepare_migration
     from eksnetpol.operations.rehearsal import rehearsed
     from eksnetpol.policy.profile import Semantics
     from eksnetpol.policy.world import World
@@ -74,7 +72,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         raise UsageError("files of manifests are no cluster that could be rehearsed on; give --cluster, --context or --snapshot")
     snapshot = look(config, terminal, ctx.command_path)
     with busy(terminal, "rehearsing in memory"):
-        move = prepare_migration(snapshot, options, config.settings, engine=ctx.params["engine"] or "", taken=taken, notes=notes)
+        move = wish.prepare(snapshot)
         profile, _notes = profile_of(snapshot, World.of(snapshot), config.settings.policy)
         done = rehearsed(move, replace(profile, semantics=Semantics.VPC_CNI))
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eksnetpol.cli.change_options import ChangeCommand, endings, going, ignoring, reach, take_over, unknowns
-from eksnetpol.cli.commands.migrate.common import all_taken_on, leaving, taking_on
-from eksnetpol.cli.commands.migrate.moving_options import moving, options_of
+from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.options import sources, target
 
 if TYPE_CHECKING:
@@ -63,15 +63,10 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     if ctx.params["show_config"]:
         write(config.text())
         return 0
-    options = options_of(ctx.params)
-    taken, notes = all_taken_on(ctx, config)
+    wish = wish_of(ctx, config)
 
     def planned(_: Connection | None, snapshot: ClusterSnapshot) -> Planned:
-        from eksnetpol.operations.moving import prepare_migration
-
-        move = prepare_migration(
-            snapshot, options, config.settings, engine=ctx.params["engine"] or "", taken=taken, notes=notes
-        )
+        move = wish.prepare(snapshot)
         return Planned(move.plan, move.lifted, lambda: _simulated(move, config, terminal))
 
     return carried(Flags(ctx.params), config, terminal, planned)

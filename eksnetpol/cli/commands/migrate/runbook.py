@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import all_taken_on, leaving, taking_on
-from eksnetpol.cli.commands.migrate.moving_options import moving, options_of
+from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
 from eksnetpol.cli.outputs import output_option, settle, write
@@ -52,19 +52,17 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
         write(config.text())
         return 0
     outputs = settle(ctx.params["output"], "markdown")
-    options = options_of(ctx.params)
-    taken, notes = all_taken_on(ctx, config)
+    wish = wish_of(ctx, config)
 
     from eksnetpol.cli.look import look, source
     from eksnetpol.errors import Refused, UsageError
     from eksnetpol.operations.lifecycle import standing
-    from eksnetpol.operations.moving import prepare_migration
     from eksnetpol.reporting import runbook
 
     if source(config) == "--manifests":
         raise UsageError("files of manifests are no cluster that could be moved; give --cluster, --context or --snapshot")
     snapshot = look(config, terminal, ctx.command_path)
-    move = prepare_migration(snapshot, options, config.settings, engine=ctx.params["engine"] or "", taken=taken, notes=notes)
+    move = wish.prepare(snapshot)
     if move.source is None or not move.plan.steps:
         why = "; ".join((*(refusal.why for refusal in move.plan.refusals), *move.plan.facts))
         raise Refused(f"there is nothing to write a runbook of: {why}")
