@@ -48,6 +48,8 @@ class Agents:
         self._former: tuple[Any, str] | None = None
         self._generation = -1
         self._restarted = False
+        self._nameless = False
+        """True where it was read how many pods there are, but not on which nodes."""
         self._on = False
         self._on_at_first = False
         self._policing: dict[int, bool] = {}
@@ -79,7 +81,7 @@ class Agents:
 
     def came(self, node: k8s.Node, now: float) -> None:
         """Start a pod on a node that has come, or whose labels changed, where it is one for ``aws-node``; else take it away."""
-        if self.pods is None:
+        if self.pods is None or self._nameless:
             return
         if _is_eligible(node) and self._selects(node):
             if self.pods.number_of(node.name) is None:
@@ -141,6 +143,7 @@ class Agents:
         status = live.get("status", {})
         counted = status.get("desiredNumberScheduled", 0)
         names = [p.spec.node_name or p.metadata.name for p in self._known] or [f"node-{i}" for i in range(counted)]
+        self._nameless = not self._known and counted > 0
         unready = _unready_nodes(self._ground)
         newest = self._hash = self._newest_hash()
         states = bytearray(State.AVAILABLE for _ in names)

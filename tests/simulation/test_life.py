@@ -156,6 +156,15 @@ def test_all_pods_of_the_snapshot_are_there_where_they_were(cluster: SimulatedCl
         assert {p["metadata"]["name"] for p in cluster.pods_on(name)} == {n for _, n, node, _ in wanted if node == name}
 
 
+def test_where_it_was_not_read_on_which_nodes_aws_node_runs_its_count_stays() -> None:
+    cluster = SimulatedCluster.of(replace(engine_clusters.calico_by_manifest(snapshot()), agent_pods=Unread("pods is forbidden")))
+    cordon(cluster, nodes(cluster)[0])
+    cluster.sleep(60)
+    live = cluster.get(ObjectRef.to(DAEMONSET, "aws-node", "kube-system"))
+    assert live is not None
+    assert live["status"]["desiredNumberScheduled"] == live["status"]["numberAvailable"] == len(nodes(cluster))
+
+
 def test_without_pods_only_aws_node_is_known_and_what_moves_pods_is_refused() -> None:
     cluster = SimulatedCluster.of(replace(snapshot(), pods=Unread("pods is forbidden")))
     assert {p["metadata"]["labels"]["k8s-app"] for p in cluster.objects(POD)} == {"aws-node"}
