@@ -104,8 +104,8 @@ class Restored(PlanValue, frozen=True, tag="restored", tag_field="when"):
 
 class Runs(PlanValue, frozen=True, tag="runs", tag_field="when"):
     """On each of ``nodes`` an available pod of the DaemonSet runs that has its present template; with ``gone`` no pod of it is
-    left there, not even one that is ending. Without ``nodes`` all are meant, for *gone*: the DaemonSet has no pod at all. ``label``,
-    given as ``key=value``, means the nodes that carry it by then, besides ``nodes``.
+    left there, not even one that is ending. Without ``nodes`` all are meant, for *gone*: the DaemonSet has no pod at all.
+    ``label``, given as ``key=value``, means the nodes that carry it by then, besides ``nodes``.
     """
 
     ref: ObjectRef

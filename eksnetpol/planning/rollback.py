@@ -109,8 +109,8 @@ def _back_to_the_old_engine(steps: tuple[Step, ...], *, off: bool) -> tuple[Step
     """Return the *steps* that take a migration back in the order in which no policy hangs and nothing is open meanwhile.
 
     First the old engine is let back onto every node (phases 6 and later, the last one first). Only when it enforces everywhere
-    again, the translated policies go, while the controller still lets go of them; then the controller, with what it leaves behind,
-    while the agents still open the pods; then the agents.
+    again, the translated policies go, while the controller still lets go of them; then the controller, with what it leaves
+    behind, while the agents still open the pods; then the agents.
     """
     engine = [step for step in steps if step.phase >= _EXIT]
     policies = [step for step in steps if step.phase.startswith(_APPLY)]
