@@ -17,8 +17,8 @@ from functools import cached_property
 from itertools import chain, islice
 
 from eksnetpol.migration.against import Part, Side, Version, either, minus, too_much
-from eksnetpol.migration.meanings import BY_IDENTITY, Meaning, Nothing, Terrain
-from eksnetpol.migration.rules import Rules
+from eksnetpol.migration.meanings import BY_IDENTITY, Meaning, Nothing, Terrain, asked
+from eksnetpol.migration.rules import EVERYWHERE, Rules
 from eksnetpol.migration.standing import LIVE, Does, Mode, Nodes, words
 from eksnetpol.model.enforcement import Scene
 from eksnetpol.model.foreign import ForeignPolicy
@@ -112,7 +112,8 @@ class Exposure:
         self._nodes = Nodes(self._workloads, lambda old: self._now(old=old))
         self._told: tuple[object, Exposed] = (None, Exposed())
         self._told_less: tuple[object, Narrowed] = (None, Narrowed())
-        self._draw(world, dialect, profile, (self._rules, *coming, *((accepted,) if accepted else ())))
+        self._coming = (self._rules, *coming, *((accepted,) if accepted else ()))
+        self._draw(world, dialect, profile, self._coming)
 
     def _draw(self, world: World, dialect: str, profile: Profile, coming: Iterable[Rules]) -> None:
         self.terrain = Terrain.draw(world, dialect, profile, coming, self._base)
@@ -132,17 +133,25 @@ class Exposure:
 
     def learn(self, rules: Rules) -> None:
         """Take in that these policies are in force from now on."""
-        self._rules = rules
+        former, self._rules = self._rules, rules
         self._told, self._told_less = (None, Exposed()), (None, Narrowed())
         self._sides.clear()
         held = self._against(rules)
-        if self._held.moved(held, old=True):
-            # Somebody else changes policies while the cluster moves: what they mean is what is wanted now.
+        # Somebody else may change policies while the cluster moves: what these mean is what is wanted from then on.
+        if self._held.moved(held, old=True) or not self._is_drawn_for(former, rules):
             self._held = held
-            was, former = self.terrain, dict(self._nodes.versions)
-            coming = (held, rules, *(v.rules for v in former), *((self._accepted,) if self._accepted else ()))
+            was, versions = self.terrain, dict(self._nodes.versions)
+            coming = (held, rules, *(version.rules for version in versions), *self._coming)
             self._draw(was.world, was.dialect, was.profile, coming)
-            self._nodes.rename({version: self._whole(version.rules, old=old) for version, old in former.items()})
+            self._nodes.rename({version: self._whole(version.rules, old=old) for version, old in versions.items()})
+
+    def _is_drawn_for(self, former: Rules, rules: Rules) -> bool:
+        """Say whether pods are told apart by all that *rules* ask for and *former* did not."""
+        moved = rules.moved(former, old=True) | rules.moved(former, old=False)
+        if not moved:
+            return True
+        world, dialect, profile = self.terrain.world, self.terrain.dialect, self.terrain.profile
+        return asked(world, dialect, profile, rules, None if EVERYWHERE in moved else moved) <= self.terrain.asks
 
     def _against(self, rules: Rules) -> Rules:
         foreign = {_key(p): p for p in self._held.foreign} | {_key(p): p for p in rules.foreign}

@@ -83,7 +83,7 @@ class Terrain:
     asks: Asks
     atoms: tuple[Atom, ...]
     samples: Mapping[Atom, str]
-    """For each atom that has one, an address in it that no pod and no node has."""
+    """For each atom that has one, an address in it that no pod, no node and no Service has."""
     workloads: tuple[Workload, ...]
 
     @classmethod
@@ -93,16 +93,18 @@ class Terrain:
         for rules in coming:
             asks |= asked(world, dialect, profile, rules)
         version = 6 if profile.family == "ipv6" else 4
-        services = keys_of(()) | {key for s in world.services for key in s.spec.selector}
+        selected = {key for s in world.services for key in s.spec.selector}
 
         def name_of(name: str, namespace: str) -> str:
             return identity_of(name, namespace, profile.agent)
 
         base = base or build(world.pods, world.namespaces)
-        keys = frozenset({*asks.keys, *services})
+        keys = frozenset({*asks.keys, *selected})
         chart = draw(world, base, keys, asks.networks, version, name_of, by_account=asks.accounts)
         found = cut(map(str, asks.networks), version)
-        avoid = frozenset({p.status.pod_ip for p in world.pods} | set(world.node_addresses))
+        # Nobody is at the address of a Service: it has become a pod's before anybody judges, or the agent opens it beside pods.
+        services = {s.spec.cluster_ip for s in world.services if s.spec.cluster_ip}
+        avoid = frozenset({p.status.pod_ip for p in world.pods} | set(world.node_addresses) | services)
         samples = {atom: sample for atom in found if (sample := atom.sample(avoid))}
         return cls(world, dialect, profile, chart, asks, found, samples, tuple(chart.atlas.workloads))
 
@@ -170,9 +172,9 @@ class Terrain:
         return _New(Columns(self.chart, made, tiers, judge_of(self.profile), rule))
 
 
-def asked(world: World, dialect: str, profile: Profile, rules: Rules) -> Asks:
-    """Return what *rules* tell pods apart by, whichever engine reads them."""
-    whole = rules.in_world(world)
+def asked(world: World, dialect: str, profile: Profile, rules: Rules, namespaces: Collection[str] | None = None) -> Asks:
+    """Return what *rules* tell pods apart by, whichever engine reads them: those of *namespaces*, where these are given."""
+    whole = rules.in_world(world, namespaces)
     found = _of_stack(stack_of(dialect, whole))
     written, _ = cluster_policies.read(whole, profile)
     keys = keys_of(cluster_policies.selectors(written))

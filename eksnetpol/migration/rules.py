@@ -97,9 +97,9 @@ class Rules:
         found = _moved(former._policies, self._policies)
         if old:
             found |= _moved(former._foreign, self._foreign)
-            return found | ({EVERYWHERE} if former.admin != self.admin else frozenset())
+            return found | ({EVERYWHERE} if not _same([*former.admin], [*self.admin]) else frozenset())
         found |= _moved(former._application, self._application)
-        return found | ({EVERYWHERE} if former.cluster != self.cluster else frozenset())
+        return found | ({EVERYWHERE} if not _same([*former.cluster], [*self.cluster]) else frozenset())
 
 
 def holds_in(policy: ForeignPolicy) -> str:
@@ -123,5 +123,15 @@ def _moved(former: Mapping[str, list[Any]], now: Mapping[str, list[Any]]) -> fro
 
 
 def _same(one: list[Any], other: list[Any]) -> bool:
-    """Say whether two lists hold the same; most of their members are the very same objects."""
-    return len(one) == len(other) and all(a is b or a == b for a, b in zip(one, other, strict=True))
+    """Say whether two lists say the same; most of their members are the very same objects.
+
+    Finalizers, owners of fields and whatever else is written beside a policy say nothing.
+    """
+    return len(one) == len(other) and all(a is b or _said(a) == _said(b) for a, b in zip(one, other, strict=True))
+
+
+def _said(policy: Any) -> tuple[Any, ...]:
+    if isinstance(policy, ForeignPolicy):
+        said = {key: value for key, value in policy.body.items() if key != "metadata"}
+        return policy.kind, policy.metadata.name, policy.metadata.labels, said
+    return policy.metadata.name, policy.metadata.labels, policy.spec

@@ -6,9 +6,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from msgspec.structs import replace
 
 from eksnetpol.migration.invariants import Invariant, disordered, disowning, irreversible, unkept
@@ -17,6 +19,7 @@ from eksnetpol.migration.watching import Census
 from eksnetpol.model.conditions import All
 from eksnetpol.model.enforcement import Enforcement, NodeState
 from eksnetpol.model.foreign import ForeignPolicy
+from eksnetpol.model.policies import NetworkPolicy, NetworkPolicySpec
 from tests.migration.moments import (
     ABSENT,
     CONTROLLERS,
@@ -198,6 +201,36 @@ def test_a_rule_for_labels_keeps_pods_without_ciliums_agent_out() -> None:
 def replace_foreign(stage: Stage, *foreign: ForeignPolicy) -> Rules:
     """Return the rules of *stage* with other policies of the old engine."""
     return dataclasses.replace(stage.rules, foreign=foreign)
+
+
+def test_blocks_that_nobody_named_before_are_told_apart_whoever_brings_them() -> None:
+    far = msgspec.convert(
+        {
+            "metadata": {"name": "far", "namespace": "shop"},
+            "spec": {
+                "podSelector": {"matchLabels": {"app": "db"}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"protocol": "TCP", "port": 80}]}],
+            },
+        },
+        NetworkPolicy,
+    )
+    stage = Stage()
+    # A team's own: what it lets through is wanted from now on.
+    stage.bring(far)
+    assert stage.broken == []
+    # Ours, and in no plan: it lets addresses in that were kept out, and no pod.
+    late = structs.replace(far, metadata=structs.replace(far.metadata, name="db"), spec=_with_block(far, "203.0.113.0/24"))
+    stage.bring(far, late)
+    assert stage.broken == ["I3"]
+    assert [(f.source, f.destination) for f in stage.watch.exposed.flows] == [("203.0.113.0/24", "shop/StatefulSet/db")]
+
+
+def _with_block(policy: NetworkPolicy, cidr: str) -> NetworkPolicySpec:
+    """Return what *policy* says, of another block."""
+    plain = msgspec.json.decode(msgspec.json.encode(policy.spec))
+    plain["ingress"][0]["from"] = [{"ipBlock": {"cidr": cidr}}]
+    return msgspec.convert(plain, NetworkPolicySpec)
 
 
 # --- I4 ---------------------------------------------------------------------------------------------------------------
