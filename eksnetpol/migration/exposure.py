@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 
 from eksnetpol.migration.against import Part, Side, Version, either, minus, too_much
 from eksnetpol.migration.meanings import BY_IDENTITY, Meaning, Nothing, Terrain, asked
@@ -24,6 +24,7 @@ from eksnetpol.model.enforcement import Scene
 from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.answers import Partition, Workload
+from eksnetpol.policy.connections import NOTHING, Connections
 from eksnetpol.policy.difference import first_of
 from eksnetpol.policy.outside import Atom
 from eksnetpol.policy.profile import Profile
@@ -75,11 +76,12 @@ class Narrowed:
     """What does not flow at one moment and did at the beginning.
 
     ``pairs`` counts pairs of workloads, or of a workload and a block outside, of which something does not; ``shown`` are a few,
-    as source and destination. ``cut_off`` counts pods that started on nodes with frozen rules, so that nothing reaches them.
+    as source, destination and what that is. ``cut_off`` counts pods that started on nodes with frozen rules, so that nothing
+    reaches them.
     """
 
     pairs: int = 0
-    shown: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, str, str], ...] = ()
     cut_off: int = 0
 
 
@@ -216,7 +218,8 @@ class Exposure:
 
     def _narrowed(self) -> Narrowed:
         rows: dict[int, int] = {}
-        blocks: dict[tuple[int, tuple[Direction, Atom]], None] = {}
+        blocks: set[tuple[int, object]] = set()
+        shown: dict[tuple[str, str], Connections] = {}
         for (mine, here), (theirs, there) in self._pairs():
             lost = (
                 (self._side(mine, theirs).less.out, self._baseline.taken),
@@ -225,15 +228,29 @@ class Exposure:
             for partitions, other in lost:
                 for index, partition in partitions.items():
                     if there >> index & 1:
-                        self._count(rows, index, self._without_self(parts.only(parts.met(partition, other(index)), here), index))
+                        left = self._without_self(parts.only(parts.met(partition, other(index)), here), index)
+                        self._count(rows, index, left)
+                        where = str(self.terrain.workloads[self.terrain.workload_at[index]])
+                        self._show(shown, left, lambda who, where=where: (who, where))  # type: ignore[misc]
         for mode, here in self._present().items():
             for place, partition in self._side(mode, mode).less.outside.items():
-                lacking = self.terrain.workloads_of(_whoever(partition) & here)
-                blocks |= {(at, place): None for at in indexes_of(lacking)}
-        names = self.terrain.workloads
-        inside = ((str(names[source]), str(names[at])) for at, row in rows.items() for source in indexes_of(row))
-        beyond = (_outside(str(names[at]), *place) for at, place in blocks)
-        return Narrowed(_pairs_of(rows) + len(blocks), tuple(islice(chain(inside, beyond), SHOWN)))
+                left = parts.only(partition, here)
+                blocks |= {(at, place) for at in indexes_of(self.terrain.workloads_of(_whoever(left)))}
+                self._show(shown, left, lambda who, place=place: _outside(who, *place))  # type: ignore[misc]
+        few = tuple((*pair, str(connections)) for pair, connections in shown.items())
+        return Narrowed(_pairs_of(rows) + len(blocks), few)
+
+    def _show(
+        self, shown: dict[tuple[str, str], Connections], left: Partition, pair_of: Callable[[str], tuple[str, str]]
+    ) -> None:
+        """Note what a few pairs have lost."""
+        for connections, classes in left:
+            for at in indexes_of(self.terrain.workloads_of(classes)):
+                pair = pair_of(str(self.terrain.workloads[at]))
+                if pair in shown or len(shown) < SHOWN:
+                    shown[pair] = shown.get(pair, NOTHING) | connections
+                else:
+                    return
 
     def _without_self(self, partition: Partition, index: int) -> Partition:
         """Leave out what a pod has with itself: nothing stands in between."""

@@ -40,7 +40,7 @@ class Beat(msgspec.Struct, frozen=True, rename="camel"):
     wider: int = 0
     flows: tuple[str, ...] = ()
     narrower: int = 0
-    lost: tuple[tuple[str, str], ...] = ()
+    lost: tuple[tuple[str, str, str], ...] = ()
     cut_off: int = 0
     disrupts: str = ""
     way_back: str = ""

@@ -150,7 +150,7 @@ def _lost(done: Rehearsal) -> list[str]:
     worst = max(done.beats, key=lambda beat: beat.narrower, default=None)
     if worst is None or not worst.narrower:
         return []
-    lines = [f"{source} to {destination}: not all that did, as of {worst.step}" for source, destination in worst.lost]
+    lines = [f"{source} to {destination}: {what}, as of {worst.step}" for source, destination, what in worst.lost]
     more = worst.narrower - len(worst.lost)
     return [*lines, f"and {plural(more, 'pair')} more"] if more > 0 else lines
 

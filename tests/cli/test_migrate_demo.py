@@ -47,3 +47,16 @@ def test_for_all_pods_nothing_is_opened(cli: Cli) -> None:
     ended = cli("migrate", "prove", "--snapshot", RETAIL, *WAIVED, "--symbolic")
     assert ended.code == 0
     assert "Proven: for no pod that could ever exist does anything flow that did not" in ended.out
+
+
+def test_it_leaves_calico_in_memory(cli: Cli) -> None:
+    words = ("migrate", "rehearse", "--snapshot", RETAIL, "--cleaner-image", "example.com/cleaner:1", "--width", "200")
+    ended = cli(*words, *WAIVED)
+    assert ended.out.startswith("WELL: Lead retail off Calico: ")
+    assert ended.code == 0
+    assert "catalog/Deployment/catalog to checkout/Deployment/checkout: ICMP" in ended.out
+    # What nobody took on is seen where Calico's rules leave the first node with the pods of ui on it.
+    refused = cli(*words)
+    assert refused.code == 1
+    assert refused.out.startswith("BROKEN: Lead retail off Calico: ")
+    assert "ui/Deployment/ui" in refused.out.partition("What did not hold")[2].partition("What flowed")[0]

@@ -254,7 +254,7 @@ def _follow(run: Run, data: st.DataObject) -> None:
         assert _pods(run, found.flows) == run.changed(more=True)
         for flow in found.flows:
             assert _is_real(run, followed, flow), flow
-        lost = {pair for pair in followed.narrowed().shown if pair[0] in run.names and pair[1] in run.names}
+        lost = {pair[:2] for pair in followed.narrowed().shown if pair[0] in run.names and pair[1] in run.names}
         assert lost == run.changed(more=False)
 
 

@@ -195,7 +195,7 @@ def test_a_rule_for_labels_keeps_pods_without_ciliums_agent_out() -> None:
     stage.bring(*stage.brought)
     stage.turn("n1", old=ABSENT, new=LIVE)
     assert stage.broken == []
-    assert stage.watch.exposure.narrowed().shown == (("shop/StatefulSet/web", "shop/StatefulSet/db"),)
+    assert stage.watch.exposure.narrowed().shown == (("shop/StatefulSet/web", "shop/StatefulSet/db", "TCP 80"),)
 
 
 def replace_foreign(stage: Stage, *foreign: ForeignPolicy) -> Rules:

@@ -153,7 +153,7 @@ def test_a_policy_that_narrows_is_shown_and_is_no_violation() -> None:
     assert done.went_well
     narrower = {beat.step: beat.narrower for beat in done.beats}
     assert (narrower["apply/shop/db"], narrower["roll-out"]) == (0, 1)
-    assert done.beats[-1].lost == (("shop/StatefulSet/web", "shop/StatefulSet/db"),)
+    assert done.beats[-1].lost == (("shop/StatefulSet/web", "shop/StatefulSet/db", "TCP 5432"),)
 
 
 def test_two_ebpf_engines_would_be_on_each_node() -> None:

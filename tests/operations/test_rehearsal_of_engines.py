@@ -63,7 +63,7 @@ def test_the_plan_for_each_engine_goes_well(engine: str) -> None:
 def test_while_cilium_is_left_pods_without_it_are_strangers_to_it() -> None:
     done = rehearsed("cilium")
     narrower = {beat.step: beat.lost for beat in done.beats if beat.narrower}
-    assert narrower["roll/node-b/evict"] == (("shop/StatefulSet/web", "shop/StatefulSet/db"),)
+    assert narrower["roll/node-b/evict"] == (("shop/StatefulSet/web", "shop/StatefulSet/db", "TCP 5432"),)
     assert done.beats[-1].narrower == 0
     assert {SUPPLIED, ASKED} <= set(done.notes)
 
