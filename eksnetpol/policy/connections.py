@@ -92,11 +92,33 @@ class Connections:
         return f"<Connections {self}>"
 
     def __str__(self) -> str:
-        """``all``, ``none``, or ``TCP 80,443; UDP 53``."""
+        """``all``, ``none``, or ``TCP 80,443; UDP 53; ICMP type 8``."""
         if self.is_everything:
             return "all"
-        words = [p if s == UNIVERSE[p] else f"{p} {s}" for p, s in self.items()]
+        words = [p if s == UNIVERSE[p] else f"{p} {_told(p, s)}" for p, s in self.items()]
         return "; ".join(words) if words else "none"
+
+
+def _told(protocol: str, numbers: PortSet) -> str:
+    """Return ports as numbers, and of ICMP what they stand for."""
+    if protocol not in {ICMP, ICMPV6}:
+        return str(numbers)
+    return ",".join(words for low, high in numbers.intervals for words in _icmp(low, high))
+
+
+def _icmp(low: int, high: int) -> Iterator[str]:
+    """Yield types with their codes, whole types together, for numbers in between two, both included."""
+    while low <= high:
+        kind, code = divmod(low, 256)
+        last = min(high, kind * 256 + 255)
+        if code == 0 and last == kind * 256 + 255:
+            whole = (high + 1) // 256 - 1
+            yield f"type {kind}" if whole == kind else f"types {kind}-{whole}"
+            low = (whole + 1) * 256
+            continue
+        until = last % 256
+        yield f"type {kind} code {code}" if until == code else f"type {kind} codes {code}-{until}"
+        low = last + 1
 
 
 def _pairs(left: Connections, right: Connections) -> Iterator[tuple[PortSet, PortSet]]:
