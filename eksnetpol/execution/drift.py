@@ -20,7 +20,7 @@ def unchanged(condition: Unchanged, hands: Hands, journal: Journal) -> Observati
         one for kind in condition.kinds for one in hands.objects(kind_named(kind)) if not has_label(one, condition.without)
     ]
     if digest_of_objects(found) == condition.digest:
-        return holds(f"{len(found):,} policies are as they were when the plan was made")
+        return holds(f"{_policies(len(found))} as when the plan was made")
     which = named(_differences(digests_of(found), journal))
     told = f": {which}" if which else f" (there are {len(found):,} now)"
     return hopeless(
@@ -48,3 +48,7 @@ def _differences(now: Mapping[str, str], journal: Journal) -> Iterator[str]:
     yield from (f"{name} is new" for name in sorted(now.keys() - before.keys()))
     yield from (f"{name} was changed" for name in sorted(now.keys() & before.keys()) if now[name] != before[name])
     yield from (f"{name} is gone" for name in sorted(before.keys() - now.keys()))
+
+
+def _policies(number: int) -> str:
+    return "1 policy is" if number == 1 else f"{number:,} policies are"

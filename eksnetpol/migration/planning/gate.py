@@ -126,6 +126,8 @@ def _of_translation(translation: Translation) -> Iterator[Refusal]:
 
 
 def _judged(judged: list[Judged]) -> str:
+    by_rules = {j.ref for j in judged if j.place}
+    judged = [j for j in judged if j.place or j.ref not in by_rules]
     named = [f"{j.ref}{f' {j.place}' if j.place else ''}{f' ({j.reason})' if j.reason else ''}" for j in judged[:_NAMED]]
     more = f" and {len(judged) - _NAMED} more" if len(judged) > _NAMED else ""
     return "; ".join(named) + more
