@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from eksnetpol.execution.gathering import named
-from eksnetpol.execution.seeing import Observation, holds, pending
+from eksnetpol.execution.seeing import Observation, condition_of, holds, pending
 from eksnetpol.interfaces.acting import Hands
 from eksnetpol.model.conditions import Answering
 from eksnetpol.model.kinds import API_SERVICE, ENDPOINT_SLICE, MUTATING_WEBHOOKS, NAMESPACE, VALIDATING_WEBHOOKS, Json
@@ -22,8 +21,9 @@ def answering(condition: Answering, hands: Hands) -> Observation:
 
 def _troubles(hands: Hands) -> Iterator[tuple[str, str]]:
     for api in hands.objects(API_SERVICE):
-        status, why = _condition(api, "Available")
-        if status == "False":
+        available = condition_of(api, "Available")
+        if available.get("status") == "False":
+            why = available.get("message") or available.get("reason") or "no reason given"
             name = api["metadata"]["name"]
             yield name, f"APIService {name} is not available ({why}), so that no namespace can be deleted"
     for namespace in hands.objects(NAMESPACE):
@@ -67,11 +67,3 @@ def _held(namespace: Json) -> str:
         if one.get("status") == "True" and one.get("message")
     ]
     return f": {said[0]}" if said else ""
-
-
-def _condition(found: Json, kind: str) -> tuple[str, str]:
-    conditions: list[dict[str, Any]] = (found.get("status") or {}).get("conditions") or []
-    for one in conditions:
-        if one.get("type") == kind:
-            return str(one.get("status", "")), str(one.get("message") or one.get("reason") or "no reason given")
-    return "", ""

@@ -10,7 +10,7 @@ from eksnetpol.execution.answering import answering
 from eksnetpol.execution.covering import covered
 from eksnetpol.execution.drift import unchanged
 from eksnetpol.execution.rolling import RolloutWatch
-from eksnetpol.execution.seeing import Awaited, Observation, holds, hopeless, pending, version_of
+from eksnetpol.execution.seeing import Awaited, Observation, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
 from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Ready, Runs, Soaked, Unchanged
 from eksnetpol.model.kinds import Json, ObjectRef
@@ -82,10 +82,8 @@ class MigrationWatch:
 
 def _true(job: Json, kind: str) -> str:
     """Return what a condition of a Job that is true says, empty where it is not."""
-    for one in (job.get("status") or {}).get("conditions") or ():
-        if one.get("type") == kind and one.get("status") == "True":
-            return str(one.get("message") or one.get("reason") or kind)
-    return ""
+    one = condition_of(job, kind)
+    return str(one.get("message") or one.get("reason") or kind) if one.get("status") == "True" else ""
 
 
 def _short(ref: ObjectRef) -> str:

@@ -12,7 +12,7 @@ from eksnetpol.execution.addon_health import AddonWatch, Ask
 from eksnetpol.execution.gathering import all_of, found_of, gathered, kind_named, named, ref_of
 from eksnetpol.execution.migrating import MigrationWatch
 from eksnetpol.execution.rolling import RolloutWatch
-from eksnetpol.execution.seeing import Awaited, Observation, State, holds, hopeless, pending, version_of
+from eksnetpol.execution.seeing import Awaited, Observation, State, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, RolloutState
 from eksnetpol.model.conditions import (
@@ -150,17 +150,16 @@ class Observer:
     def _established(self, condition: Established) -> Observation:
         ref = ObjectRef.to(DEFINITION, condition.name)
         live = self._hands.get(ref)
-        awaited = Awaited(ref, lambda found: _condition(found, "Established")[0] == "True", version_of(live))
+        awaited = Awaited(ref, lambda found: condition_of(found, "Established").get("status") == "True", version_of(live))
         if live is None:
             return pending(f"{ref} is not there", awaited)
         if condition.uid not in {"", live["metadata"].get("uid", "")}:
             return hopeless(f"{ref} was deleted and made again, and all objects of its kind went with it")
-        status, _ = _condition(live, "Established")
-        if status == "True":
+        if condition_of(live, "Established").get("status") == "True":
             return holds(f"{ref} is served")
-        accepted, why = _condition(live, "NamesAccepted")
-        if accepted == "False":
-            return hopeless(f"{ref}: the API server does not accept its names: {why}")
+        accepted = condition_of(live, "NamesAccepted")
+        if accepted.get("status") == "False":
+            return hopeless(f"{ref}: the API server does not accept its names: {accepted.get('message', '')}")
         return pending(f"{ref} is not served yet", awaited)
 
     # --- objects that go ---
@@ -247,14 +246,6 @@ def _unlike(live: Json, condition: Holds) -> str:
         more = f" (and {len(found) - 1} more fields)" if len(found) > 1 else ""
         return f"{first.path} {has}, not {first.wanted!r}{more}"
     return next((f"{path} is still there" for path in condition.without if value_at(live, path) is not ABSENT), "")
-
-
-def _condition(live: Json, kind: str) -> tuple[str, str]:
-    """Return status and message of a condition of an object, empty where it has none of that kind."""
-    for one in (live.get("status") or {}).get("conditions") or ():
-        if one.get("type") == kind:
-            return str(one.get("status", "")), str(one.get("message", ""))
-    return "", ""
 
 
 def _held_by(live: Json) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from eksnetpol.errors import Denied, EksNetpolError
 from eksnetpol.execution.gathering import named
-from eksnetpol.execution.seeing import Awaited, Observation, holds, hopeless, pending, version_of
+from eksnetpol.execution.seeing import Awaited, Observation, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, RolloutState
 from eksnetpol.model.kinds import CONTROLLER_REVISION, DAEMONSET, NODE, POD, Json, ObjectRef
 
@@ -258,8 +258,7 @@ def _told(container: Mapping[str, Any], waiting: Mapping[str, Any]) -> str:
 
 def is_ready(pod: Json) -> bool:
     """Say whether a pod, or a node, says of itself that it is ready."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    return bool(condition_of(pod, "Ready").get("status") == "True")
 
 
 def _unready(pod: Json) -> str:
@@ -273,13 +272,11 @@ def _unready(pod: Json) -> str:
 
 def _is_down(node: Json, began: datetime | None) -> str:
     """Return why a node cannot run a pod, empty where it can or where that began with the roll-out."""
-    for condition in (node.get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "Ready" and condition.get("status") != "True":
-            since = _time(condition.get("lastTransitionTime"))
-            if began is None or since is None or since >= began:
-                return ""
-            return f"the node is not ready since {since:%Y-%m-%d %H:%M}Z: {condition.get('reason') or 'no reason given'}"
-    return ""
+    ready = condition_of(node, "Ready")
+    since = _time(ready.get("lastTransitionTime"))
+    if not ready or ready.get("status") == "True" or began is None or since is None or since >= began:
+        return ""
+    return f"the node is not ready since {since:%Y-%m-%d %H:%M}Z: {ready.get('reason') or 'no reason given'}"
 
 
 def _time(text: object) -> datetime | None:

@@ -56,6 +56,12 @@ def hopeless(seen: str) -> Observation:
     return Observation(State.HOPELESS, seen)
 
 
+def condition_of(found: Json | None, kind: str) -> Json:
+    """Return the condition *kind* of an object's status, as the API has it; empty where it has none."""
+    conditions = ((found or {}).get("status") or {}).get("conditions") or ()
+    return next((one for one in conditions if one.get("type") == kind), {})
+
+
 def version_of(found: Json | None) -> str:
     """Return an object's resourceVersion, empty where it has none."""
     return str(((found or {}).get("metadata") or {}).get("resourceVersion", ""))

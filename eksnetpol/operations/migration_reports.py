@@ -2,67 +2,39 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from eksnetpol import __version__
-from eksnetpol.checks.judge import fingerprint
 from eksnetpol.gateways.rule_places import RulePlaces
-from eksnetpol.model.findings import (
-    CheckResult,
-    Disposition,
-    Finding,
-    Intent,
-    JudgedFinding,
-    Outcome,
-    Report,
-    Severity,
-    Subject,
-    Unknown,
-    Verdict,
-)
-from eksnetpol.model.snapshot import ClusterSnapshot, Origin
+from eksnetpol.model.findings import CheckResult, Finding, Intent, Report, Severity, Subject, Unknown
+from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.operations.migration_results import Rule, result, unknown, verdict_of
 from eksnetpol.policy.stacks.rules import Stack
 from eksnetpol.translation import Judged, Translation
 from eksnetpol.translation import Verdict as Becomes
 from eksnetpol.translation.assessment import Assessment
 
-FAMILY = "migration"
-DOCS = "https://github.com/eksnetpol/eksnetpol/blob/main/docs/migration.md"
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What is asked of every policy, as a check is: a title that says what is well, and how bad it is otherwise."""
-
-    id: str
-    title: str
-    severity: Severity
-    remedy: str
-
-
-UNDERSTOOD = _Rule(
+UNDERSTOOD = Rule(
     "policies-are-understood", "every policy is understood whole", Severity.BLOCKER,
     "Take out what is not known here, or see that it is known: nothing is dropped silently.",
 )  # fmt: skip
-WIDER = _Rule(
+WIDER = Rule(
     "nothing-more-flows", "nothing flows afterwards that did not", Severity.BLOCKER,
     "Deny it by other means, or take it on by name, until a day: [[migration-waivers]] in eksnetpol.toml.",
 )  # fmt: skip
-UNSAID = _Rule(
+UNSAID = Rule(
     "rules-can-be-said", "every rule can be said in a NetworkPolicy", Severity.WARNING,
     "See whether anybody needs what it lets through; nothing of it flows afterwards.",
 )  # fmt: skip
-STRICTER = _Rule(
+STRICTER = Rule(
     "nothing-less-flows", "nothing is denied afterwards that flowed", Severity.WARNING,
     "See whether anybody needs what is lost.",
 )  # fmt: skip
-TODAY = _Rule(
+TODAY = Rule(
     "translations-hold-tomorrow", "translations hold for later pods and namespaces", Severity.ADVICE,
     "Translate again when what it names has changed.",
 )  # fmt: skip
-IN_FORCE = _Rule(
+IN_FORCE = Rule(
     "policies-are-in-force", "every policy is one that its own engine takes", Severity.WARNING,
     "Correct it, or remove it: it has no effect today either.",
 )  # fmt: skip
@@ -70,14 +42,14 @@ IN_FORCE = _Rule(
 _BY_VERDICT = {Becomes.LOOSER: WIDER, Becomes.NONE: UNSAID, Becomes.STRICTER: STRICTER, Becomes.EXACT_NOW: TODAY}
 _RULES = (UNDERSTOOD, WIDER, UNSAID, STRICTER, TODAY, IN_FORCE)
 
-REFUSALS = _Rule(
+REFUSALS = Rule(
     "engine-can-be-left", "the cluster can leave its engine as it is", Severity.BLOCKER, "See to this before anything else."
 )
-LOSSES = _Rule(
+LOSSES = Rule(
     "losses-are-taken-on", "what goes with the engine was taken on by name", Severity.WARNING,
     "Replace it by other means, or take it on by name, until a day: [[migration-waivers]] in eksnetpol.toml.",
 )  # fmt: skip
-KNOWN = _Rule("engines-are-known", "all that is decisive could be read", Severity.BLOCKER, "")
+KNOWN = Rule("engines-are-known", "all that is decisive could be read", Severity.BLOCKER, "")
 
 
 def of_translation(done: Translation, stack: Stack, snapshot: ClusterSnapshot, exit_code: int) -> Report:
@@ -95,7 +67,7 @@ def of_translation(done: Translation, stack: Stack, snapshot: ClusterSnapshot, e
         message = f"{dead.place}: {dead.why}" if dead.place else dead.why
         found[IN_FORCE.id].append((Finding(dead.ref, message, IN_FORCE.remedy), ""))
     places = RulePlaces(snapshot.origins)
-    results = (_result(rule, found[rule.id], places) for rule in _RULES)
+    results = (result(rule, found[rule.id], places) for rule in _RULES)
     return _report(snapshot, results, done.notes, exit_code)
 
 
@@ -105,12 +77,9 @@ def of_assessment(found: Assessment, snapshot: ClusterSnapshot) -> Report:
     taken = {one.what: one.words for one in found.accepted}
     losses = [(Finding(Subject("Loss", name), words, LOSSES.remedy), taken.get(name, "")) for name, words in found.waivers]
     refusals = [(Finding(cluster, words, REFUSALS.remedy), "") for words in found.refusals]
-    unknowns = tuple(Unknown(Subject("Section", gap.section), gap.reason) for gap in found.gaps)
-    outcome = Outcome.UNKNOWN if unknowns else Outcome.PASSED
-    reason = unknowns[0].reason if unknowns else ""
-    known = CheckResult(KNOWN.id, FAMILY, KNOWN.title, KNOWN.severity, outcome, reason, unknowns=unknowns, docs=DOCS)
+    unknowns = (Unknown(Subject("Section", gap.section), gap.reason) for gap in found.gaps)
     places = RulePlaces(snapshot.origins)
-    results = (_result(REFUSALS, refusals, places), _result(LOSSES, losses, places), known)
+    results = (result(REFUSALS, refusals, places), result(LOSSES, losses, places), unknown(KNOWN, unknowns))
     return _report(snapshot, results, found.notes, found.exit_code)
 
 
@@ -125,38 +94,19 @@ def _told(judged: Iterable[Judged]) -> Iterator[Judged]:
             yield one
 
 
-def _finding(one: Judged, rule: _Rule) -> Finding:
+def _finding(one: Judged, rule: Rule) -> Finding:
     message = ": ".join(part for part in (one.place, one.reason or one.verdict.value) if part)
     return Finding(one.ref, message, rule.remedy, evidence=() if one.witness is None else (f"for example {one.witness}",))
 
 
-def _result(rule: _Rule, found: Iterable[tuple[Finding, str]], places: RulePlaces) -> CheckResult:
-    seen: Counter[Subject] = Counter()
-    judged = []
-    for finding, taken in found:
-        disposition = Disposition.WAIVED if taken else Disposition.OPEN
-        mark = fingerprint(rule.id, finding.subject, seen[finding.subject])
-        origin = _origin(places.of(finding.subject, finding.message.partition(": ")[0]))
-        judged.append(JudgedFinding(finding, rule.severity, mark, disposition, taken, origin))
-        seen[finding.subject] += 1
-    outcome = Outcome.FAILED if judged else Outcome.PASSED
-    return CheckResult(rule.id, FAMILY, rule.title, rule.severity, outcome, findings=tuple(judged), docs=DOCS)
-
-
-def _origin(place: str) -> Origin | None:
-    file, colon, line = place.rpartition(":")
-    return Origin(file, int(line)) if colon and line.isdigit() else None
-
-
 def _report(snapshot: ClusterSnapshot, results: Iterable[CheckResult], notes: tuple[str, ...], exit_code: int) -> Report:
-    verdict = {0: Verdict.READY, 3: Verdict.UNDETERMINED}.get(exit_code, Verdict.BLOCKED)
     return Report(
         tool_version=__version__,
         intent=Intent.MIGRATE,
         source=snapshot.source,
         target=snapshot.target,
         looked_at=snapshot.taken_at,
-        verdict=verdict,
+        verdict=verdict_of(exit_code),
         results=tuple(results),
         notes=notes,
         exit_code=exit_code,

@@ -68,7 +68,7 @@ def prepare_migration(
     catalog()
     facts = Lookup(snapshot)
     report = preflight(snapshot, settings or Settings(), Intent.MIGRATE, facts=facts)
-    found = assess(snapshot)
+    found = assess(snapshot, facts=facts)
     # Before whose policies they are: that cannot be told without it either.
     unread(found)
     losses = {name for name, _ in found.waivers} | {"ipvs-flush"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -10,7 +9,7 @@ from dataclasses import replace as changed
 from msgspec.structs import replace
 
 from eksnetpol.checks.catalog import catalog as checks
-from eksnetpol.checks.judge import fingerprint, judge
+from eksnetpol.checks.judge import judge
 from eksnetpol.checks.run import run
 from eksnetpol.engines.engine import Life, Presence
 from eksnetpol.errors import EksNetpolError
@@ -19,24 +18,13 @@ from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.interfaces.acting import Entry
 from eksnetpol.model.actions import Create
 from eksnetpol.model.conditions import Completed
-from eksnetpol.model.findings import (
-    CheckResult,
-    Disposition,
-    Finding,
-    Intent,
-    JudgedFinding,
-    Outcome,
-    Report,
-    Severity,
-    Subject,
-    Unknown,
-    Verdict,
-)
+from eksnetpol.model.findings import CheckResult, Finding, Intent, Outcome, Report, Severity, Subject, Unknown
 from eksnetpol.model.kubernetes import Node
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread
 from eksnetpol.operations.migration import source_of
+from eksnetpol.operations.migration_results import FAMILY, Rule, result, unknown, verdict_of
 from eksnetpol.policy.profile import Profile, Semantics
 from eksnetpol.policy.world import World
 from eksnetpol.translation import Options
@@ -44,8 +32,22 @@ from eksnetpol.translation.boxes import Ref
 from eksnetpol.translation.comparing import Differences, compare
 from eksnetpol.translation.values import Accepted, Witness
 
-FAMILY = "migration"
-DOCS = "https://github.com/eksnetpol/eksnetpol/blob/main/docs/migration.md"
+GONE = Rule(
+    "other-engine-is-gone", "no agent and no part of another engine is left", Severity.BLOCKER,
+    "Go on with its run, or make a plan for what is left: eksnetpol migrate run --plan",
+)  # fmt: skip
+WIDER = Rule(
+    "nothing-more-flows", "nothing flows that did not flow before", Severity.BLOCKER,
+    "See which policy lets it through: eksnetpol policy explain; then deny it, or go back: eksnetpol rollback",
+)  # fmt: skip
+STRICTER = Rule(
+    "nothing-less-flows", "what flowed before still flows", Severity.WARNING,
+    "See whether anybody needs it; the translation named what becomes stricter",
+)  # fmt: skip
+CLEAN = Rule(
+    "nodes-hold-no-old-rules", "every node was replaced or cleaned since the old engine ran on it", Severity.WARNING,
+    "Replace it, or reboot it once nothing of the old engine starts there: what is in its kernel polices pods still",
+)  # fmt: skip
 
 ASKED = frozenset(
     {
@@ -101,8 +103,7 @@ def verify(
     meant = changed(profile or Profile(family=World.of(snapshot).family or "ipv4"), semantics=Semantics.VPC_CNI)
     results = (_gone(facts), *_flows(snapshot, before, meant, taken), _nodes(snapshot, before), *report.results)
     code = _exit_code(results, report.exit_code)
-    verdict = {0: Verdict.READY, 3: Verdict.UNDETERMINED}.get(code, Verdict.BLOCKED)
-    return replace(report, results=results, exit_code=code, verdict=verdict)
+    return replace(report, results=results, exit_code=code, verdict=verdict_of(code))
 
 
 def _exit_code(results: Iterable[CheckResult], otherwise: int) -> int:
@@ -114,14 +115,14 @@ def _exit_code(results: Iterable[CheckResult], otherwise: int) -> int:
 
 
 def _gone(facts: Lookup) -> CheckResult:
-    id_, title = "other-engine-is-gone", "no agent and no part of another engine is left"
     engines = facts.get("engines")
     if isinstance(engines, Unread):
-        return _unknown(id_, title, engines.reason)
+        return _unknown(GONE, engines.reason)
     there: list[Presence] = [one for one in engines.value if one.life is not Life.RESIDUE]
-    remedy = "Go on with its run, or make a plan for what is left: eksnetpol migrate run --plan"
-    found = ((Finding(Subject("Engine", p.name), f"{p.title} is {p.life.value}", remedy, evidence=p.evidence), "") for p in there)
-    return _result(id_, title, Severity.BLOCKER, found)
+    found = (
+        (Finding(Subject("Engine", p.name), f"{p.title} is {p.life.value}", GONE.remedy, evidence=p.evidence), "") for p in there
+    )
+    return result(GONE, found)
 
 
 def cleaned_by(plan: Plan, entries: Iterable[Entry]) -> frozenset[str]:
@@ -138,24 +139,20 @@ def cleaned_by(plan: Plan, entries: Iterable[Entry]) -> frozenset[str]:
 def _flows(
     snapshot: ClusterSnapshot, before: Before | None, profile: Profile, taken: Iterable[Accepted]
 ) -> Iterator[CheckResult]:
-    wider, narrower = "nothing-more-flows", "nothing-less-flows"
-    more, less = "nothing flows that did not flow before", "what flowed before still flows"
     try:
         found = _differences(snapshot, before, profile)
     except EksNetpolError as error:
-        yield from (_unknown(wider, more, str(error)), _unknown(narrower, less, str(error), Severity.WARNING))
+        yield from (_unknown(rule, str(error)) for rule in (WIDER, STRICTER))
         return
     names = {one.what: one.words for one in taken if not one.is_loss}
-    deny = "See which policy lets it through: eksnetpol policy explain; then deny it, or go back: eksnetpol rollback"
     gained = [
-        (_of(ref, shown, "more flows now than it let through", deny), names.get(str(ref[0]), ""))
+        (_of(ref, shown, "more flows now than it let through", WIDER.remedy), names.get(str(ref[0]), ""))
         for ref, shown in found.gained.items()
     ]
-    gained += [(Finding(Subject("Cluster", "cluster"), note, deny), "") for note in found.notes]
-    need = "See whether anybody needs it; the translation named what becomes stricter"
-    lost = [(_of(ref, shown, "let more through than holds now", need), "") for ref, shown in found.lost.items()]
-    yield _result(wider, more, Severity.BLOCKER, gained)
-    yield _result(narrower, less, Severity.WARNING, lost)
+    gained += [(Finding(Subject("Cluster", "cluster"), note, WIDER.remedy), "") for note in found.notes]
+    lost = [(_of(ref, shown, "let more through than holds now", STRICTER.remedy), "") for ref, shown in found.lost.items()]
+    yield result(WIDER, gained)
+    yield result(STRICTER, lost)
 
 
 def _differences(now: ClusterSnapshot, before: Before | None, profile: Profile) -> Differences:
@@ -185,39 +182,22 @@ def _of(ref: Ref, shown: Witness, words: str, remedy: str) -> Finding:
 
 
 def _nodes(snapshot: ClusterSnapshot, before: Before | None) -> CheckResult:
-    id_, title = "nodes-hold-no-old-rules", "every node was replaced or cleaned since the old engine ran on it"
     nodes = snapshot.nodes
     if isinstance(nodes, Unread):
-        return _unknown(id_, title, nodes.reason, Severity.WARNING)
+        return _unknown(CLEAN, nodes.reason)
     if before is None or not isinstance(before.snapshot.nodes, Seen):
         why = "which nodes the old engine ran on is not known: name the run with --run, or a snapshot with --before"
-        return _unknown(id_, title, why, Severity.WARNING)
+        return _unknown(CLEAN, why)
     then = {_identity(node) for node in before.snapshot.nodes.value}
     kept = [n for n in nodes.value if _identity(n) in then and n.metadata.name not in before.cleaned]
-    remedy = "Replace it, or reboot it once nothing of the old engine starts there: what is in its kernel polices pods still"
     words = "it is of before, and no run has cleaned it: its kernel may hold old rules"
-    found = ((Finding(Subject("Node", n.metadata.name), words, remedy), "") for n in kept)
-    return _result(id_, title, Severity.WARNING, found)
+    found = ((Finding(Subject("Node", n.metadata.name), words, CLEAN.remedy), "") for n in kept)
+    return result(CLEAN, found)
 
 
 def _identity(node: Node) -> tuple[str, str]:
     return node.metadata.name, node.metadata.uid
 
 
-# --- results --------------------------------------------------------------------------------------------------------------
-
-
-def _result(id_: str, title: str, severity: Severity, findings: Iterable[tuple[Finding, str]]) -> CheckResult:
-    seen: Counter[Subject] = Counter()
-    judged = []
-    for finding, taken in findings:
-        mark = fingerprint(id_, finding.subject, seen[finding.subject])
-        judged.append(JudgedFinding(finding, severity, mark, Disposition.WAIVED if taken else Disposition.OPEN, taken))
-        seen[finding.subject] += 1
-    outcome = Outcome.FAILED if judged else Outcome.PASSED
-    return CheckResult(id_, FAMILY, title, severity, outcome, findings=tuple(judged), docs=DOCS)
-
-
-def _unknown(id_: str, title: str, why: str, severity: Severity = Severity.BLOCKER) -> CheckResult:
-    unknowns = (Unknown(Subject("Cluster", "cluster"), why),)
-    return CheckResult(id_, FAMILY, title, severity, Outcome.UNKNOWN, why, unknowns=unknowns, docs=DOCS)
+def _unknown(rule: Rule, why: str) -> CheckResult:
+    return unknown(rule, (Unknown(Subject("Cluster", "cluster"), why),))

@@ -55,8 +55,6 @@ from eksnetpol.reporting.render.commands import commands_of, creating, patching
 
 UNSCHEDULABLE = ".spec.unschedulable"
 _LABEL = ".metadata.labels."
-_NAMED = 8
-"""So many objects are waited for by name in one command."""
 
 
 def doing(step: Step, plan: Plan) -> tuple[str, ...]:
@@ -208,9 +206,8 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
         case RolledOut():
             yield "it has rolled out", f"kubectl rollout status {_slashed(until.ref)} {limit}"
         case Absent():
-            for at in range(0, len(until.objects), _NAMED):
-                for gone in until.objects[at : at + _NAMED]:
-                    yield f"{gone.ref} is gone", f"kubectl wait --for=delete {_slashed(gone.ref)} {limit}"
+            for gone in until.objects:
+                yield f"{gone.ref} is gone", f"kubectl wait --for=delete {_slashed(gone.ref)} {limit}"
         case NoneLeft():
             for kind in until.kinds:
                 yield f"nothing is listed of {kind}", f"kubectl get {shlex.quote(kind)} -A -o name"

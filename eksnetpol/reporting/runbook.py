@@ -64,7 +64,6 @@ def write(plan: Plan, lifted: Collection[str] = (), *, everything: bool = False)
         warnings=plan.warnings,
         afterwards=plan.afterwards,
         chapters=list(_chapters(plan, everything=everything)),
-        doors=list(dict.fromkeys(step.door for step in plan.steps if step.door)),
     )
     return text.rstrip() + "\n"
 

@@ -80,14 +80,16 @@ class Assessment:
         return {Outlook.UNKNOWN: 3, Outlook.REFUSED: 1}.get(self.outlook, 0)
 
 
-def assess(snapshot: ClusterSnapshot, taken: Sequence[Accepted] = (), notes: Sequence[str] = ()) -> Assessment:
+def assess(
+    snapshot: ClusterSnapshot, taken: Sequence[Accepted] = (), notes: Sequence[str] = (), facts: Lookup | None = None
+) -> Assessment:
     """Return what stands between the cluster in *snapshot* and the VPC CNI's own enforcement.
 
-    *taken* are losses that somebody has taken on; *notes* are said beside those of the assessment. Raises `UsageError` where the
-    command line takes on what is not lost here.
+    *taken* are losses that somebody has taken on; *notes* are said beside those of the assessment. *facts* are those of
+    *snapshot*, where somebody else asks them too. Raises `UsageError` where the command line takes on what is not lost here.
     """
     catalog()
-    facts = Lookup(snapshot)
+    facts = facts or Lookup(snapshot)
     gaps = tuple(_gaps(snapshot))
     engines: tuple[Details, ...] = _value(facts.get("engine_details"), ())
     live = [d for d in engines if d.presence.life is not Life.RESIDUE]

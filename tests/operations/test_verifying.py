@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from eksnetpol.model.findings import Outcome, Report, Severity
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread
-from eksnetpol.operations.verifying import FAMILY, Before, cleaned_by, verify
+from eksnetpol.operations.migration_results import FAMILY
+from eksnetpol.operations.verifying import Before, cleaned_by, verify
 from tests.migration.planning.carrying import Run
 from tests.migration.planning.clusters import CLUSTERS, options, planned, value
 

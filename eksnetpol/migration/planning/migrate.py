@@ -34,7 +34,7 @@ def plan_migration(facts: Lookup, translation: Translation, options: MigrateOpti
     """
     catalog()
     from_a_cluster(facts)
-    assessment = assess(facts.snapshot)
+    assessment = assess(facts.snapshot, facts=facts)
     gate.unread(assessment)
     if assessment.outlook is Outlook.NOTHING:
         return _plan(facts, None, Draft(facts=("no other engine is here: nothing is to be left", *assessment.notes)))
@@ -52,7 +52,7 @@ def plan_cleanup(facts: Lookup, options: MigrateOptions) -> Plan:
     """Return the plan that takes away ``options.left_overs`` of an engine that was uninstalled before. Raises as above."""
     catalog()
     from_a_cluster(facts)
-    gate.unread(assess(facts.snapshot))
+    gate.unread(assess(facts.snapshot, facts=facts))
     there = engines_there(facts)
     left = residue(facts)
     if left is None:

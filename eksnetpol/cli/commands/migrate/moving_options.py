@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,7 @@ from eksnetpol.errors import EksNetpolError, Refused
 if TYPE_CHECKING:
     from eksnetpol.cli.config import Config
     from eksnetpol.migration.planning.options import MigrateOptions
+    from eksnetpol.migration.timeline import Rehearsal
     from eksnetpol.model.snapshot import ClusterSnapshot
     from eksnetpol.operations.moving import Move
     from eksnetpol.translation.values import Accepted
@@ -129,6 +130,16 @@ class Wish:
             if error.exit_code == EksNetpolError.exit_code and source(self.config) == "--snapshot":
                 raise Refused(f"this snapshot does not hold what a migration is planned from: {error}") from error
             raise
+
+    def rehearse(self, move: Move) -> Rehearsal:
+        """Return how *move* goes on a copy of its cluster, under what this VPC CNI is or is taken to be."""
+        from eksnetpol.cli.policy_look import profile_of
+        from eksnetpol.operations.rehearsal import rehearsed
+        from eksnetpol.policy.profile import Semantics
+        from eksnetpol.policy.world import World
+
+        profile, _notes = profile_of(move.snapshot, World.of(move.snapshot), self.config.settings.policy)
+        return rehearsed(move, replace(profile, semantics=Semantics.VPC_CNI))
 
 
 def wish_of(ctx: click.Context, config: Config) -> Wish:

@@ -57,24 +57,16 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     outputs = settle(ctx.params["output"])
     wish = wish_of(ctx, config)
 
-    from dataclasses import replace
-
     from eksnetpol.cli.look import look, source
-    from eksnetpol.cli.policy_look import profile_of
     from eksnetpol.cli.progress import busy
     from eksnetpol.errors import UsageError
-    from eksnetpol.operations.rehearsal import rehearsed
-    from eksnetpol.policy.profile import Semantics
-    from eksnetpol.policy.world import World
     from eksnetpol.reporting import rehearsals
 
     if source(config) == "--manifests":
         raise UsageError("files of manifests are no cluster that could be rehearsed on; give --cluster, --context or --snapshot")
     snapshot = look(config, terminal, ctx.command_path)
     with busy(terminal, "rehearsing in memory"):
-        move = wish.prepare(snapshot)
-        profile, _notes = profile_of(snapshot, World.of(snapshot), config.settings.policy)
-        done = rehearsed(move, replace(profile, semantics=Semantics.VPC_CNI))
+        done = wish.rehearse(wish.prepare(snapshot))
     for output in sorted(outputs, key=lambda o: o.file == STDOUT):
         color = terminal.colored if output.file == STDOUT else terminal.color == "always"
         page = rehearsals.render(done, output.format, terminal.width, color=color, verbose=terminal.verbose > 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,11 +13,10 @@ from eksnetpol.cli.options import sources, target
 
 if TYPE_CHECKING:
     from eksnetpol.cli.change import Planned
-    from eksnetpol.cli.config import Config
     from eksnetpol.cli.terminal import Terminal
     from eksnetpol.gateways.session import Connection
+    from eksnetpol.migration.timeline import Rehearsal
     from eksnetpol.model.snapshot import ClusterSnapshot
-    from eksnetpol.operations.moving import Move
 
 
 @click.command(
@@ -67,21 +65,15 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
 
     def planned(_: Connection | None, snapshot: ClusterSnapshot) -> Planned:
         move = wish.prepare(snapshot)
-        return Planned(move.plan, move.lifted, lambda: _simulated(move, config, terminal))
+        return Planned(move.plan, move.lifted, lambda: _simulated(wish.rehearse(move), terminal))
 
     return carried(Flags(ctx.params), config, terminal, planned)
 
 
-def _simulated(move: Move, config: Config, terminal: Terminal) -> int:
-    """Rehearse *move* in memory, say how it went, and return what `migrate rehearse` would end with."""
-    from eksnetpol.cli.policy_look import profile_of
-    from eksnetpol.operations.rehearsal import rehearsed
-    from eksnetpol.policy.profile import Semantics
-    from eksnetpol.policy.world import World
+def _simulated(done: Rehearsal, terminal: Terminal) -> int:
+    """Say how the rehearsal went, and return what `migrate rehearse` would end with."""
     from eksnetpol.reporting import rehearsals
 
-    profile, _notes = profile_of(move.snapshot, World.of(move.snapshot), config.settings.policy)
-    done = rehearsed(move, replace(profile, semantics=Semantics.VPC_CNI))
     for line in rehearsals.render(done, "text", terminal.width, color=False).splitlines():
         terminal.say(line)
     return done.exit_code
