@@ -192,6 +192,7 @@ CONFIGMAPS: Mapping[str, Mapping[str, str]] = {
         "enable-cilium-clusterwide-network-policy": "whether its own policies are enforced",
         "policy-default-local-cluster": "whether peers are of the own cluster",
         "cluster-name": "the name of the own cluster",
+        "cluster-id": "whether there can be other clusters beside it in a mesh",
         "allow-localhost": "whether the own node always may",
         "enable-node-selector-labels": "whether policies select nodes by labels",
         "enable-icmp-rules": "whether rules for ICMP work",

@@ -35,6 +35,14 @@ from eksnetpol.translation.vpc import of
 
 Json = dict[str, Any]
 
+_GONE = frozenset({EndKind.HEALTH, EndKind.GATEWAY, EndKind.ELSEWHERE})
+"""Kinds of ends that are there under the source engine alone. Who is meant by all but these is everybody afterwards."""
+
+_PODS_ANYWHERE = frozenset({EndKind.POD, EndKind.HOST_POD, EndKind.ELSEWHERE})
+
+OTHER_CLUSTERS = "no NetworkPolicy can name pods of another cluster; blocks of their addresses would have to be written by hand"
+"""What is said where the source engine lets pods through that are in other clusters."""
+
 _BLOCKS = 256
 """So many blocks may stand in one rule."""
 
@@ -98,7 +106,7 @@ class Peers:
         unlike = tuple(a for a in clause.fails if isinstance(a, Label | Named))
         has_block = any(isinstance(a, Within) for a in (*clause.holds, *clause.fails))
         here = self._block(clause)
-        if clause.kinds == KINDS and not labels and not unlike:
+        if clause.kinds | _GONE == KINDS and not labels and not unlike:
             if has_block:
                 # Who may reach every pod may reach every Service.
                 everywhere = self.inventory.addresses.holds_all_pods(here)
@@ -111,6 +119,8 @@ class Peers:
             covered = self._pods(clause, labels, unlike, namespace, said)
         if EndKind.HOST_POD in clause.kinds and (EndKind.POD not in clause.kinds or not covered):
             said.lost["pods on the host network are not told from other pods"] = None
+        if EndKind.ELSEWHERE in clause.kinds and clause.kinds <= _PODS_ANYWHERE:
+            said.lost[OTHER_CLUSTERS] = None
         if labels:
             return
         if EndKind.OUTSIDE in clause.kinds:

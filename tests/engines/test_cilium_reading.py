@@ -553,6 +553,53 @@ def test_the_name_of_the_cluster_is_the_one_that_is_set() -> None:
     assert into(read_all(policy), "db") is False
 
 
+OTHER = {"k8s:io.cilium.k8s.policy.cluster": "west", "app": "db"}
+MESH = settings_of({"cluster-name": "east", "cluster-id": "3"}, "1.19.1")
+
+
+def test_who_is_of_another_cluster_is_known_where_there_is_none() -> None:
+    policy = cnp({"ingress": [{"fromEndpoints": [{"matchLabels": OTHER}, {"matchLabels": {"app": "db"}}]}]})
+    alone, meshed = read_all(policy), read_all(policy, settings=MESH)
+    for stack in (alone, meshed):
+        assert (into(stack, "db"), into(stack, "far")) == (True, False)
+    assert (into(alone, "8.8.8.8"), into(meshed, "8.8.8.8")) == (False, None)
+    elsewhere = allowed(alone, WORLD, End(EndKind.ELSEWHERE), end("web"), "TCP", 80)
+    assert elsewhere.ingress is True
+    assert [("mesh" in note) for note in (*alone.notes, *meshed.notes)] == [True]
+
+
+@pytest.mark.parametrize(
+    ("expression", "means"),
+    [
+        ({"operator": "In", "values": ["west", "east"]}, None),
+        ({"operator": "In", "values": ["east"]}, False),
+        ({"operator": "NotIn", "values": ["west"]}, None),
+        ({"operator": "Exists"}, None),
+        ({"operator": "DoesNotExist"}, False),
+    ],
+)
+def test_selectors_can_mean_pods_of_other_clusters(expression: Json, means: bool | None) -> None:
+    peer = {"matchExpressions": [{"key": "io.cilium.k8s.policy.cluster", **expression}]}
+    policy = cnp({"ingress": [{"fromEndpoints": [peer]}]})
+    assert into(read_all(policy, settings=MESH), "8.8.8.8") is means
+    named = "west" in expression.get("values", ()) and expression["operator"] == "In"
+    alone = read_all(policy, settings=Settings(cluster="east"))
+    assert allowed(alone, WORLD, End(EndKind.ELSEWHERE), end("web"), "TCP", 80).ingress is named
+
+
+def test_peers_are_of_any_cluster_of_a_mesh_where_that_is_set() -> None:
+    wide = settings_of({"cluster-id": "3", "policy-default-local-cluster": "false"}, "1.19.1")
+    old = settings_of({"cluster-id": "3"}, "v1.17.2")
+    alone = settings_of({"cluster-id": "0"}, "v1.17.2")
+    policy = cnp({"ingress": [{"fromEndpoints": [{"matchLabels": {"app": "db"}}]}]})
+    selector = {"podSelector": {"matchLabels": {"app": "db"}}}
+    standard = networkpolicy({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [selector]}]})
+    for settings, means in ((wide, None), (old, None), (alone, False), (MESH, False)):
+        stacks = read_all(policy, settings=settings), read_all(kubernetes=(standard,), settings=settings)
+        assert [into(stack, "8.8.8.8") for stack in stacks] == [means, means]
+        assert [into(stack, "db") for stack in stacks] == [True, True]
+
+
 def test_the_api_server_is_unknowable_until_its_addresses_are_known() -> None:
     policy = cnp({"egress": [{"toEntities": ["kube-apiserver"]}]})
     assert (out_to(read_all(policy), API), out_to(read_all(policy), "8.8.8.8")) == (True, False)
@@ -607,6 +654,36 @@ def test_names_and_security_groups_cannot_be_known() -> None:
 def test_services_mean_the_pods_behind_them(service: Json) -> None:
     stack = read_all(cnp({"egress": [{"toServices": [service]}]}))
     assert (out_to(stack, "db"), out_to(stack, "far"), out_to(stack, "8.8.8.8")) == (True, False, False)
+
+
+def test_services_mean_pods_since_a_release() -> None:
+    rule = {"toServices": [{"k8sService": {"serviceName": "db", "namespace": "a"}}]}
+    policy = cnp({"egress": [rule]})
+    for version, means in (("1.16.9", False), ("", None), ("v1.17.0", True)):
+        assert out_to(read_all(policy, settings=settings_of({}, version)), "db") is means
+    with_ports = cnp({"egress": [{**rule, "toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}]}]}]})
+    assert [r.ref.name for r in read_all(with_ports, settings=settings_of({}, "1.16.9")).unread] == ["p"]
+    now = read_all(with_ports, settings=settings_of({}, "1.17.0"))
+    assert [ask(now, "web", "db", port=port).egress for port in (80, 81)] == [True, False]
+
+
+def test_a_service_opens_every_port_of_its_pods() -> None:
+    stack = read_all(cnp({"egress": [{"toServices": [{"k8sService": {"serviceName": "db", "namespace": "a"}}]}]}))
+    assert [ask(stack, "web", "db", protocol, port).egress for protocol, port in (("TCP", 80), ("UDP", 53))] == [True, True]
+
+
+@pytest.mark.parametrize(("version", "is_read"), [("1.16.4", False), ("", False), ("1.17.0", True)])
+def test_ranges_of_ports_are_not_what_they_say_before_a_release(version: str, is_read: bool) -> None:
+    ports = {"port": 8000, "endPort": 8010, "protocol": "TCP"}
+    standard = networkpolicy({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [ports]}]})
+    own = cnp({"ingress": [{"toPorts": [{"ports": [{**ports, "port": "8000"}]}]}]})
+    found = read_all(own, kubernetes=(standard,), settings=settings_of({}, version))
+    assert [r.ref.name for r in found.unread] == ([] if is_read else ["p", "np"])
+    assert all("endPort" in r.place for r in found.unread)
+    if is_read:
+        assert ask(found, "db", "web", port=8010).ingress is True
+    single = networkpolicy({"podSelector": {}, "ingress": [{"ports": [{**ports, "endPort": 8000}]}]})
+    assert not read_all(kubernetes=(single,), settings=settings_of({}, version)).unread
 
 
 def test_a_service_without_a_selector_has_endpoints_that_are_not_known_here() -> None:

@@ -58,6 +58,7 @@ _OWN: Mapping[str, EndKind] = {
     "ingress": EndKind.GATEWAY,
     "unmanaged": EndKind.UNMANAGED,
 }
+OTHER_CLUSTERS = "which addresses pods of other clusters of the mesh have"
 IN_CLUSTER = Is(frozenset({EndKind.POD, EndKind.HOST_POD, EndKind.NODE, *_OWN.values()}))
 """All that the entity ``cluster`` means, but the API server."""
 
@@ -120,6 +121,11 @@ class Identities:
                 return None
             case None:
                 return disjunction(wanted, Unknowable("whether this version of Cilium keeps peers to the own cluster"))
+
+    def elsewhere(self) -> Formula:
+        """Return pods of other clusters. Where this one is part of a mesh, any address outside may be such a pod's."""
+        in_mesh = self.settings.in_mesh
+        return conjunction(OUTSIDE, Unknowable(OTHER_CLUSTERS)) if in_mesh else Is(frozenset({EndKind.ELSEWHERE}))
 
     def _reserved(self, name: str) -> Formula | None:
         match name:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.engines.cilium.peers import Peers
+from eksnetpol.engines.cilium.ports import check_ranges
 from eksnetpol.engines.kubernetes_policies import NETWORK_POLICY, in_namespace, ports_of
 from eksnetpol.model.findings import Subject
 from eksnetpol.model.policies import EgressRule, IngressRule, NetworkPolicy, PolicyPeer
@@ -44,6 +45,9 @@ def _rules(direction: Direction, written: Iterable[IngressRule | EgressRule], pe
     for number, rule in enumerate(written):
         place = f"spec.{direction.lower()}[{number}]"
         peer = disjunction(*(_peer(p, peers, place) for p in rule.peers)) if rule.peers else EVERYBODY
+        for at, port in enumerate(rule.ports):
+            if port.end_port is not None and isinstance(port.port, int) and port.port < port.end_port:
+                check_ranges(peers.identities.settings, f"{place}.ports[{at}].endPort")
         connections, names = ports_of(rule.ports)
         names = tuple(PortName(name.name.lower(), name.protocol) for name in names)
         yield StackRule(direction, Does.ALLOW, peer=peer, connections=connections, names=names, place=place)

@@ -62,6 +62,8 @@ class Peers:
         if not filled:
             return NOBODY if lists else None
         [name] = filled
+        if name == "toServices" and rule.to_ports and self.identities.settings.pods_behind_services is False:
+            raise UnclearError("what toServices beside toPorts means is not known of releases of Cilium before 1.17", place)
         found = self._field(name, lists[name], f"{place}.{name}", with_init=with_init)
         return NOBODY if len(lists) > 1 else found
 
@@ -195,7 +197,15 @@ class Peers:
         labels = (
             self.identities.has(KUBERNETES, key, frozenset({value}), "") for key, value in sorted(service.spec.selector.items())
         )
-        return conjunction(PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels)
+        pods = conjunction(PODS, Named(Scope.NAMESPACE, frozenset({service.namespace})), *labels)
+        match self.identities.settings.pods_behind_services:
+            case True:
+                return pods
+            case False:
+                return NOBODY
+            case None:
+                title = f"{service.namespace}/{service.name}"
+                return conjunction(pods, Unknowable(f"whether this release of Cilium means the pods of the Service {title}"))
 
     def _behind_slices(self, service: Service) -> Formula:
         """Return the endpoints of a Service that selects nothing.

@@ -78,6 +78,8 @@ def _ports(one: PortRule | DenyPortRule, direction: Direction, settings: Setting
             if low is None:
                 names.append(PortName(port.port.lower(), protocol))
             else:
+                if low < port.end_port:
+                    check_ranges(settings, f"{here}.endPort")
                 connections = connections | Connections.only(protocol, _range(low, port.end_port))
     if ports:
         yield Spoken(connections, _merged(names), further)
@@ -105,6 +107,14 @@ def _number(port: Port, place: str) -> int | None:
     if len(port.port) > 1 and port.port.startswith("0"):
         raise UnclearError(f"whether {port.port!r} is octal is not known here", f"{place}.port")
     return int(port.port)
+
+
+def check_ranges(settings: Settings, place: str) -> None:
+    """Raise `UnclearError` where a range of ports may mean its first port alone, or that the policy is not in force."""
+    if settings.port_ranges:
+        return
+    words = "releases of Cilium before 1.17 read the first port of a range alone, or take none of the policy"
+    raise UnclearError(words if settings.port_ranges is False else f"{words}, and this release is not known", place)
 
 
 def _range(low: int, high: int) -> PortSet | None:

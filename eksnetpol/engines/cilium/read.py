@@ -46,6 +46,11 @@ _NO_POLICIES: Mapping[str, str] = {
 }
 """Kinds that decide about connections and are no policies; each with what to know of it."""
 
+_MESH = (
+    f"{CONFIG} gives this cluster an id for a mesh: to Cilium, pods of other clusters in it are no addresses outside. They are "
+    "when Cilium goes, and `world` and blocks that hold their addresses let them through"
+)
+
 DENY_TIER = "deny"
 """What denies, before everything that allows."""
 
@@ -202,6 +207,8 @@ class _Reading:
             # What is judged further is asked first: a plain rule beside it does not keep the proxy out.
             self.allowing.sort(key=lambda p: not any(rule.judged_further for rule in p.rules))
             tiers.append(StackTier("", tuple(self.allowing)))
+        if self.settings.in_mesh and not off:
+            self.notes[_MESH] = None
         return Stack(
             DIALECT,
             tuple(tiers),

@@ -21,7 +21,7 @@ from eksnetpol.engines.cilium.identities import (
 from eksnetpol.engines.cilium.shapes import Selector
 from eksnetpol.engines.kubernetes_policies import PODS
 from eksnetpol.model.selectors import LabelSelector, Operator
-from eksnetpol.policy.stacks.algebra import conjunction
+from eksnetpol.policy.stacks.algebra import conjunction, disjunction
 from eksnetpol.policy.stacks.formulas import Formula, Not, Scope
 from eksnetpol.policy.stacks.formulas import Named as NamedAs
 from eksnetpol.policy.validation_words import label_key_fault, label_value_fault
@@ -106,12 +106,17 @@ class Selectors:
     def peer(self, selector: Selector, place: str, *, with_init: bool) -> Formula:
         """Return whom *selector* means as a peer: of the own namespace and cluster, where it names no other.
 
-        A ``reserved:`` key means ends without namespace and cluster, so none is asked for beside one.
+        A ``reserved:`` key means ends without namespace and cluster, so none is asked for beside one. Of pods of other clusters,
+        all are taken to be meant where any can be: their labels are not seen from here.
         """
         wanted = asked(selector, place)
-        parts = list(map(self._formula, wanted))
         if any(a.source == RESERVED for a in wanted):
-            return conjunction(*parts)
+            return conjunction(*map(self._formula, wanted))
+        own = self._own_peer(wanted, with_init=with_init)
+        return disjunction(own, self.identities.elsewhere()) if self._means_elsewhere(wanted) else own
+
+    def _own_peer(self, wanted: tuple[Asked, ...], *, with_init: bool) -> Formula:
+        parts = list(map(self._formula, wanted))
         if not any(a.is_about(NAMESPACE_KEY) for a in wanted):
             by_label = any(a.source in {ANY, KUBERNETES} and a.key.startswith(NAMESPACE_LABELS) for a in wanted)
             if self.namespace and not by_label:
@@ -121,6 +126,22 @@ class Selectors:
         if not any(a.is_about(CLUSTER_KEY) for a in wanted):
             parts += self.own_cluster()
         return conjunction(*parts)
+
+    def _means_elsewhere(self, wanted: tuple[Asked, ...]) -> bool:
+        """Say whether pods of other clusters can be meant: where one is named, or where none is and there can be others."""
+        about = [a for a in wanted if a.is_about(CLUSTER_KEY)]
+        if not about:
+            return self._any_cluster()
+        own = frozenset({self.identities.settings.cluster})
+        named = [a.values - own for a in about if a.wanted and a.values is not None]
+        unlike = frozenset[str]().union(*(a.values for a in about if not a.wanted and a.values is not None))
+        if any(not a.wanted and a.values is None for a in about):
+            return False
+        return bool(frozenset.intersection(*named) - unlike) if named else self.identities.settings.in_mesh
+
+    def _any_cluster(self) -> bool:
+        settings = self.identities.settings
+        return settings.in_mesh and settings.local_cluster_only is not True
 
     def kubernetes(self, namespaces: LabelSelector | None, pods: LabelSelector | None, place: str) -> Formula:
         """Return whom selectors of a NetworkPolicy's peer mean: without any for namespaces, pods of the own one."""
@@ -133,7 +154,8 @@ class Selectors:
             parts += self.of_kubernetes(namespaces, place, prefix=NAMESPACE_LABELS)
         parts += self.of_kubernetes(pods or LabelSelector(), place)
         parts += self.own_cluster()
-        return conjunction(*parts)
+        own = conjunction(*parts)
+        return disjunction(own, self.identities.elsewhere()) if self._any_cluster() else own
 
     def of_kubernetes(self, selector: LabelSelector, place: str, prefix: str = "") -> Iterator[Formula]:
         """Yield what a selector of a NetworkPolicy asks: labels of Kubernetes, as far as they are part of an identity."""

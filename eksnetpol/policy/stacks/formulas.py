@@ -38,7 +38,8 @@ class Test(StrEnum):
 class EndKind(StrEnum):
     """What one end of a connection is. Pods on the host network are pods to the API and nodes to most engines.
 
-    The last four are ends that Cilium itself has or makes: the API shows none of them, and they go where Cilium goes.
+    The last five are ends that Cilium itself has or makes: the API of this cluster shows none of them, and they go where Cilium
+    goes. A pod of another cluster is an address outside from then on.
     """
 
     POD = "pod"
@@ -49,6 +50,7 @@ class EndKind(StrEnum):
     HEALTH = "health endpoint"
     GATEWAY = "gateway of an ingress"
     UNMANAGED = "pod from before the engine"
+    ELSEWHERE = "pod of another cluster"
 
 
 class Label(msgspec.Struct, frozen=True, cache_hash=True, gc=False):
