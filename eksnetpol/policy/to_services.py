@@ -7,7 +7,7 @@ opens the address only where it holds it (aws/amazon-network-policy-controller-k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from eksnetpol.model.cluster_rules import ClusterEgressRule
 from eksnetpol.model.kubernetes import Service
@@ -27,7 +27,7 @@ from eksnetpol.policy.prediction.services import Services
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.sides import Bounds, Sides, Standing
 from eksnetpol.policy.tiers import Beside, Ordered
-from eksnetpol.policy.universe import Classes, Universe, indexes_of
+from eksnetpol.policy.universe import Classes, Universe, indexes_of, key_of
 from eksnetpol.policy.world import World
 
 
@@ -64,12 +64,17 @@ class ServiceEntries:
             if peer.pod_selector is None and peer.namespace_selector is None:
                 continue
             if self._services.meant_by(peer, namespace) >> at & 1:
-                # Without ports an entry has none either, and all of the Service's are open.
-                answers = [_connections(a) for a in self._services.answers(at, ports)] if ports else [EVERYTHING]
-                always = answers[0]
-                for answer in answers:
-                    always, possible = always & answer, possible | answer
-                sure = sure | always
+                always, perhaps = self._offered(at, ports)
+                sure, possible = sure | always, possible | perhaps
+        return sure, possible
+
+    def _offered(self, at: int, ports: tuple[PolicyPort, ...]) -> Bounds:
+        """Return what an entry for the Service surely opens of its ports, and what it may, where a rule has these *ports*."""
+        # Without ports an entry has none either, and all of the Service's are open.
+        answers = [_connections(a) for a in self._services.answers(at, ports)] if ports else [EVERYTHING]
+        sure, possible = answers[0], NOTHING
+        for answer in answers:
+            sure, possible = sure & answer, possible | answer
         return sure, possible
 
     def _of_tier(self, service: Service) -> Beside:
@@ -88,28 +93,35 @@ class ServiceEntries:
         return spoken
 
     @cached_property
-    def _meaning(self) -> Mapping[int, list[Grant]]:
-        """The egress rules whose selectors mean each Service, by its place."""
-        found: dict[int, list[Grant]] = {}
+    def _meaning(self) -> Mapping[int, Mapping[tuple[PolicyPort, ...], Classes]]:
+        """For whom egress rules hold whose selectors mean each Service, by its place and their ports: all that they differ in."""
+        alike: dict[tuple[bytes, tuple[PolicyPort, ...]], tuple[Classes, Classes]] = {}
         for grant in self.sides.grants.rules:
             if grant.direction is not Direction.EGRESS or not grant.with_selectors:
                 continue
             policy = self.sides.grants.policies[grant.at].policy
+            rule = policy.spec.egress[grant.number]
             meant = 0
-            for peer in policy.spec.egress[grant.number].peers:
+            for peer in rule.peers:
                 if peer.pod_selector is not None or peer.namespace_selector is not None:
                     meant |= self._services.meant_by(peer, policy.namespace)
+            key = (key_of(meant), rule.ports)
+            alike[key] = (meant, alike.get(key, (0, 0))[1] | grant.subjects)
+        found: dict[int, dict[tuple[PolicyPort, ...], Classes]] = {}
+        for (_, ports), (meant, subjects) in alike.items():
             for at in indexes_of(meant):
-                found.setdefault(at, []).append(grant)
+                own = found.setdefault(at, {})
+                own[ports] = own.get(ports, 0) | subjects
         return found
 
     def partition(self, service: Service) -> Partition:
         """Return what the egress side of every class surely lets through to the address, in ports of the Service."""
         hosts: dict[Connections, Classes] = {}
-        for grant in self._meaning.get(self._places.get((service.namespace, service.name), -1), ()):
-            opened = self.opened(grant, service)[0]
+        at = self._places.get((service.namespace, service.name), -1)
+        for ports, subjects in self._meaning.get(at, {}).items():
+            opened = self._offered(at, ports)[0]
             if opened:
-                hosts[opened] = hosts.get(opened, 0) | grant.subjects
+                hosts[opened] = hosts.get(opened, 0) | subjects
         address = self._address(service)
         beside = self._of_tier(service)
         return self.sides.columns.outside(Direction.EGRESS, address.address, address.version, hosts, beside)
@@ -166,6 +178,7 @@ def _title(service: Service) -> str:
     return f"service/{service.namespace}/{service.name}"
 
 
+@lru_cache(maxsize=1 << 12)
 def _connections(ports: PortList | None) -> Connections:
     if ports is None:
         return NOTHING

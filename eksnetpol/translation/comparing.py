@@ -79,8 +79,6 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     answer = looking.answer()
     through = Through(before, target, frozenset((p.namespace, p.name) for p in planned))
     looking.add(answer, through.changes())
-    if through.left_out:
-        answer.notes += (f"the ways through {through.left_out:,} Services were not compared: there are too many",)
     return answer
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from eksnetpol.model.kubernetes import Pod, Service, ServicePort
 from eksnetpol.policy import backends
@@ -16,10 +17,7 @@ from eksnetpol.policy.connections import WITH_PORTS
 from eksnetpol.policy.engine import SetEngine
 from eksnetpol.policy.rules import Direction
 from eksnetpol.policy.stacks.engine import StackEngine
-from eksnetpol.policy.universe import Classes, PodClass
-
-MOST = 2_000
-"""So many Services are looked at; beyond, they are left out, by namespace and name the last."""
+from eksnetpol.policy.universe import Classes, PodClass, indexes_of, set_of
 
 _GAINED, _LOST, _OF_ONE = 600, 100, 8
 """So many ways are looked into that are there only after, and only before, and so many of one Service: they name rules."""
@@ -27,13 +25,12 @@ _GAINED, _LOST, _OF_ONE = 600, 100, 8
 
 @dataclass
 class Through:
-    """Compares the ways to Services. ``left_out`` is how many were not looked at."""
+    """Compares the ways to Services."""
 
     before: StackEngine
     after: SetEngine
     made_up: frozenset[tuple[str, str]] = frozenset()
     """Pods that nobody has, by namespace and name: a Service leads to those of today."""
-    left_out: int = 0
     _mapped: dict[Classes, Classes] = field(default_factory=dict)
     _allowed: dict[tuple[int, str, int], Classes] = field(default_factory=dict)
 
@@ -44,9 +41,8 @@ class Through:
         held = self._held()
         if not held:
             return
-        self.left_out = max(0, len(services) - MOST)
         left = {True: _GAINED, False: _LOST}
-        for service in services[:MOST]:
+        for service in services:
             yield from self._of(service, held, left)
 
     def _held(self) -> Classes:
@@ -134,12 +130,15 @@ class Through:
         """Return classes of the engine after as those of the one before: all that have a pod of theirs."""
         known = self._mapped.get(classes)
         if known is None:
-            known = 0
-            for one in self.after.chart.universe.members(classes):
-                for pod in one.pods:
-                    known |= 1 << self.before.atlas.class_of[pod.namespace, pod.name]
-            self._mapped[classes] = known
+            known = self._mapped[classes] = set_of(at for index in indexes_of(classes) for at in self._of_class[index])
         return known
+
+    @cached_property
+    def _of_class(self) -> list[tuple[int, ...]]:
+        """By class of the engine after, the classes of the one before that have a pod of it."""
+        class_of = self.before.atlas.class_of
+        classes = self.after.chart.universe.classes
+        return [tuple(dict.fromkeys(class_of[pod.namespace, pod.name] for pod in one.pods)) for one in classes]
 
 
 def _pod(engine: StackEngine | SetEngine, pod: Pod) -> Pods:

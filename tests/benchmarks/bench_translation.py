@@ -1,8 +1,9 @@
 """How long it takes to translate another engine's policies and to compare before and after, against the matrix of the same input.
 
 A command: ``python -m tests.benchmarks.bench_translation [--policies N]``. Everything is measured in processes of their own, in
-turn. *matrix*: reading the policies, the engine over their stack, all pairs. *translate and prove*: reading them, writing
-NetworkPolicies with a verdict on every rule, and laying both engines over each other for the pods of today and planned ones.
+turn; once with ingress policies alone, and once with a Service for each workload and egress rules that lead to these. *matrix*:
+reading the policies, the engine over their stack, all pairs. *translate and prove*: reading them, writing NetworkPolicies with a
+verdict on every rule, and laying both engines over each other for the pods of today and planned ones.
 """
 
 from __future__ import annotations
@@ -53,9 +54,44 @@ def cluster(workloads: int) -> dict[str, Any]:
     return {"namespaces": labelled, "serviceAccounts": [], "pods": pods}
 
 
-def policies(count: int, workloads: int) -> list[dict[str, Any]]:
-    """Return so many of Calico's policies: one for a workload, allowances by label, some blocks, some denials before them."""
-    return [_policy(number, number % workloads) for number in range(count)]
+def services(workloads: int) -> list[dict[str, Any]]:
+    """Return a Service for each workload, at a port of its own."""
+    ports = [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]
+    return [
+        {
+            "name": f"app-{number}",
+            "namespace": f"team-{number // 40}",
+            "clusterIP": f"172.20.{number // 250}.{number % 250 + 1}",
+            "selector": {"app": f"app-{number}"},
+            "ports": ports,
+        }
+        for number in range(workloads)
+    ]
+
+
+def policies(count: int, workloads: int, *, egress: bool = False) -> list[dict[str, Any]]:
+    """Return so many of Calico's policies: one for a workload, allowances by label, some blocks, some denials before them.
+
+    With *egress* they also say where their workloads may speak to: one other, names, and some of them all but a tier.
+    """
+    found = [_policy(number, number % workloads) for number in range(count)]
+    if egress:
+        for number, one in enumerate(found):
+            one["spec"] |= {"types": ["Ingress", "Egress"], "egress": _out(number, number % workloads)}
+    return found
+
+
+def _out(number: int, workload: int) -> list[dict[str, Any]]:
+    near = f"app == 'app-{workload - workload % 40 + (number * 3) % 40}'"
+    rules: list[dict[str, Any]] = [
+        {"action": "Allow", "protocol": "TCP", "destination": {"selector": near, "ports": [8080]}},
+        {"action": "Allow", "protocol": "UDP", "destination": {"namespaceSelector": "env == 'dev'", "ports": [53]}},
+    ]
+    if number % 13 == 0:
+        rules.append({"action": "Allow", "protocol": "TCP", "destination": {"selector": "tier != 'back'"}})
+    if number % 17 == 0:
+        rules.append({"action": "Allow", "protocol": "TCP", "destination": {"namespaceSelector": "all()", "ports": [8080]}})
+    return rules
 
 
 def _policy(number: int, workload: int) -> dict[str, Any]:
@@ -78,10 +114,11 @@ def _policy(number: int, workload: int) -> dict[str, Any]:
     return {"apiVersion": "projectcalico.org/v3", "kind": "NetworkPolicy", "metadata": meta, "spec": spec}
 
 
-def inside(part: str, count: int, workloads: int) -> None:
+def inside(part: str, count: int, workloads: int, *, with_services: bool) -> None:
     """Do one part, in this process, and say how long it took and what memory it had at its peak, in MiB."""
-    mine = world(cluster(workloads), {f"n{n}": f"172.16.0.{n + 1}" for n in range(100)})
-    written = policies(count, workloads)
+    made = cluster(workloads) | ({"services": services(workloads)} if with_services else {})
+    mine = world(made, {f"n{n}": f"172.16.0.{n + 1}" for n in range(100)})
+    written = policies(count, workloads, egress=with_services)
     started, cpu = time.perf_counter(), time.process_time()
     outputs = 0
     # As the commands do, both of them: what is made lasts to the end.
@@ -103,18 +140,25 @@ def main() -> None:
     parser.add_argument("--policies", type=int, default=5_000)
     parser.add_argument("--workloads", type=int, default=5_000)
     parser.add_argument("--inside", choices=(MATRIX, WHOLE), help="do one part alone, in this process")
+    parser.add_argument("--services", action="store_true", help="with a Service for each workload, where one part is done alone")
     asked = parser.parse_args()
     if asked.inside:
-        inside(asked.inside, asked.policies, asked.workloads)
+        inside(asked.inside, asked.policies, asked.workloads, with_services=asked.services)
         return
+    for with_services in (False, True):
+        _measure(asked.rounds, asked.policies, asked.workloads, with_services=with_services)
+
+
+def _measure(rounds: int, count: int, workloads: int, *, with_services: bool) -> None:
     runs: dict[str, list[Run]] = {MATRIX: [], WHOLE: []}
     outputs = 0
-    for _ in range(asked.rounds):
+    for _ in range(rounds):
         for part, own in runs.items():
-            found = _run(part, asked.policies, asked.workloads)
+            found = _run(part, count, workloads, with_services=with_services)
             own.append(Run(found["wall"], found["cpu"], found["peak"]))
             outputs = max(outputs, found["outputs"])
-    head(f"{asked.policies:,} Calico policies over {asked.workloads:,} workloads become {outputs:,} NetworkPolicies")
+    beside = f", with egress to {workloads:,} Services," if with_services else ""
+    head(f"{count:,} Calico policies over {workloads:,} workloads{beside} become {outputs:,} NetworkPolicies")
     say(f"{WHOLE} / {MATRIX}, wall", ratios([r.wall for r in runs[WHOLE]], [r.wall for r in runs[MATRIX]]), MOST_TIME)
     say(f"{WHOLE} / {MATRIX}, cpu", ratios([r.cpu for r in runs[WHOLE]], [r.cpu for r in runs[MATRIX]]), MOST_TIME)
     peak = max(r.peak for r in runs[WHOLE])
@@ -122,8 +166,9 @@ def main() -> None:
     say_runs(runs)
 
 
-def _run(part: str, count: int, workloads: int) -> dict[str, Any]:
+def _run(part: str, count: int, workloads: int, *, with_services: bool) -> dict[str, Any]:
     words = [f"--policies={count}", f"--workloads={workloads}", f"--inside={part}"]
+    words += ["--services"] if with_services else []
     command = [sys.executable, "-m", "tests.benchmarks.bench_translation", *words]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found

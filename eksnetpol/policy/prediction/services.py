@@ -7,7 +7,7 @@ Service that leads to each port of the rule (pkg/resolvers/endpoints.go, pkg/k8s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from eksnetpol.model.kubernetes import Container, Namespace, Service
 from eksnetpol.model.policies import PolicyPeer, PolicyPort
@@ -33,7 +33,7 @@ class Services:
         self._universe = universe
         self._behaviour = behaviour
         # What a Service selects by stands where a pod's labels do, so the index of pods answers for Services too.
-        self._index = index_classes(tuple(_as_class(i, s) for i, s in enumerate(self.members)), namespaces)
+        self._index = index_services(self.members, namespaces)
         self._behind: dict[int, tuple[tuple[Container, ...], ...]] = {}
         self._answers: dict[_Ports, dict[int, tuple[Answer, ...]]] = {}
         self._partitions: dict[tuple[bytes, _Ports], Partition] = {}
@@ -137,6 +137,11 @@ class Services:
             elif any(not _lists(ports, d.protocol, d.container_port) for d in named):
                 return True
         return False
+
+
+def index_services(services: Sequence[Service], namespaces: Iterable[Namespace]) -> Universe:
+    """Return *services* by number as the controller holds selectors against them: by what they select by."""
+    return index_classes(tuple(_as_class(i, s) for i, s in enumerate(services)), namespaces)
 
 
 def _as_class(index: int, service: Service) -> PodClass:
