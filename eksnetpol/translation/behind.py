@@ -5,7 +5,6 @@ Services are numbered in the order of their addresses and ends in that of theirs
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,10 +88,12 @@ class Fronts:
     @cached_property
     def doors(self) -> Mapping[tuple[Door, ...], Classes]:
         """Which Services have the same ports, leading to the same numbers and names."""
-        found: defaultdict[tuple[Door, ...], list[int]] = defaultdict(list)
-        for number, (service, behind) in enumerate(zip(self.services, self.behind, strict=True)):
-            found[_doors(service, behind)].append(number)
-        return {doors: set_of(numbers) for doors, numbers in found.items()}
+        return sets_of((doors, number) for number, doors in enumerate(self.doors_of))
+
+    @cached_property
+    def doors_of(self) -> tuple[tuple[Door, ...], ...]:
+        """The ports of each."""
+        return tuple(_doors(service, behind) for service, behind in zip(self.services, self.behind, strict=True))
 
     # --- what is behind -----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 
 import msgspec
 
@@ -40,10 +40,15 @@ _GAINED, _LOST = 4_000, 400
 
 @dataclass
 class Differences:
-    """By rule, or policy where the place is empty, a connection that flows only before (*lost*) or only after (*gained*)."""
+    """By rule, or policy where the place is empty, a connection that flows only before (*lost*) or only after (*gained*).
+
+    ``lost_to_come`` are those that only pods would have that nobody has today; ``to_come``, where all that is gained is such.
+    """
 
     lost: dict[Ref, Witness] = field(default_factory=dict)
+    lost_to_come: dict[Ref, Witness] = field(default_factory=dict)
     gained: dict[Ref, Witness] = field(default_factory=dict)
+    to_come: set[Ref] = field(default_factory=set)
     notes: tuple[str, ...] = ()
 
 
@@ -75,9 +80,10 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
     owners = {output.ref: output.origins[0] for output in outputs}
     foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
-    looking = _Looking(difference(before, target, _CELLS), wide, owners, foreign)
+    made_up = frozenset((p.namespace, p.name) for p in planned)
+    looking = _Looking(difference(before, target, _CELLS), wide, owners, foreign, frozenset(map("/".join, made_up)))
     answer = looking.answer()
-    through = Through(before, target, frozenset((p.namespace, p.name) for p in planned))
+    through = Through(before, target, made_up)
     looking.add(answer, through.changes())
     return answer
 
@@ -89,6 +95,8 @@ class _Looking:
     owners: Mapping[Subject, Subject]
     foreign: str
     """The ICMP of the other family, in which nobody has an address: what is said of it shows nothing."""
+    made_up: frozenset[str]
+    """Pods that nobody has, as verdicts name them."""
 
     def answer(self) -> Differences:
         answer = Differences()
@@ -98,7 +106,7 @@ class _Looking:
         unseen = self.found.left_out if gained else 0
         for changes, more, most in ((gained, True, _GAINED), (lost, False, _LOST)):
             asked = 0
-            for number, change in enumerate(_in_turn(changes)):
+            for number, change in enumerate(chain(_in_turn(c for c in changes if not self._is_to_come(c)), self._later(changes))):
                 if asked >= most:
                     unseen += len(gained) - number if more else 0
                     break
@@ -107,6 +115,14 @@ class _Looking:
                     self._note(answer, before, later, unnamed)
         answer.notes = tuple(_notes(list(unnamed), unseen))
         return answer
+
+    def _later(self, changes: Iterable[Changed]) -> Iterator[Changed]:
+        """Yield what is of pods that nobody has today."""
+        return _in_turn(c for c in changes if self._is_to_come(c))
+
+    def _is_to_come(self, change: Changed) -> bool:
+        workloads = (place.workload for place in (change.source, change.destination))
+        return any(one is not None and f"{one.namespace}/{one.name}" in self.made_up for one in workloads)
 
     def add(self, answer: Differences, found: Iterable[tuple[Decision, Decision]]) -> None:
         """Add what was *found* elsewhere: verdicts before and after that differ."""
@@ -119,7 +135,11 @@ class _Looking:
         ref = self._ref(before, later)
         shown = Witness(before.source, before.destination, before.protocol, before.port, before.allowed)
         if ref is not None:
-            (answer.gained if later.allowed else answer.lost).setdefault(ref, shown)
+            is_to_come = bool({before.source, before.destination} & self.made_up)
+            if later.allowed and is_to_come and ref not in answer.gained:
+                answer.to_come.add(ref)
+            lost = answer.lost_to_come if is_to_come else answer.lost
+            (answer.gained if later.allowed else lost).setdefault(ref, shown)
         elif later.allowed:
             unnamed[str(shown)] = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,9 +22,10 @@ from eksnetpol.policy.stacks.rules import Does, StackRule
 from eksnetpol.translation import ports
 from eksnetpol.translation.boxes import Box, Ref
 from eksnetpol.translation.effort import Effort
+from eksnetpol.translation.guards import Guards
 from eksnetpol.translation.names import Names
-from eksnetpol.translation.peers import Peers, subjects
-from eksnetpol.translation.regions import Held, Ledgers
+from eksnetpol.translation.peers import Peers, Said, subjects
+from eksnetpol.translation.regions import Held, Ledger, Ledgers
 from eksnetpol.translation.services import Services
 from eksnetpol.translation.subjects import Subjects, looked_up
 
@@ -68,6 +70,7 @@ class Drafting:
     namespace: str
     peers: Peers
     services: Services
+    guards: Guards
     names: Names
     ledgers: Ledgers
     version: int
@@ -80,6 +83,9 @@ class Drafting:
     _most: int = 0
     _taken: Counter[Ref | None] = field(default_factory=Counter)
     """By rule, how many selectors there are for some of its pods alone."""
+    _boxes: list[Box] = field(default_factory=list)
+    _near: Subjects | None = None
+    """Whom `_boxes` are for, once somebody asks."""
 
     def isolations(self, held: list[list[Held]], direction: Direction, otherwise: Iterable[Does | None]) -> list[Isolation]:
         """Return whom policies isolate in *direction*, in their order, and draft that."""
@@ -97,6 +103,8 @@ class Drafting:
     def write(self, boxes: Iterable[Box], isolations: list[Isolation], direction: Direction, kept: frozenset[Subject]) -> None:
         """Draft what *boxes* let through to pods that are isolated; what is kept is there already."""
         boxes = list(boxes)
+        self._boxes = [box for box in boxes if box.name is None and not box.unless]
+        self._near = None
         isolated = looked_up(tuple(dict.fromkeys(i.subject for i in isolations)))
         self._most = max(_OBJECTS // (len({box.origin for box in boxes}) or 1), _AT_LEAST)
         self._taken.clear()
@@ -173,21 +181,36 @@ class Drafting:
                 self.ledgers[ref].lost |= said.lost
         if said.is_empty:
             return
-        rule: Json = {}
-        if said_ports.ports is not None:
-            rule["ports"] = list(said_ports.ports)
-        if not said.everybody:
-            rule["from" if direction is Direction.INGRESS else "to"] = list(said.peers)
+        added: list[Json] = [{} if said_ports.ports is None else {"ports": list(said_ports.ports)}]
+        if direction is Direction.EGRESS:
+            added = self._out(box, subject, said, added[0], ledger)
+        elif not said.everybody:
+            added[0]["from"] = list(said.peers)
+        if not added:
+            return
         draft = self._draft(owner, subject)
         draft.directions.add(direction)
-        added = [rule]
-        if direction is Direction.EGRESS:
-            added += self.services.rules(box, said.peers, rule, self.namespace, ledger)
         for one in added:
             if one not in draft.rules[direction]:
                 draft.rules[direction].append(one)
         draft.origins |= dict.fromkeys((owner, *(() if box.origin is None else (box.origin[0],))))
         ledger.written = True
+
+    def _out(self, box: Box, subject: Formula, said: Said, rule: Json, ledger: Ledger) -> list[Json]:
+        """Return *rule* with whom it leads to, and what opens addresses of Services beside it; nothing where nobody is left."""
+        peers = said.peers and self.guards.guarded(box, said.peers, rule, self.namespace, ledger, partial(self._others, subject))
+        if not said.everybody:
+            if not peers:
+                return []
+            rule["to"] = list(peers)
+        return [rule, *self.services.rules(box, peers, rule, self.namespace, ledger)]
+
+    def _others(self, subject: Formula) -> Iterator[Box]:
+        """Yield what all pods of *subject* may, whichever rule lets them."""
+        if self._near is None:
+            self._near = Subjects.of(box.subject for box in self._boxes)
+        near = (self._boxes[number] for number in self._near.near(subject))
+        return (box for box in near if self.effort.implies(subject, box.subject))
 
     def _draft(self, owner: Subject, subject: Formula) -> Draft:
         key = (owner, subject)

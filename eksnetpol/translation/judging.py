@@ -130,15 +130,21 @@ def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *
 
 def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: bool) -> Judged:
     more, fewer = found.gained.get((ref, place)), found.lost.get((ref, place))
+    to_come = found.lost_to_come.get((ref, place))
+    if not ledger.now:
+        # Nothing of it is said to be true of today alone.
+        fewer = fewer or to_come
     for cutting in ledger.masked_by:
         more = more or found.gained.get(cutting)
     if ledger.looser or more is not None:
         reasons = tuple(ledger.looser) or ("connections that it denied flow afterwards",)
-        return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost), more, kept)
+        # Where it is pods to come that gain, what is true of today alone is why.
+        today = tuple(ledger.now) if (ref, place) in found.to_come else ()
+        return Judged(ref, place, Verdict.LOOSER, (*reasons, *ledger.lost, *today), more, kept)
     if ledger.lost or fewer is not None:
         reasons = tuple(ledger.lost) or ("connections that it let through do not flow afterwards",)
         # Less flows; how much less may be otherwise tomorrow, or something may flow then that should not.
-        return Judged(ref, place, Verdict.STRICTER, (*reasons, *ledger.now), fewer, kept)
+        return Judged(ref, place, Verdict.STRICTER, (*reasons, *ledger.now), fewer or to_come, kept)
     if ledger.now:
-        return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), None, kept)
+        return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), to_come, kept)
     return Judged(ref, place, Verdict.EXACT, (), None, kept)

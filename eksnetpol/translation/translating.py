@@ -21,6 +21,7 @@ from eksnetpol.translation.drafting import Drafting
 from eksnetpol.translation.effort import Effort, shares
 from eksnetpol.translation.folding import Folding
 from eksnetpol.translation.ground import Ground, Inventory
+from eksnetpol.translation.guards import Guards
 from eksnetpol.translation.judging import judge
 from eksnetpol.translation.kept import kept_policies, true_of_today, widened
 from eksnetpol.translation.names import Names
@@ -61,6 +62,7 @@ class _Translator:
         self.effort = Effort()
         self.peers = Peers(self.inventory, self.options.clauses, self.effort)
         self.services = Services(self.inventory, self.version)
+        self.guards = Guards(self.services)
         self.names = Names(self.inventory)
         self.kept = kept_policies(self.stack, self.world, self.options)
         self.kept_refs = frozenset(p.ref for t in self.stack.tiers for p in t.policies if id(p) in self.kept)
@@ -98,6 +100,7 @@ class _Translator:
             ground.namespace,
             self.peers,
             self.services,
+            self.guards,
             self.names,
             self.ledgers,
             self.version,
