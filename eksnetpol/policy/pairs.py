@@ -39,6 +39,9 @@ class Judging(Protocol):
     def bounds(self, direction: Direction, subject: End, peer: End) -> Bounds:
         """Return what *subject*'s side surely lets through between it and *peer*, and what it may."""
 
+    def between(self, source: End, destination: End) -> Bounds:
+        """Return what both sides surely let through from *source* to *destination*, and what they may."""
+
     def lets_pass(self, source: End, destination: End, protocol: str) -> bool:
         """Say whether no rule is asked about *protocol* at either end."""
 
@@ -181,9 +184,7 @@ class Pairs:
             message = "the address of a Service sends nothing; ask about its pods"
             raise TypeError(message)
         for one, other in self._meetings(source, destination):
-            outgoing = self.sides.bounds(Direction.EGRESS, one, other)
-            incoming = self.sides.bounds(Direction.INGRESS, other, one)
-            yield _Pair(one, other, outgoing[0] & incoming[0], outgoing[1] & incoming[1])
+            yield _Pair(one, other, *self.sides.between(one, other))
 
     # --- all connections ----------------------------------------------------------------------------------------------
 
@@ -237,10 +238,10 @@ class Pairs:
             return None
         if _is_same(source, pod):
             return _YES
-        sure, possible = self.sides.bounds(Direction.INGRESS, pod, source)
-        if not (self.sides.is_agent and backends.has_address(service)):
-            sent = self.sides.bounds(Direction.EGRESS, source, pod)
-            sure, possible = sure & sent[0], possible & sent[1]
+        is_judged_before = self.sides.is_agent and backends.has_address(service)
+        sure, possible = (
+            self.sides.bounds(Direction.INGRESS, pod, source) if is_judged_before else self.sides.between(source, pod)
+        )
         return sure.allows(protocol, there), possible.allows(protocol, there)
 
     def leaving(self, end: End, service: Service) -> Bounds:

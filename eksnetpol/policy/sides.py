@@ -84,6 +84,11 @@ class Sides:
         allowed, undecided = self._fold(self.tiers.admin, direction, subject, peer, beside)
         return allowed | (undecided & sure), allowed | (undecided & possible)
 
+    def between(self, source: End, destination: End) -> Bounds:
+        """Return what both sides surely let through from *source* to *destination*, and what they may."""
+        sent, taken = self.bounds(Direction.EGRESS, source, destination), self.bounds(Direction.INGRESS, destination, source)
+        return sent[0] & taken[0], sent[1] & taken[1]
+
     def _of_namespaces(self, direction: Direction, subject: End, peer: End, beside: Standing | None) -> Bounds:
         index = subject.index or 0
         if self.columns.ruled(direction) >> index & 1:

@@ -190,11 +190,10 @@ class Antrea:
             return who
         return every(who, some([*(self.is_port(p, wire) for p in ports), *(is_protocol(p, wire) for p in protocols)]))
 
-    def is_port(self, port: Json, wire: Wire) -> Match:
-        """Say whether an entry of ``ports`` means a connection: not known where it asks for the port that it comes from."""
-        if not self.ground.is_port(port, wire):
-            return False
-        return None if "sourcePort" in port else True
+    def is_port(self, port: Json, wire: Wire) -> bool:
+        """Say whether an entry of ``ports`` means a connection."""
+        low = port.get("sourcePort", wire.source_port)
+        return self.ground.is_port(port, wire) and low <= wire.source_port <= port.get("sourceEndPort", low)
 
     def may_lead(self, reference: Json, own: str, wire: Wire) -> bool:
         """Say whether a connection to a Service may end there."""

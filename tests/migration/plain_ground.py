@@ -23,6 +23,7 @@ class Wire(NamedTuple):
     destination: str
     protocol: str
     port: int
+    source_port: int = 40000
 
 
 class Ground:

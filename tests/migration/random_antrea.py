@@ -9,6 +9,8 @@ from tests.migration.random_ground import Ground
 
 Json = dict[str, Any]
 
+SOURCE_PORTS = (40000, 1024)
+"""A port of each kind that policies tell apart."""
 TIERS = ("emergency", "", "", "application", "mine", "baseline")
 
 
@@ -141,7 +143,7 @@ class Antrea(Ground):
                 port["port"] = "http"
             case "range":
                 port |= {"port": self.one(79, 8000), "endPort": 8100}
-        return port | ({"sourcePort": 1024} if self.maybe(0.05) else {})
+        return port | ({"sourcePort": 1024} if self.maybe(0.1) else {})
 
 
 def one(kind: str, name: str, spec: Json, space: str = "") -> Json:

@@ -10,6 +10,8 @@ import pytest
 from tests.migration import fuzz
 from tests.migration.promise import MAKERS
 
+FOUND = (6049216,)
+"""Numbers of clusters that disagreed once: a deny and a later allow that ask for the same source ports."""
 BATCHES = 5
 CLUSTERS = 2_000 // BATCHES // len(MAKERS)
 """So many of each batch and dialect."""
@@ -22,8 +24,18 @@ def test_readers_say_what_is_meant_and_nothing_changes_unnamed(dialect: str, bat
     found: list[str] = []
     for number in range(at, at + CLUSTERS * len(MAKERS), len(MAKERS)):
         assert fuzz.dialect_of(number) == dialect
-        case = MAKERS[dialect](number)
-        for law, fails in fuzz.laws(number).items():
-            # What holds in other worlds has a test of its own.
-            found += [f"{dialect} {number}, {law}: {text}" for text in (fails(case) if law != "tomorrow" else ())]
+        # What holds in other worlds has a test of its own.
+        found += broken(number, but="tomorrow")
     assert found == []
+
+
+@pytest.mark.parametrize("number", FOUND)
+def test_what_disagreed_once_agrees(number: int) -> None:
+    assert broken(number) == []
+
+
+def broken(number: int, *, but: str = "") -> list[str]:
+    """Return where the cluster of a number breaks any law but one."""
+    case = MAKERS[fuzz.dialect_of(number)](number)
+    found = ((law, fails(case)) for law, fails in fuzz.laws(number).items() if law != but)
+    return [f"{fuzz.dialect_of(number)} {number}, {law}: {text}" for law, texts in found for text in texts]

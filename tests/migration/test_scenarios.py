@@ -36,7 +36,7 @@ from eksnetpol.translation import Options, Translation, Verdict, translate
 from eksnetpol.translation.comparing import after
 from tests.engines import test_calico_verdicts as calico
 from tests.engines import test_cilium_verdicts as cilium
-from tests.migration import plain_antrea, plain_calico, plain_cilium, plain_upstream
+from tests.migration import plain_antrea, plain_calico, plain_cilium, plain_upstream, random_antrea
 from tests.migration.constructs import recorded
 from tests.migration.plain_ground import Wire
 from tests.migration.promise import Cluster
@@ -166,7 +166,12 @@ def _sides(sides: tuple[set[bool] | None, set[bool] | None]) -> bool | None:
 
 def _antrea(cluster: Json, objects: list[Json]) -> Any:
     asked = plain_antrea.Antrea(cluster, objects)
-    return lambda *wire: _sides(asked.allowed(Wire(*wire)))
+
+    def before(*wire: Any) -> bool | None:
+        may = {_sides(asked.allowed(Wire(*wire)._replace(source_port=port))) for port in random_antrea.SOURCE_PORTS}
+        return may.pop() if len(may) == 1 else None
+
+    return before
 
 
 def _upstream(cluster: Json, objects: list[Json]) -> Any:

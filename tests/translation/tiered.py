@@ -27,7 +27,7 @@ from tests.migration.promise import MAKERS
 from tests.policy.oracle.plain import Packet, Place
 from tests.policy.oracle.strategies import decoded
 from tests.policy.oracle.vpc_cni import VpcCni
-from tests.policy.stacks.pairwise import Stacked, outcomes
+from tests.policy.stacks.pairwise import Coming, Stacked, outcomes
 
 Json = dict[str, Any]
 
@@ -135,10 +135,10 @@ def differences(world: World, stack: Stack, made: tuple[Output, ...]) -> Iterato
             continue
         ends = [_end(world, pods, address) for address in (source, destination)]
         for packet in PACKETS:
-            at = pods.get(destination)
+            coming = Coming(pods.get(destination), packet)
             sides = (
-                outcomes(case, Direction.EGRESS, ends[0], ends[1], at, packet),
-                outcomes(case, Direction.INGRESS, ends[1], ends[0], at, packet),
+                outcomes(case, Direction.EGRESS, ends[0], ends[1], coming),
+                outcomes(case, Direction.INGRESS, ends[1], ends[0], coming),
             )
             was = sides == ({True}, {True})
             now = later.flows(places.get(source) or Place(source), places.get(destination) or Place(destination), packet)

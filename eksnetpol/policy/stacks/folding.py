@@ -3,8 +3,9 @@
 Rules are asked in their order, so the fold begins at the end: what happens to a connection that no rule settles, then, rule by
 rule towards the first, what that rule makes of it. Rules of one kind that stand together in a tier commute, and are one *run*.
 
-A rule that matches some connections only (it asks for source ports), or of which nobody can know whom it means, is *uncertain*.
-The fold is then made twice: once as if each went the way that allows less, once the way that allows more.
+A rule of which nobody can know whom it means is *uncertain*. The fold is then made twice: once as if each such rule went the way
+that allows less, once the way that allows more. A rule that asks for source ports is none of these: a connection comes from one
+port, so the fold is made for a port of each kind that rules tell apart (`source_ports`), and rules that ask alike match alike.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.answers import Partition
 from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
+from eksnetpol.policy.ports import EVERY_PORT, PortSet
 from eksnetpol.policy.stacks.rules import Does
 from eksnetpol.policy.stacks.sets import Likely
 from eksnetpol.policy.universe import Classes
@@ -31,11 +33,12 @@ class Run(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """What rules of one run say to one class or address: of *spoken*, certain or not."""
+    """What rules of one run say to one class or address of *spoken*, certain or not, where it comes from *source_ports*."""
 
     run: int
     certain: bool
     spoken: Spoken
+    source_ports: PortSet = EVERY_PORT
 
 
 class Fold:

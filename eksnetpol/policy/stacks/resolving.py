@@ -71,6 +71,7 @@ class Beyond(NamedTuple):
     subjects: Classes
     whom: Formula
     connections: Connections
+    source_ports: PortSet = EVERY_PORT
 
 
 @dataclass
@@ -119,7 +120,7 @@ class _Resolver:
         self.nodes = nodes_of(chart.universe)
         self.names = index_names(chart.sidecar_ports)
         self.size = len(chart.universe.classes)
-        self._numbers: dict[Direction, dict[tuple[int, bool, bytes], int]] = {d: {} for d in Direction}
+        self._numbers: dict[Direction, dict[tuple[int, bool, PortSet, bytes], int]] = {d: {} for d in Direction}
         self._nears: dict[Direction, list[Classes]] = {d: [] for d in Direction}
         self._spoken: dict[Direction, list[dict[Connections, Classes]]] = {d: [] for d in Direction}
 
@@ -154,7 +155,7 @@ class _Resolver:
         ingress = side.direction is Direction.INGRESS
         for extent in self._extents(rule, whom):
             near, far = (extent.subjects, extent.peers) if ingress else (extent.peers, extent.subjects)
-            self._put(side.direction, run, extent.certain, near, far, extent.connections)
+            self._put(side.direction, (run, extent.certain, rule.source_ports), near, far, extent.connections)
         rest = beyond(rule.peer)
         if rest != NOBODY:
             side.beyond += self._beyond(run, rule, whom, rest)
@@ -162,14 +163,13 @@ class _Resolver:
     def _put(
         self,
         direction: Direction,
-        run: int,
-        certain: bool,
+        how: tuple[int, bool, PortSet],
         near: Classes,
         far: Classes,
         connections: Connections,
     ) -> None:
         numbers, spoken = self._numbers[direction], self._spoken[direction]
-        at = numbers.setdefault((run, certain, key_of(near)), len(spoken))
+        at = numbers.setdefault((*how, key_of(near)), len(spoken))
         if at == len(spoken):
             spoken.append({})
             self._nears[direction].append(near)
@@ -179,8 +179,8 @@ class _Resolver:
     def _index(self, side: Side) -> None:
         side.of_class = [[] for _ in range(self.size)]
         nears, spoken = self._nears[side.direction], self._spoken[side.direction]
-        for at, (run, certain, _) in enumerate(self._numbers[side.direction]):
-            side.entries.append(Entry(run, certain, spoken[at]))
+        for at, (run, certain, ports, _) in enumerate(self._numbers[side.direction]):
+            side.entries.append(Entry(run, certain, spoken[at], ports))
             for index in indexes_of(nears[at]):
                 side.of_class[index].append(at)
 
@@ -260,7 +260,7 @@ class _Resolver:
             if rule.connections and rest:
                 found[rule.connections] = found.get(rule.connections, 0) | rest
             for connections, classes in found.items():
-                yield Beyond(run, certain and sure, classes, meant, connections)
+                yield Beyond(run, certain and sure, classes, meant, connections, rule.source_ports)
 
 
 def spoken(rule: StackRule) -> Connections:
@@ -274,8 +274,8 @@ _PORTED = Connections(dict.fromkeys(WITH_PORTS, EVERY_PORT))
 
 
 def is_certain(rule: StackRule) -> bool:
-    """Say whether a rule does what it says to all that it matches here.
+    """Say whether a rule does what it says to all that it matches here, from the source ports that it asks for.
 
-    One that looks at source ports does it to some connections alone, and what looks further allows no more than it says.
+    What looks further allows no more than it says.
     """
-    return rule.source_ports == EVERY_PORT and (rule.does is Does.ALLOW or not rule.judged_further)
+    return rule.does is Does.ALLOW or not rule.judged_further

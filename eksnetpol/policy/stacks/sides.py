@@ -21,6 +21,7 @@ from eksnetpol.policy.stacks.algebra import atoms
 from eksnetpol.policy.stacks.formulas import EndKind, Formula, Unknowable, Within
 from eksnetpol.policy.stacks.resolving import NODE_TIER, UNREAD_TIER, Resolved, is_certain, spoken
 from eksnetpol.policy.stacks.rules import Does, StackPolicy, StackRule, StackTier
+from eksnetpol.policy.stacks.source_ports import ANY, asked_of, kinds
 from eksnetpol.policy.world import World
 
 Bounds = tuple[Connections, Connections]
@@ -32,12 +33,17 @@ _NODE_WORDS = "{peer} is the address of {subject}'s own node, which always may"
 
 
 class Met(NamedTuple):
-    """A rule that speaks of a pair: whether it surely does, and of what."""
+    """A rule that speaks of a pair: whether it surely does from the source ports that it asks for, and of what."""
 
     policy: StackPolicy
     rule: StackRule
     certain: bool
     connections: Connections
+
+    @property
+    def is_certain(self) -> bool:
+        """Say whether it surely speaks of the pair from whichever port."""
+        return self.certain and self.rule.source_ports == EVERY_PORT
 
 
 class Asked(NamedTuple):
@@ -71,10 +77,13 @@ class StackSides:
         """Return what *subject*'s side surely lets through between it and *peer*, and what it perhaps does."""
         if subject.index is None or self.is_unpoliced(subject.index):
             return _OPEN
-        answer = _OPEN
-        for asked in reversed(list(self._asked(direction, subject, peer))):
-            answer = _folded(asked, direction, answer)
-        return answer
+        return _between(((direction, list(self._asked(direction, subject, peer))),))
+
+    def between(self, source: End, destination: End) -> Bounds:
+        """Return what both sides surely let through from *source* to *destination*, and what they perhaps do."""
+        ends = ((Direction.EGRESS, source, destination), (Direction.INGRESS, destination, source))
+        policed = [(d, me, peer) for d, me, peer in ends if me.index is not None and not self.is_unpoliced(me.index)]
+        return _between([(direction, list(self._asked(direction, me, peer))) for direction, me, peer in policed])
 
     def is_unpoliced(self, index: int) -> bool:
         """Say whether no policy reaches a class: it is on the host network."""
@@ -158,7 +167,7 @@ class StackSides:
             return Side(direction, allowed=True, isolated=False, deciders=(Decider(Say.ALLOWS, direction, words),))
         asked = list(self._asked(direction, subject, peer))
         node = next((a for a in asked if a.tier.name == NODE_TIER), None)
-        if node is not None and any(m.certain for m in node.met):
+        if node is not None and any(m.is_certain for m in node.met):
             words = _NODE_WORDS.format(peer=peer.title, subject=subject.title)
             return Side(direction, allowed=True, isolated=False, deciders=(Decider(Say.ALLOWS, direction, words),))
         allowed = self.bounds(direction, subject, peer)[0].allows(protocol, port)
@@ -186,7 +195,7 @@ class StackSides:
                     yield _further(met)
                 if asked.tier.name == UNREAD_TIER:
                     yield f"no answer is certain: {_unknown(met.rule.peer)}"
-                elif not met.certain and asked.tier.name != NODE_TIER:
+                elif not met.is_certain and asked.tier.name != NODE_TIER:
                     yield from _doubts(met, peer.title, ends.holds(met.rule.peer, other, me))
         if peer.address == UNKNOWN and any(_asks_for_address(f) for f in formulas):
             yield f"the address of {peer.title} is not known: only blocks of all addresses are taken to hold it"
@@ -209,6 +218,29 @@ def _doubts(met: Met, peer: str, means: bool | None) -> Iterator[str]:
             yield f"whether {place} means {peer} depends on {words}, which the cluster cannot tell"
     for words in sorted(_unknowns(met.policy.subject) | _unknowns(rule.local)):
         yield f"for whom {place} holds depends on {words}, which the cluster cannot tell"
+
+
+def _between(sides: Sequence[tuple[Direction, Sequence[Asked]]]) -> Bounds:
+    """Return what sides of a connection let through, each with what its tiers say: from every source port, and from some."""
+    sure, perhaps = EVERYTHING, NOTHING
+    for port in kinds(asked_of(met.rule.source_ports for _, tiers in sides for asked in tiers for met in asked.met)):
+        here = _OPEN
+        for direction, tiers in sides:
+            answer = _OPEN
+            for asked in reversed(tiers):
+                answer = _folded(asked._replace(met=list(_from(asked.met, port))), direction, answer)
+            here = here[0] & answer[0], here[1] & answer[1]
+        sure, perhaps = sure & here[0], perhaps | here[1]
+    return sure, perhaps
+
+
+def _from(met: Iterable[Met], port: int) -> Iterator[Met]:
+    """Yield the rules that speak of connections from a port; where nothing is known of it, what asks for some is not certain."""
+    for one in met:
+        if port == ANY:
+            yield one._replace(certain=one.is_certain)
+        elif one.rule.source_ports == EVERY_PORT or port in one.rule.source_ports:
+            yield one
 
 
 def _folded(asked: Asked, direction: Direction, after: Bounds) -> Bounds:
@@ -251,7 +283,7 @@ def _deciders(asked: Iterable[Asked], direction: Direction, protocol: str, port:
                 yield Decider(Say.PASSES, direction, f"nobody can tell {_unknown(one.rule.peer)}", one.policy.ref, one.rule.place)
                 break
             yield _decider(tier, one, direction)
-            if one.certain:
+            if one.is_certain:
                 settled = one
                 break
         if settled is not None and settled.rule.does is not Does.PASS:
@@ -267,7 +299,7 @@ def _decider(tier: StackTier, met: Met, direction: Direction) -> Decider:
     policy, rule = met.policy, met.rule
     say = _SAYS[rule.does]
     words = "leaves it to the next tier" if rule.does is Does.PASS else f"{say} it"
-    if not met.certain:
+    if not met.is_certain:
         words = f"perhaps {words}"
     where = f" ({tier.name} tier)" if tier.name else ""
     return Decider(say, direction, f"{policy.ref} {rule.place}{where} {words}", policy.ref, rule.place)

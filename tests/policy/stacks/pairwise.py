@@ -38,6 +38,9 @@ from eksnetpol.policy.world import World
 from tests.policy.oracle.plain import Packet, named
 from tests.policy.oracle.strategies import NAMESPACES, Case, draw
 
+FROM = (53, 1500, 2040, 2500)
+"""A port of each kind that `SOURCE_PORTS` tell apart."""
+SOURCE_PORTS = (PortSet([(1024, 2047)]), PortSet([(1024, 2047)]), PortSet([(2000, 65535)]), EVERY_PORT - PortSet([(1024, 2047)]))
 POD = Is(frozenset({EndKind.POD}))
 UNREAD = (
     Refused(Subject("NetworkPolicy", "odd", "bank"), "unknown field spec.twist"),
@@ -139,7 +142,7 @@ class _Maker:
             local=self.formula(1, alone=True) if chance.random() < 0.2 else And(()),
             connections=self.connections(),
             names=names if chance.random() < 0.4 else (),
-            source_ports=PortSet([(1024, 2047)]) if chance.random() < 0.1 else EVERY_PORT,
+            source_ports=chance.choice(SOURCE_PORTS) if chance.random() < 0.1 else EVERY_PORT,
             judged_further=("HTTP",) if chance.random() < 0.1 else (),
             place=place,
         )
@@ -190,7 +193,16 @@ class _Maker:
 # --- the slow way -----------------------------------------------------------------------------------------------------
 
 
-def outcomes(made: Stacked, direction: Direction, me: End, other: End, destination: Pod | None, packet: Packet) -> set[bool]:
+@dataclass(frozen=True)
+class Coming:
+    """A packet, to a pod or None, and the port it comes from."""
+
+    pod: Pod | None
+    packet: Packet
+    source_port: int = FROM[0]
+
+
+def outcomes(made: Stacked, direction: Direction, me: End, other: End, coming: Coming) -> set[bool]:
     """Return what one side may answer: one outcome, or both where nobody can know. *me* is the side's own pod."""
     stack = made.stack
     if me.kind is not EndKind.POD:
@@ -200,21 +212,21 @@ def outcomes(made: Stacked, direction: Direction, me: End, other: End, destinati
     for one in stack.unread:
         if one.ref.namespace in {"", me.namespace}:
             return {True, False}
-    return _tier(stack, 0, direction, me, other, destination, packet)
+    return _tier(stack, 0, direction, me, other, coming)
 
 
-def _tier(stack: Stack, at: int, direction: Direction, me: End, other: End, pod: Pod | None, packet: Packet) -> set[bool]:
+def _tier(stack: Stack, at: int, direction: Direction, me: End, other: End, coming: Coming) -> set[bool]:
     if at == len(stack.tiers):
         return {True}
     tier = stack.tiers[at]
 
     def after() -> set[bool]:
-        return _tier(stack, at + 1, direction, me, other, pod, packet)
+        return _tier(stack, at + 1, direction, me, other, coming)
 
     found: set[bool] = set()
     said = {Does.ALLOW: lambda: {True}, Does.DENY: lambda: {False}, Does.PASS: after}
     for policy, rule in _rules(tier, direction, me):
-        matches = _matches(policy, rule, me, other, pod, packet)
+        matches = _matches(policy, rule, me, other, coming)
         if matches is not False:
             found |= said[rule.does]()
         if matches:
@@ -240,7 +252,8 @@ def _rules(tier: StackTier, direction: Direction, me: End) -> Iterator[tuple[Sta
             yield from ((policy, rule) for rule in policy.rules if rule.direction is direction)
 
 
-def _matches(policy: StackPolicy, rule: StackRule, me: End, other: End, pod: Pod | None, packet: Packet) -> bool | None:
+def _matches(policy: StackPolicy, rule: StackRule, me: End, other: End, coming: Coming) -> bool | None:
+    pod, packet = coming.pod, coming.packet
     means = holds(And((rule.peer,)), other, me)
     means = None if means and holds(policy.subject, me) is None else means
     if means is False or not holds(rule.local, me):
@@ -251,9 +264,9 @@ def _matches(policy: StackPolicy, rule: StackRule, me: End, other: End, pod: Pod
             if name.protocol in {"", packet.protocol}:
                 spoken = spoken or named(pod, packet.protocol, name.name, with_sidecars=True) == packet.number
     is_limited = rule.source_ports != EVERY_PORT
-    if not spoken or (is_limited and packet.protocol not in WITH_PORTS):
+    if not spoken or (is_limited and (packet.protocol not in WITH_PORTS or coming.source_port not in rule.source_ports)):
         return False
-    if is_limited or (rule.judged_further and rule.does is not Does.ALLOW):
+    if rule.judged_further and rule.does is not Does.ALLOW:
         return None
     return means
 
@@ -266,6 +279,10 @@ def flows(made: Stacked, source: Place, destination: Place, packet: Packet) -> s
     """Return what may come of a connection between pods, by namespace and name, and addresses."""
     ends = [end_at(made.world, one) if isinstance(one, str) else made.ends[one] for one in (source, destination)]
     pod = None if isinstance(destination, str) else made.pods[destination]
-    out = outcomes(made, Direction.EGRESS, ends[0], ends[1], pod, packet)
-    into = outcomes(made, Direction.INGRESS, ends[1], ends[0], pod, packet)
-    return {one and other for one in out for other in into}
+    found: set[bool] = set()
+    for port in FROM:
+        coming = Coming(pod, packet, port)
+        out = outcomes(made, Direction.EGRESS, ends[0], ends[1], coming)
+        into = outcomes(made, Direction.INGRESS, ends[1], ends[0], coming)
+        found |= {one and other for one in out for other in into}
+    return found
