@@ -50,6 +50,8 @@ NETWORK_POLICIES = Resource("networkpolicies", "networking.k8s.io")
 
 VERSION = rbac("get", path="/version")
 _KUBE_SYSTEM = "kube-system"
+_IN_KUBE_SYSTEM = tuple(name for name in sanitize.CONFIGMAPS if name not in sanitize.ANYWHERE)
+_BY_NAME = (*sanitize.ANYWHERE, *sanitize.LOG_SHIPPERS)
 _ONE_BY_ONE = 20
 """The EndpointSlices of so many Services are asked for one Service at a time, and of more all at once."""
 
@@ -223,14 +225,14 @@ class KubernetesApi(CustomKinds, AccessQuestions):
         """Return all ServiceAccounts."""
         return list_all(self.api, SERVICE_ACCOUNTS, k8s.ServiceAccount, reduce=sanitize.plain)
 
-    @needs(CONFIGMAPS.named("get", *sanitize.CONFIGMAPS), CONFIGMAPS.named("list", *sanitize.LOG_SHIPPERS), commands=LOOKING)
+    @needs(CONFIGMAPS.named("get", *_IN_KUBE_SYSTEM), CONFIGMAPS.named("list", *_BY_NAME), commands=LOOKING)
     def configmaps(self) -> tuple[k8s.ConfigMap, ...]:
         """Return the few ConfigMaps that are read by name, with the keys that are read."""
-        known = self._by_name(CONFIGMAPS, k8s.ConfigMap, *sanitize.CONFIGMAPS, namespace=_KUBE_SYSTEM)
+        known = self._by_name(CONFIGMAPS, k8s.ConfigMap, *_IN_KUBE_SYSTEM, namespace=_KUBE_SYSTEM)
         # RBAC takes the name in a field selector for a resource name, so listing by name needs no leave to list them all.
-        shippers = (
+        anywhere = (
             config
-            for name in sanitize.LOG_SHIPPERS
+            for name in _BY_NAME
             for config in list_all(
                 self.api,
                 CONFIGMAPS,
@@ -239,7 +241,7 @@ class KubernetesApi(CustomKinds, AccessQuestions):
                 query={"fieldSelector": f"metadata.name={name}"},
             )
         )
-        return tuple(sanitize.config_map(c) for c in (*known, *shippers))
+        return tuple(sanitize.config_map(c) for c in (*known, *anywhere))
 
     @needs(CRDS.list, commands=LOOKING)
     def crds(self) -> tuple[k8s.CustomResourceDefinition, ...]:

@@ -124,7 +124,7 @@ def _of_kind(kind: str) -> Clean:
 
 def _configmap(found: k8s.ConfigMap) -> k8s.ConfigMap | None:
     meta = found.metadata
-    known = meta.namespace == "kube-system" and meta.name in sanitize.CONFIGMAPS
+    known = meta.name in sanitize.CONFIGMAPS and (meta.namespace == "kube-system" or meta.name in sanitize.ANYWHERE)
     return sanitize.config_map(found) if known or meta.name in sanitize.LOG_SHIPPERS else None
 
 

@@ -207,7 +207,10 @@ CONFIGMAPS: Mapping[str, Mapping[str, str]] = {
         "veth_mtu": "interface size",
     },
 }
-"""ConfigMaps of ``kube-system`` that are read, with the keys that come through and what they tell."""
+"""ConfigMaps that are read, with the keys that come through and what they tell: of ``kube-system``, but for `ANYWHERE`."""
+
+ANYWHERE = ("cilium-config",)
+"""Names of those that are read in whatever namespace they are: Cilium's chart can be installed into any."""
 
 LOG_SHIPPERS = ("fluent-bit", "fluent-bit-config", "aws-for-fluent-bit", "fluent-bit-config-aws", "aws-logging")
 """Names, in any namespace, of ConfigMaps that say which files Fluent Bit ships."""

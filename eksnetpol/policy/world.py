@@ -140,10 +140,18 @@ def _configmaps(snapshot: ClusterSnapshot) -> Mapping[str, Mapping[str, str]] | 
     if not isinstance(section, Seen):
         return None if section.why in {Why.NOT_IN_FILES, Why.NOT_ASKED} else section
     found = {c.metadata.name: c.data for c in section.value if c.metadata.namespace == "kube-system"}
-    runs = isinstance(snapshot.daemonsets, Seen) and any(d.name == "cilium" for d in snapshot.daemonsets.value)
-    if runs and "cilium-config" not in found and snapshot.source is SourceKind.LIVE:
-        return Unread("Cilium's agent is there, and its ConfigMap cilium-config is not in kube-system", Why.UNREADABLE)
+    daemonsets = snapshot.daemonsets.value if isinstance(snapshot.daemonsets, Seen) else ()
+    homes = [d.metadata.namespace for d in daemonsets if d.name == "cilium"]
+    # Its chart can be installed into any namespace, and keeps what it sets beside its agent.
+    found |= {c.metadata.name: c.data for c in section.value if c.metadata.name == _CILIUM and c.metadata.namespace in homes}
+    if homes and _CILIUM not in found and snapshot.source is SourceKind.LIVE:
+        where = ", ".join(sorted(set(homes)))
+        words = f"Cilium's agent runs in {where}, and its ConfigMap {_CILIUM} is neither there nor in kube-system"
+        return Unread(words, Why.UNREADABLE)
     return found
+
+
+_CILIUM = "cilium-config"
 
 
 def _agents(snapshot: ClusterSnapshot) -> Mapping[str, str]:

@@ -471,7 +471,7 @@ def agent(image: str) -> Workload:
     ("configmaps", "why"),
     [
         (Unread("not allowed to get configmaps", Why.DENIED), "not allowed to get configmaps"),
-        (Seen(()), "its ConfigMap cilium-config is not in kube-system"),
+        (Seen(()), "its ConfigMap cilium-config is neither there nor in kube-system"),
     ],
     ids=["refused", "elsewhere"],
 )
@@ -489,6 +489,21 @@ def test_settings_that_could_not_be_read_leave_every_answer_open(
     assert (into(whole, "db"), out_to(whole, "db")) == (None, None)
     files = World.of(replace(snapshot, source=SourceKind.MANIFESTS, configmaps=Unread("not in files", Why.NOT_IN_FILES)))
     assert not read((cnp({"ingress": [{}]}),), (), files).unread
+
+
+def test_settings_are_found_beside_the_agent() -> None:
+    def config(namespace: str, **data: str) -> ConfigMap:
+        meta = {"name": "cilium-config", "namespace": namespace}
+        return msgspec.convert({"metadata": meta, "data": {key.replace("_", "-"): v for key, v in data.items()}}, ConfigMap)
+
+    there = agent("quay.io/cilium/cilium:v1.19.2")
+    there = replace(there, metadata=replace(there.metadata, namespace="cilium"))
+    maps = (config("cilium", enable_policy="never"), config("copy", enable_policy="always"))
+    snapshot = ClusterSnapshot(source=SourceKind.LIVE, configmaps=Seen(maps), daemonsets=Seen((there,)), pods=Seen(PODS))
+    assert World.of(snapshot).configmaps == {"cilium-config": {"enable-policy": "never"}}
+    # One that lies somewhere else is nobody's.
+    other = World.of(replace(snapshot, configmaps=Seen(maps[1:])))
+    assert isinstance(other.configmaps, Unread)
 
 
 @pytest.mark.parametrize(("image", "answer"), [("v1.18.2", True), ("v1.19.0", False), ("latest", None)])

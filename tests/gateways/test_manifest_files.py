@@ -83,6 +83,15 @@ def test_a_policy_is_read_with_its_place_and_all_else_is_unread() -> None:
     assert snapshot.nodes == Unread("nodes: not in the files given", Why.NOT_IN_FILES)
 
 
+def test_the_settings_of_cilium_are_read_in_any_namespace_and_no_other_configmap_is() -> None:
+    texts = (
+        yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "cilium"}, "data": data})
+        for name, data in (("cilium-config", {"enable-policy": "always", "mine": "secret"}), ("calico-config", {"veth_mtu": "1"}))
+    )
+    [found] = value(given("---\n".join(texts)), "configmaps")
+    assert (found.metadata.namespace, found.data) == ("cilium", {"enable-policy": "always"})
+
+
 def test_without_a_namespace_it_is_in_default_and_nodes_are_in_none() -> None:
     snapshot = given(
         "kind: Service\napiVersion: v1\nmetadata: {name: a}\nspec:\n---\nkind: Node\napiVersion: v1\nmetadata: {name: one}\n"

@@ -128,6 +128,8 @@ def test_configmaps_keep_the_keys_that_are_read() -> None:
             return Answer(body={"metadata": {"name": name, "namespace": "kube-system"}, "data": known[name]})
         if request.query.get("fieldSelector") == "metadata.name=fluent-bit":
             return page([{"metadata": {"name": "fluent-bit", "namespace": "logging"}, "data": {"fluent-bit.conf": shipped}}])
+        if request.query.get("fieldSelector") == "metadata.name=cilium-config":
+            return page([{"metadata": {"name": "cilium-config", "namespace": "cilium"}, "data": known["cilium-config"]}])
         return page([]) if name == "configmaps" else status(404, "not found")
 
     with scripted(script) as server:
