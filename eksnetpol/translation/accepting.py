@@ -107,7 +107,7 @@ def of_policies(taken: Sequence[Accepted], done: Translation, stack: Stack) -> t
 
 def _names(stack: Stack) -> set[str]:
     held = {str(policy.ref) for tier in stack.tiers for policy in tier.policies}
-    return held | {str(one.ref) for one in (*stack.refused, *stack.unread)}
+    return held | {str(one.ref) for one in (*stack.refused, *stack.unread, *stack.closed)}
 
 
 def _short(name: str) -> str:

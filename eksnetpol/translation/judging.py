@@ -45,6 +45,7 @@ def judge(
                 ledgers[ref, rule.place].looser[OWN_NODE] = None
         judged += _policy(ref, policies, ledgers, failed, found, kept=all(id(policy) in kept for policy in policies))
     judged += [Judged(one.ref, one.place, Verdict.NONE, (one.why,)) for one in stack.beside]
+    judged += [Judged(one.ref, one.place, Verdict.LOOSER, (one.why,)) for one in stack.closed]
     for one in stack.unread:
         judged.append(Judged(one.ref, one.place, Verdict.NONE, (f"it is not understood: {one.why}",)))
     judged += _dormant(stack, world, found)

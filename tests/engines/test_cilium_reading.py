@@ -518,6 +518,17 @@ def test_what_depends_on_the_release_goes_by_the_agents_image(image: str, answer
     assert into(read((cnp({"ingress": [{"fromEndpoints": [peer]}]}),), (), world), "203.0.113.9") is answer
 
 
+def test_where_a_pods_own_node_has_to_be_let_in_that_is_said_once() -> None:
+    only_policy = settings_of({"allow-localhost": "policy"})
+    policy = cnp({"ingress": [{"fromEndpoints": [WEB]}]})
+    [closed] = read_all(policy, settings=only_policy).closed
+    assert (str(closed.ref), closed.place) == ("configmap/kube-system/cilium-config", "data.allow-localhost")
+    # Nothing is closed where no policy isolates in ingress, or none is in force.
+    assert not read_all(cnp({"egress": [{}]}), settings=only_policy).closed
+    assert not read_all(policy, settings=dataclasses.replace(only_policy, is_audit_only=True)).closed
+    assert not read_all(policy).closed
+
+
 def test_blocks_match_nodes_only_where_they_are_set_to() -> None:
     policy = cnp({"ingress": [{"fromCIDR": ["10.0.200.0/24"]}]})
     block = networkpolicy(

@@ -103,6 +103,13 @@ def test_a_short_name_will_do_where_it_means_one() -> None:
         resolved([waiver("networkpolicy/shop/db", from_file=False)], stack(CALICO, other))
 
 
+def test_what_a_setting_keeps_closed_is_taken_on_by_the_name_of_its_object() -> None:
+    mine = Stack("cilium", (), closed=(NotInForce(Subject("ConfigMap", "cilium-config", "kube-system"), "it is closed"),))
+    taken, notes = resolved((waiver("configmap/kube-system/cilium-config"),), mine)
+    assert not notes
+    assert not of_policies(taken, done(mine.closed[0].ref), mine)
+
+
 def test_what_waives_nothing_is_said() -> None:
     taken = [waiver(f"globalnetworkpolicy/{name}") for name in ("web", "wbe")]
     taken[1:1] = [waiver("networkpolicy/shop/db"), waiver("a/odd")]

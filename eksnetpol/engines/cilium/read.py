@@ -51,6 +51,12 @@ _MESH = (
     "when Cilium goes, and `world` and blocks that hold their addresses let them through"
 )
 
+_CLOSED = Refused(
+    CONFIG,
+    "it keeps a pod's own node out where policies do not let it in; the VPC CNI always lets that through, whatever is written",
+    "data.allow-localhost",
+)
+
 DENY_TIER = "deny"
 """What denies, before everything that allows."""
 
@@ -213,10 +219,14 @@ class _Reading:
             DIALECT,
             tuple(tiers),
             host_may=host_may,
+            closed=() if off or self.settings.localhost_always or not self._isolates_ingress() else (_CLOSED,),
             refused=tuple(self.refused),
             unread=tuple(self.unread),
             notes=tuple(self.notes),
         )
+
+    def _isolates_ingress(self) -> bool:
+        return any(Direction.INGRESS in policy.isolates for policy in self.allowing)
 
     def _off(self) -> str:
         if self.settings.enforcement is Enforcement.NEVER:

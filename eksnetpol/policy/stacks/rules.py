@@ -94,7 +94,8 @@ class Stack:
     """Everything that is in force in one direction of thought: an engine's tiers, in order.
 
     ``host_may``: what comes from the node a pod runs on is never judged. Pods on the host network are never subjects.
-    ``beside`` are objects in force that are about nodes and no pods, with what is lost when the engine goes.
+    ``beside`` are objects in force that are about nodes and no pods, with what is lost when the engine goes; ``closed`` are
+    settings that keep something closed, whatever policies say, that nothing keeps closed when it goes.
     ``refused`` are objects that are not in force; ``unread`` are those that this tool does not understand, so that no answer that
     they could change is certain: an unknown field refuses the whole policy. ``notes`` say what an answer depends on.
     """
@@ -105,4 +106,5 @@ class Stack:
     refused: tuple[Refused, ...] = ()
     unread: tuple[Refused, ...] = ()
     beside: tuple[Refused, ...] = ()
+    closed: tuple[Refused, ...] = ()
     notes: tuple[str, ...] = ()
