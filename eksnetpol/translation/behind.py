@@ -20,6 +20,9 @@ from eksnetpol.policy.universe import Classes, Universe, indexes_of, set_of
 from eksnetpol.translation.end_sets import EndSets, run, sets_of
 from eksnetpol.translation.ground import Inventory
 
+_API_SERVER = ("default", "kubernetes")
+"""The Service of the Kubernetes API, which selects nothing."""
+
 
 class Behind(NamedTuple):
     """One kind of pod, or an address, behind a Service: as an end, and what each port of the Service leads to there."""
@@ -81,6 +84,11 @@ class Fronts:
         return tuple(one[3] for one in self._found)
 
     @cached_property
+    def without_selector(self) -> Classes:
+        """Those that select nothing: a peer that asks for no label opens them."""
+        return set_of(number for number, service in enumerate(self.services) if not service.spec.selector)
+
+    @cached_property
     def everything(self) -> Classes:
         """All of them."""
         return (1 << len(self._found)) - 1
@@ -129,6 +137,15 @@ class Fronts:
     def _behind_slices(self, service: Service) -> Iterator[Behind]:
         """Yield what is behind a Service that selects nothing, as far as its EndpointSlices were read."""
         nameless = tuple(frozenset[str]() for _ in service.spec.ports)
+        key = (service.namespace, service.name)
+        if key == _API_SERVER and key not in self.inventory.world.slices_by_service:
+            # Its slices are read for their addresses alone.
+            targets = (port.target_port for port in service.spec.ports)
+            direct = tuple(t or p.port for p, t in zip(service.spec.ports, targets, strict=True) if not isinstance(t, str))
+            for address in sorted(self.inventory.world.api_servers or ()) if len(direct) == len(nameless) else ():
+                network = parse_cidr(address)
+                if network is not None and network.version == self.version:
+                    yield Behind(self._end(address), direct, nameless)
         for one in self.inventory.world.slices_by_service.get((service.namespace, service.name), ()):
             offered = {(port.name, port.protocol): port.port for port in one.ports}
             numbers = tuple(offered.get((port.name, port.protocol)) for port in service.spec.ports)

@@ -1,14 +1,17 @@
-"""Peers that say who is *not* meant, kept from opening Services to whom they do not mean.
+"""Peers that ask for no label, or say who is *not* meant, kept from opening Services to whom they do not mean.
 
 The controller holds a peer's labels against what a Service selects by (`translation.services`): one that asks for no ``tier``
 fits ``tier != back``, and its ClusterIP leads to whatever is behind it, the agent having judged the packet before. Where that
 would be pods that the source kept closed, those that are meant are told by values of a label that they have today as well:
-Services that do not ask for these are then closed, and the others open as they did.
+Services that do not ask for these are then closed, and the others open as they did. A peer that asks for nothing also fits a
+Service without a selector, like that of the Kubernetes API: where its endpoints are not meant, pods are told by a label that is
+there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -28,6 +31,7 @@ TOLD = (
     "pods are told by the labels that they have today: a selector that only says who is not meant opens every Service that asks "
     "for no such label, whoever is behind it"
 )
+THERE = "pods are told by a label that they have today: a selector that asks for none also opens Services without a selector"
 LOST = "no label that pods have today tells those that are meant from others behind the Services that it would open"
 
 _FLEETING = frozenset({
@@ -61,14 +65,15 @@ class Guards:
         partly = fronts.everything & ~fronts.wholly(box.peer)
         found: dict[bytes, Json] = {}
         for peer in peers:
-            astray = self.services.meant_by(peer, namespace) & partly if _says_who_is_not(peer) else 0
+            negated = _negated(peer)
+            astray = self.services.meant_by(peer, namespace) & (partly if negated else partly & fronts.without_selector)
             astray = self._leading(astray, box, rule, others) if astray else 0
             if not astray:
                 found.setdefault(_encode(peer), peer)
                 continue
             told, is_whole = self._told(peer, astray, namespace)
             found |= {_encode(one): one for one in told}
-            ledger.now[TOLD] = None
+            ledger.now[TOLD if negated else THERE] = None
             if not is_whole:
                 ledger.lost[LOST] = None
         return list(found.values())
@@ -106,8 +111,9 @@ class Guards:
         open_to = [fronts.services[at].spec.selector for at in indexes_of(self.services.meant_by(peer, namespace) & ~astray)]
         closed_to = [fronts.services[at].spec.selector for at in indexes_of(astray)]
         left = list(self._pods(peer, namespace))
-        keys = [key for selector in (*open_to, _negated(peer)) for key in sorted(selector)]
-        keys += sorted({key for pod in left for key in pod.labels})
+        negated = _negated(peer)
+        asked = Counter(key for selector in open_to for key in sorted(selector))
+        keys = [*(key for key, _ in asked.most_common()), *sorted(negated), *sorted({key for pod in left for key in pod.labels})]
         useful = [key for key in dict.fromkeys(keys) if key not in _FLEETING]
         taken = {key: {selector[key] for selector in closed_to if key in selector} for key in useful}
         whole = [key for key in useful if all(key in pod.labels and pod.labels[key] not in taken[key] for pod in left)]
@@ -115,7 +121,7 @@ class Guards:
         for key in whole[:1] or useful:
             values = {pod.labels[key] for pod in left if key in pod.labels} - taken[key]
             if values:
-                found.append(_with(peer, key, values))
+                found.append(_with(peer, key, values if negated else ()))
                 left = [pod for pod in left if pod.labels.get(key) not in values]
         return tuple(found), not left
 
@@ -143,15 +149,11 @@ def _negated(peer: Json) -> set[str]:
     return {one["key"] for one in asked if one["operator"] in {"NotIn", "DoesNotExist"}}
 
 
-def _says_who_is_not(peer: Json) -> bool:
-    return bool(_negated(peer))
-
-
-def _with(peer: Json, key: str, values: set[str]) -> Json:
-    """Return *peer* with one of *values* asked for of a label, and nothing else of it but that it be there."""
-    own = peer["podSelector"]
-    others = [one for one in own["matchExpressions"] if one["key"] != key]
-    asked = {"key": key, "operator": "In", "values": sorted(values)}
+def _with(peer: Json, key: str, values: Collection[str]) -> Json:
+    """Return *peer* with a label asked for, with one of *values* where there are any, and nothing else of that label."""
+    own = peer.get("podSelector", {})
+    others = [one for one in own.get("matchExpressions", ()) if one["key"] != key]
+    asked = {"key": key, "operator": "In", "values": sorted(values)} if values else {"key": key, "operator": "Exists"}
     whole = sorted([*others, asked], key=lambda one: (one["key"], one["operator"]))
     return peer | {"podSelector": own | {"matchExpressions": whole}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
@@ -11,7 +12,7 @@ from eksnetpol.engines.calico.read import read
 from eksnetpol.model.kubernetes import Namespace, Pod, Service
 from eksnetpol.policy.world import World
 from eksnetpol.translation import Options, Translation, Verdict, translate
-from eksnetpol.translation.guards import LOST, TOLD
+from eksnetpol.translation.guards import LOST, THERE, TOLD
 from tests.migration.promise import MAKERS, Cluster
 from tests.policy.oracle.strategies import decoded
 
@@ -140,6 +141,43 @@ def test_ports_by_number_name_and_range_are_seen_to_lead_there(ports: list[Any])
         [peer] = (peer for peer in peers(made) if "podSelector" in peer)
         assert peer == {"podSelector": {"matchExpressions": [is_one_of("app", "cli", "web"), NOT_BACK]}}
         assert Verdict.LOOSER not in {j.verdict for j in made.judged}
+
+
+def reaching(made: Translation) -> set[str]:
+    return {peer["ipBlock"]["cidr"] for peer in peers(made) if "ipBlock" in peer}
+
+
+def with_api_server(mine: World, address: str = "203.0.113.9") -> World:
+    ports = [{"protocol": "TCP", "port": 443, "targetPort": 443}]
+    meta = {"name": "kubernetes", "namespace": "default"}
+    service = {"metadata": meta, "spec": {"clusterIP": "172.20.0.1", "ports": ports}}
+    namespaces = decoded([{"metadata": {"name": name}} for name in ("shop", "default")], Namespace)
+    services = (*mine.services, *decoded([service], Service))
+    return dataclasses.replace(mine, services=services, namespaces=namespaces, api_servers=frozenset({address}))
+
+
+def test_who_may_reach_the_api_server_may_reach_its_service() -> None:
+    made = translated(with_api_server(world({})), {"destination": {"nets": ["203.0.113.0/24"]}})
+    assert reaching(made) == {"203.0.113.0/24", "172.20.0.1/32"}
+    assert "172.20.0.1/32" not in reaching(translated(with_api_server(world({})), {"destination": {"nets": ["203.0.113.0/29"]}}))
+    by_other_port = to("all()") | {"protocol": "TCP"}
+    by_other_port["destination"] = {"nets": ["203.0.113.0/24"], "ports": [80]}
+    assert reaching(translated(with_api_server(world({})), by_other_port)) == {"203.0.113.0/24"}
+
+
+def test_who_may_reach_every_pod_does_not_reach_the_api_server() -> None:
+    everywhere = {"destination": {"namespaceSelector": "all()"}}
+    made = translated(with_api_server(world(BY_APP)), everywhere)
+    there = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
+    assert peers(made) == [{"namespaceSelector": {}, "podSelector": there}]
+    rule = next(j for j in made.judged if j.place)
+    assert (rule.verdict, rule.reasons) == (Verdict.EXACT_NOW, (THERE,))
+    # A port that does not lead there, or leave to speak to it, changes nothing.
+    for rules in (
+        ({**everywhere, "protocol": "TCP", "destination": {"namespaceSelector": "all()", "ports": [5432]}},),
+        (everywhere, {"destination": {"nets": ["203.0.113.0/24"]}}),
+    ):
+        assert {"namespaceSelector": {}} in peers(translated(with_api_server(world(BY_APP)), *rules))
 
 
 NEGATIVE = (
