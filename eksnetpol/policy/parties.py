@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 
 import msgspec
 
@@ -59,6 +60,8 @@ class Planned:
     namespace: str
     labels: tuple[tuple[str, str], ...]
     name: str
+    account: str = ""
+    """Its service account; empty for the one of pods that name none."""
 
     @property
     def title(self) -> str:
@@ -79,18 +82,19 @@ def planned(wanted: Iterable[tuple[str, Mapping[str, str]]], world: World) -> tu
 
     Names have no dash, so that none of them shares its beginning with a pod there is.
     """
-    taken = {p.name.rpartition("-")[0] or p.name for p in world.pods}
+    names = names_of_nobody(world)
     known: dict[tuple[str, tuple[tuple[str, str], ...]], Planned] = {}
-    number = 0
     for namespace, labels in wanted:
         key = (namespace, tuple(sorted(labels.items())))
-        if key in known:
-            continue
-        number += 1
-        while f"{_BY_NAME}{number}" in taken:
-            number += 1
-        known[key] = Planned(*key, f"{_BY_NAME}{number}")
+        if key not in known:
+            known[key] = Planned(*key, next(names))
     return tuple(known.values())
+
+
+def names_of_nobody(world: World) -> Iterator[str]:
+    """Yield names for pods that do not exist; they have no dash, so that none shares its beginning with a pod there is."""
+    taken = {p.name.rpartition("-")[0] or p.name for p in world.pods}
+    return (name for number in count(1) if (name := f"{_BY_NAME}{number}") not in taken)
 
 
 def resolve(text: str, engine: Engine) -> Named:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, zip_longest
 
@@ -26,7 +26,7 @@ from eksnetpol.translation.boxes import Ref
 from eksnetpol.translation.comparing_services import Through
 from eksnetpol.translation.values import Options, Output, Witness
 from eksnetpol.translation.vpc import survey
-from eksnetpol.translation.witnesses import planned_pods
+from eksnetpol.translation.witnesses import asked_by, witnesses
 
 _PAIRS = 200
 """Pairs of pods looked at for one that shows a change."""
@@ -38,17 +38,24 @@ _GAINED, _LOST = 4_000, 400
 """So many verdicts are asked for where something flows only afterwards, or only before: these only illustrate."""
 
 
+_Key = tuple[str, str, Connections, Connections]
+"""Between whom what is gained, and what lost."""
+
+
 @dataclass
 class Differences:
     """By rule, or policy where the place is empty, a connection that flows only before (*lost*) or only after (*gained*).
 
     ``lost_to_come`` are those that only pods would have that nobody has today; ``to_come``, where all that is gained is such.
+    ``gained_with_others`` and ``lost_with_others`` differ only once there are pods of further combinations of labels.
     """
 
     lost: dict[Ref, Witness] = field(default_factory=dict)
     lost_to_come: dict[Ref, Witness] = field(default_factory=dict)
     gained: dict[Ref, Witness] = field(default_factory=dict)
     to_come: set[Ref] = field(default_factory=set)
+    gained_with_others: dict[Ref, Witness] = field(default_factory=dict)
+    lost_with_others: dict[Ref, Witness] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -73,19 +80,50 @@ def compare(stack: Stack, world: World, options: Options, outputs: Iterable[Outp
     """
     outputs = tuple(outputs)
     addresses = survey(world, options.vpc, 6 if options.profile.family == "ipv6" else 4)
-    planned = planned_pods(stack, world, addresses)
-    wide = replace(world, pods=(*world.pods, *planned))
-    base = build(wide.pods, wide.namespaces)
-    before = engine_for(wide, options.profile, stack, base)
-    target = build_engine(after(wide, outputs), replace(options.profile, semantics=Semantics.VPC_CNI), base=base)
+    later = after(world, outputs)
+    single, further, notes = witnesses(stack, world, addresses, asked_by(later))
     owners = {output.ref: output.origins[0] for output in outputs}
-    foreign = ICMP if options.profile.family == "ipv6" else ICMPV6
-    made_up = frozenset((p.namespace, p.name) for p in planned)
-    looking = _Looking(difference(before, target, _CELLS), wide, owners, foreign, frozenset(map("/".join, made_up)))
-    answer = looking.answer()
-    through = Through(before, target, made_up)
-    looking.add(answer, through.changes())
+    laid = _Laid(stack, world, later, options, owners)
+    answer = laid.compared(single)
+    if further:
+        # With them pods of today may have other connections too: a port's name means what all pods that a policy selects call so.
+        wider = laid.compared((*single, *further))
+        answer.gained_with_others = {ref: shown for ref, shown in wider.gained.items() if ref not in answer.gained}
+        known = answer.lost.keys() | answer.lost_to_come.keys()
+        answer.lost_with_others = {r: w for r, w in (wider.lost_to_come | wider.lost).items() if r not in known}
+        notes += () if answer.notes else wider.notes
+    answer.notes += notes
     return answer
+
+
+@dataclass
+class _Laid:
+    """A cluster before and *later*, laid over each other with pods that nobody has yet."""
+
+    stack: Stack
+    world: World
+    later: World
+    options: Options
+    owners: Mapping[Subject, Subject]
+    seen: set[_Key] = field(default_factory=set)
+
+    def compared(self, planned: tuple[Pod, ...]) -> Differences:
+        """Return what differs with pods *planned*; what was looked into with fewer of them is not once more."""
+        profile = self.options.profile
+        wide = replace(self.world, pods=(*self.world.pods, *planned))
+        base = build(wide.pods, wide.namespaces)
+        before = engine_for(wide, profile, self.stack, base)
+        target = build_engine(
+            replace(self.later, pods=wide.pods), replace(profile, semantics=Semantics.VPC_CNI), base=base
+        )
+        foreign = ICMP if profile.family == "ipv6" else ICMPV6
+        made_up = frozenset((p.namespace, p.name) for p in planned)
+        titles = frozenset(map("/".join, made_up))
+        looking = _Looking(difference(before, target, _CELLS), wide, self.owners, foreign, titles, self.seen)
+        answer = looking.answer()
+        self.seen = {_key(change) for change in looking.found.changes}
+        looking.add(answer, Through(before, target, made_up).changes())
+        return answer
 
 
 @dataclass
@@ -97,12 +135,15 @@ class _Looking:
     """The ICMP of the other family, in which nobody has an address: what is said of it shows nothing."""
     made_up: frozenset[str]
     """Pods that nobody has, as verdicts name them."""
+    seen: Collection[_Key] = ()
+    """What was looked into before."""
 
     def answer(self) -> Differences:
         answer = Differences()
         unnamed: dict[str, None] = {}
-        gained = [c for c in self.found.changes if c.gained]
-        lost = [c for c in self.found.changes if c.lost]
+        unlike = [c for c in self.found.changes if not self.seen or _key(c) not in self.seen]
+        gained = [c for c in unlike if c.gained]
+        lost = [c for c in unlike if c.lost]
         unseen = self.found.left_out if gained else 0
         for changes, more, most in ((gained, True, _GAINED), (lost, False, _LOST)):
             asked = 0
@@ -209,6 +250,10 @@ class _Looking:
 
     def _is_host(self, end: Pod | str) -> bool:
         return end in self.world.node_addresses if isinstance(end, str) else end.spec.host_network
+
+
+def _key(change: Changed) -> _Key:
+    return change.source.title, change.destination.title, change.gained, change.lost
 
 
 def _in_turn(changes: Iterable[Changed]) -> Iterator[Changed]:

@@ -9,7 +9,7 @@ from eksnetpol.policy.stacks.rules import Does, Stack, StackPolicy, StackRule
 from eksnetpol.policy.world import World
 from eksnetpol.translation.beyond import FOR_NODES, OF_ITS_OWN, OWN_NODE, denies_own_node, is_for_nodes, is_of_its_own
 from eksnetpol.translation.comparing import Differences, compare
-from eksnetpol.translation.regions import Ledger, Ledgers
+from eksnetpol.translation.regions import Ledgers
 from eksnetpol.translation.values import Judged, Options, Output, Translation, Verdict
 
 INHERENT = (
@@ -99,7 +99,7 @@ def _policy(
         if one.place not in judged or judged[one.place].verdict.rank < one.verdict.rank:
             judged[one.place] = one
     rules = tuple(judged.values())
-    own = _of(ref, "", ledgers[ref, ""], found, kept=kept)
+    own = _of(ref, "", ledgers, found, is_of_today=any(ledgers[ref, rule.place].now for rule in written), kept=kept)
     worst = max((own, *rules), key=lambda j: _weight(j.verdict).rank)
     reasons = own.reasons if worst is own else (*_at(worst), *own.reasons)
     yield Judged(ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept)
@@ -117,7 +117,7 @@ def _weight(verdict: Verdict) -> Verdict:
 
 def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *, kept: bool) -> Judged:
     ledger = ledgers[ref, rule.place]
-    judged = _of(ref, rule.place, ledger, found, kept=kept)
+    judged = _of(ref, rule.place, ledgers, found, kept=kept)
     if judged.verdict is Verdict.EXACT and ledgers[ref, ""].now and not ledger.for_cluster:
         # What holds only for the pods of today says only today what it says.
         return Judged(ref, rule.place, Verdict.EXACT_NOW, tuple(ledgers[ref, ""].now), None, kept)
@@ -129,7 +129,9 @@ def _rule(ref: Subject, rule: StackRule, ledgers: Ledgers, found: Differences, *
     return judged
 
 
-def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: bool) -> Judged:
+def _of(ref: Subject, place: str, ledgers: Ledgers, found: Differences, *, kept: bool, is_of_today: bool = False) -> Judged:
+    ledger = ledgers[ref, place]
+    is_of_today = is_of_today or bool(ledger.now or ledgers[ref, ""].now)
     more, fewer = found.gained.get((ref, place)), found.lost.get((ref, place))
     to_come = found.lost_to_come.get((ref, place))
     if not ledger.now:
@@ -137,6 +139,11 @@ def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: b
         fewer = fewer or to_come
     for cutting in ledger.masked_by:
         more = more or found.gained.get(cutting)
+    if not is_of_today:
+        # Nor is it of what it is mixed with: then pods of no combination of labels may have other connections.
+        fewer = fewer or found.lost_with_others.get((ref, place))
+        for own in ((ref, place), *ledger.masked_by):
+            more = more or found.gained_with_others.get(own)
     if ledger.looser or more is not None:
         reasons = tuple(ledger.looser) or ("connections that it denied flow afterwards",)
         # Where it is pods to come that gain, what is true of today alone is why.
@@ -147,5 +154,6 @@ def _of(ref: Subject, place: str, ledger: Ledger, found: Differences, *, kept: b
         # Less flows; how much less may be otherwise tomorrow, or something may flow then that should not.
         return Judged(ref, place, Verdict.STRICTER, (*reasons, *ledger.now), fewer or to_come, kept)
     if ledger.now:
-        return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), to_come, kept)
+        others = found.gained_with_others.get((ref, place)) or found.lost_with_others.get((ref, place))
+        return Judged(ref, place, Verdict.EXACT_NOW, tuple(ledger.now), to_come or others, kept)
     return Judged(ref, place, Verdict.EXACT, (), None, kept)

@@ -1,25 +1,45 @@
-"""Pods that do not exist, one for each combination of labels that policies tell apart, as far as a few of them show it."""
+"""Pods that do not exist, one for each combination of labels that policies tell apart (`combinations`).
+
+First come those that meet, and just fail to meet, what one subject or peer asks; then one of each combination that none of them
+has. Where there are too many combinations, the first alone stand for all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from itertools import islice
+from itertools import chain, islice
+from typing import NamedTuple
 
 import msgspec
 
+from eksnetpol.engines import kubernetes_policies, upstream
+from eksnetpol.model.admin_policies import AdminPolicy
+from eksnetpol.model.cluster_rules import read_cluster_policy
 from eksnetpol.model.kubernetes import Pod
 from eksnetpol.policy.connections import WITH_PORTS
-from eksnetpol.policy.parties import Planned, planned
+from eksnetpol.policy.parties import Planned, names_of_nobody
 from eksnetpol.policy.stacks.algebra import Clause, TooMany, atoms, clauses, conjunction, negation
 from eksnetpol.policy.stacks.clauses import met_by
 from eksnetpol.policy.stacks.formulas import Atom, EndKind, Formula, Is, Label, Named, Scope, Test, Within
-from eksnetpol.policy.stacks.rules import Stack
+from eksnetpol.policy.stacks.rules import Stack, StackPolicy
 from eksnetpol.policy.world import World
+from eksnetpol.translation.combinations import Combinations, Likeness, TooManyCombinationsError
 from eksnetpol.translation.vpc import Addresses, of
 
 _MOST = 160
+"""So many are made for single subjects and peers."""
+
+_COMBINATIONS = 2_000
+"""So many combinations are each looked at, by both engines, every one with every other. 900 take a second."""
+
+_ADDRESSES = 4_000
+_SOME = (
+    "the policies tell too many combinations of labels apart to look at each ({most:,} at most): {some} pods made up for single "
+    "subjects and peers stand for all pods to come; `eksnetpol migrate prove --symbolic` has no such bound"
+)
 _PER_FORMULA = 6
 _NARROW = 17
 _OTHER = "other"
@@ -28,16 +48,53 @@ _Wanted = tuple[str, tuple[tuple[str, str], ...]]
 """A namespace, and labels."""
 
 
-def planned_pods(stack: Stack, world: World, addresses: Addresses, most: int = _MOST) -> tuple[Pod, ...]:
-    """Return pods that meet, and ones that just fail to meet, what subjects and peers of *stack* ask of labels.
+class Witnesses(NamedTuple):
+    """Pods made up, and what is to be said of them: nothing where there is one of each combination."""
 
-    Their addresses are some that pods can get and none has, outside of the narrow blocks that policies name.
+    single: tuple[Pod, ...]
+    """For one subject or peer each."""
+    further: tuple[Pod, ...] = ()
+    """For combinations of which there is none among them."""
+    notes: tuple[str, ...] = ()
+
+
+def witnesses(stack: Stack, world: World, addresses: Addresses, written: Iterable[Formula] = ()) -> Witnesses:
+    """Return a pod for each combination of labels, namespace and service account that *stack* or formulas *written* tell apart.
+
+    They are of the namespaces of today. Their addresses are some that pods can get and none has, outside of the narrow blocks
+    that policies name.
     """
-    namespaces = dict(world.namespace_labels) or {p.namespace: {} for p in world.pods}
-    wanted = islice(_unlike(_wanted(stack, namespaces)), most)
+    asked = Combinations(world, chain(_formulas(p for t in stack.tiers for p in t.policies), written))
+    found = [Likeness(ns, "", labels) for ns, labels in islice(_unlike(_wanted(stack, asked.namespaces)), _MOST)]
+    single = len(found)
+    notes: tuple[str, ...] = ()
+    try:
+        every = asked.all(_COMBINATIONS)
+        shown = {asked.state(pod) for pod in found}
+        found += [pod for state, pod in every.items() if state not in shown]
+    except TooManyCombinationsError:
+        notes = (_SOME.format(most=_COMBINATIONS, some=single),)
     ports = _Ports.of(stack, world)
     free = _free(stack, addresses)
-    return tuple(ports.given(p, next(free, "")) for p in planned(((ns, dict(labels)) for ns, labels in wanted), world))
+    named = [Planned(p.namespace, p.labels, name, p.account) for p, name in zip(found, names_of_nobody(world), strict=False)]
+    pods = tuple(ports.given(p, next(free, "")) for p in named)
+    return Witnesses(pods[:single], pods[single:], notes)
+
+
+def asked_by(world: World) -> Iterator[Formula]:
+    """Yield what the policies of the VPC CNI in *world* ask of pods."""
+    yield from _formulas(kubernetes_policies.stack_policy(policy, world) for policy in world.network_policies)
+    for policy in world.cluster_policies:
+        with suppress(ValueError):
+            spec = read_cluster_policy(policy)
+            yield from _formulas((upstream.stack_policy(AdminPolicy(policy.metadata, spec=spec), world),))
+
+
+def _formulas(policies: Iterable[StackPolicy]) -> Iterator[Formula]:
+    for policy in policies:
+        yield policy.subject
+        for rule in policy.rules:
+            yield from (rule.peer, rule.local)
 
 
 def _unlike(wanted: Iterable[_Wanted]) -> Iterator[_Wanted]:
@@ -55,7 +112,7 @@ def _free(stack: Stack, addresses: Addresses) -> Iterator[str]:
     named = {n for atom in asked if isinstance(atom, Within) for n in atom.networks if n.prefixlen >= _NARROW}
     left = addresses.own(addresses.pods_live_in) - addresses.taken - of(tuple(sorted(named, key=str)))
     for low, high in (left.v4 if addresses.version == 4 else left.v6).intervals:  # noqa: PLR2004 - the family
-        for number in islice(range(low + 1, high), _MOST):
+        for number in islice(range(low + 1, high), _ADDRESSES):
             yield str(ip_address(number)) if addresses.version == 4 else str(IPv6Address(number))  # noqa: PLR2004
 
 
@@ -87,7 +144,7 @@ class _Ports:
         ]
         whole = {
             "metadata": {"name": pod.name, "namespace": pod.namespace, "labels": dict(pod.labels)},
-            "spec": {"containers": [{"name": "planned", "ports": declared}]},
+            "spec": {"containers": [{"name": "planned", "ports": declared}], "serviceAccountName": pod.account},
             "status": {"phase": "Running", "podIP": address},
         }
         return msgspec.json.decode(msgspec.json.encode(whole), type=Pod)
