@@ -113,9 +113,7 @@ class _Laid:
         wide = replace(self.world, pods=(*self.world.pods, *planned))
         base = build(wide.pods, wide.namespaces)
         before = engine_for(wide, profile, self.stack, base)
-        target = build_engine(
-            replace(self.later, pods=wide.pods), replace(profile, semantics=Semantics.VPC_CNI), base=base
-        )
+        target = build_engine(replace(self.later, pods=wide.pods), replace(profile, semantics=Semantics.VPC_CNI), base=base)
         foreign = ICMP if profile.family == "ipv6" else ICMPV6
         made_up = frozenset((p.namespace, p.name) for p in planned)
         titles = frozenset(map("/".join, made_up))
