@@ -18,7 +18,7 @@ from eksnetpol.execution import preimage
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.facts.tracking import trackers
-from eksnetpol.interfaces.acting import Clock, RolloutState, SilentWatcher, Watcher
+from eksnetpol.interfaces.acting import Clock, Journal, RolloutState, SilentWatcher, Watcher
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
 from eksnetpol.migration.rules import Rules
@@ -107,19 +107,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     """
     cluster = SimulatedCluster.of(snapshot)
     prepare(cluster)
-    brought = tuple(brought)
-    rules = _InForce(cluster, Rules.of(source.world))
-    end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
-    exposure = Exposure(
-        source.world,
-        source.dialect,
-        profile,
-        _placing(cluster),
-        ours={(p.namespace, p.name) for p in brought},
-        coming=(end,),
-        accepted=end if accepted else None,
-    )
-    watch = Watch(plan, cluster.scene, rules, exposure, ebpf=ebpf)
+    watch = watch_over(plan, cluster, source, brought, profile=profile, ebpf=ebpf, accepted=accepted)
     watch()
     beginning = watch.census
     recorder = Recorder(plan, watch, cluster.monotonic)
@@ -136,7 +124,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
             error = stopped.why or str(stopped)
         except EksNetpolError as stopped:
             error = str(stopped)
-    violations = (*watch.violations, *_of_plan(plan, journal, snapshot))
+    violations = (*watch.violations, *of_journal(plan, journal, snapshot))
     return Rehearsal(
         target=snapshot.target,
         title=plan.title,
@@ -154,13 +142,38 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     )
 
 
+def watch_over(
+    plan: Plan,
+    cluster: SimulatedCluster,
+    source: Source,
+    brought: Iterable[NetworkPolicy],
+    *,
+    profile: Profile,
+    ebpf: bool = False,
+    accepted: bool = False,
+) -> Watch:
+    """Return a watch over *plan* as it is carried out on *cluster*; see `rehearse_migration`. It has not looked yet."""
+    brought = tuple(brought)
+    end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
+    exposure = Exposure(
+        source.world,
+        source.dialect,
+        profile,
+        _placing(cluster),
+        ours={(p.namespace, p.name) for p in brought},
+        coming=(end,),
+        accepted=end if accepted else None,
+    )
+    return Watch(plan, cluster.scene, _InForce(cluster, Rules.of(source.world)), exposure, ebpf=ebpf)
+
+
 def _with(policies: tuple[NetworkPolicy, ...], brought: tuple[NetworkPolicy, ...]) -> tuple[NetworkPolicy, ...]:
     named = {(p.namespace, p.name) for p in brought}
     return (*(p for p in policies if (p.namespace, p.name) not in named), *brought)
 
 
-def _of_plan(plan: Plan, journal: MemoryJournal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:
-    """Return what is wrong with the plan and its journal, whatever happened in the cluster."""
+def of_journal(plan: Plan, journal: Journal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:
+    """Return what is wrong with a plan and the journal of its run (I5, I7, I8), whatever happened in the cluster."""
 
     def kept(number: int, step: Step) -> bool:
         return journal.load(preimage.name_of(number, step.id)) is not None
