@@ -46,7 +46,7 @@ class MigrationWatch:
             case Unchanged():
                 return unchanged(condition, self._hands, self._journal)
             case Covered():
-                return covered(self._hands)
+                return covered(self._hands, cluster=condition.cluster)
             case Soaked():
                 return self._soaked(condition)
             case Answering():

@@ -145,8 +145,13 @@ class Unchanged(PlanValue, frozen=True, tag="unchanged", tag_field="when"):
     without: str = ""
 
 
-class Covered(PlanValue, frozen=True, tag="covered", tag_field="when"):
-    """Of every NetworkPolicy there are PolicyEndpoints, and these name every running pod that the policy selects."""
+class Covered(PlanValue, frozen=True, tag="covered", tag_field="when", omit_defaults=True):
+    """Of every NetworkPolicy there are PolicyEndpoints, and these name every running pod that the policy selects.
+
+    With ``cluster`` the same of every ClusterNetworkPolicy and its ClusterPolicyEndpoints.
+    """
+
+    cluster: bool = False
 
 
 class Soaked(PlanValue, frozen=True, tag="soaked", tag_field="when"):

@@ -14,15 +14,17 @@ from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.model.findings import Intent, Report
 from eksnetpol.model.plan import Plan, Refusal
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.settings import Settings
 from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.operations.cluster_policies import hindrances
 from eksnetpol.operations.lifecycle import stops
 from eksnetpol.operations.migration import Source, source_of, translated
 from eksnetpol.operations.preflight import preflight
 from eksnetpol.translation import Translation
 from eksnetpol.translation.assessment import Outlook, assess
-from eksnetpol.translation.comparing import after
+from eksnetpol.translation.cluster_objects import others
+from eksnetpol.translation.comparing import objects
 from eksnetpol.translation.values import Accepted
 
 
@@ -41,13 +43,10 @@ class Move:
     lifted: frozenset[str] = frozenset()
 
     @property
-    def brought(self) -> tuple[NetworkPolicy, ...]:
-        """The NetworkPolicies that the plan applies."""
-        if self.source is None or self.translation is None:
-            return ()
-        named = {(output.ref.namespace, output.ref.name) for output in self.translation.outputs}
-        later = after(self.source.world, self.translation.outputs).network_policies
-        return tuple(policy for policy in later if (policy.namespace, policy.name) in named)
+    def brought(self) -> tuple[NetworkPolicy | ClusterNetworkPolicy, ...]:
+        """The policies that the plan applies."""
+        made, above = objects(self.translation.outputs if self.translation is not None else ())
+        return (*above, *made)
 
 
 def prepare_migration(
@@ -58,12 +57,14 @@ def prepare_migration(
     engine: str = "",
     taken: Sequence[Accepted] = (),
     notes: Sequence[str] = (),
+    cluster_policies: bool = False,
 ) -> Move:
     """Return the plan that leads the cluster of *snapshot* off its other engine, refused where preflight says so.
 
     *engine* is whose policies are left, where several could be meant; *taken* what somebody has taken on by name, policies and
-    losses alike, with *notes* on it. Raises `UsageError` for options that mean nothing and names that are not there, `Refused`
-    where two engines enforce, `EksNetpolError` where something decisive could not be read.
+    losses alike, with *notes* on it. With *cluster_policies* ClusterNetworkPolicies are among what is applied; refused where the
+    cluster is not known to enforce these, or has some of somebody else. Raises `UsageError` for options that mean nothing and
+    names that are not there, `Refused` where two engines enforce, `EksNetpolError` where something decisive could not be read.
     """
     catalog()
     facts = Lookup(snapshot)
@@ -77,9 +78,11 @@ def prepare_migration(
         plan = plan_migration(facts, Translation(), options)
         return Move(snapshot, _signed(plan, snapshot), report)
     source = source_of(snapshot, engine)
-    done = translated(source, policies, notes)
+    done = translated(source, policies, notes, cluster_policies=cluster_policies)
     plan = plan_migration(facts, done, options)
-    further = tuple(_stops(report, plan))
+    further = (*_unenforced(source, asked=cluster_policies), *_stops(report, plan))
+    taken_on = (f"{one.what} lets more through than it did: {one.words}" for one in done.accepted)
+    plan = replace(plan, warnings=(*plan.warnings, *taken_on))
     lifted = frozenset(taking_on(one.what) for one in taken if one.what in losses)
     return Move(snapshot, _signed(replace(plan, refusals=(*plan.refusals, *further)), snapshot), report, source, done, lifted)
 
@@ -87,6 +90,18 @@ def prepare_migration(
 def prepare_cleanup(snapshot: ClusterSnapshot, options: MigrateOptions) -> Plan:
     """Return the plan that takes away what ``options.left_overs`` names of an engine that is gone. Raises as above."""
     return _signed(plan_cleanup(Lookup(snapshot), options), snapshot)
+
+
+def _unenforced(source: Source, *, asked: bool) -> Iterator[Refusal]:
+    """Yield why no ClusterNetworkPolicy is written though somebody asked for them: what was looked at is not what would run."""
+    why = hindrances(source.snapshot) if asked else ()
+    if asked and not why and (there := others(source.world)):
+        why = (f"there are some already, and which is asked first is their owner's ({', '.join(there[:3])})",)
+    if why:
+        yield Refusal(
+            f"ClusterNetworkPolicies are asked for, and this cluster is not known to enforce ours: {'; '.join(why)}. Without "
+            "--allow-cluster-policies all is written as NetworkPolicies"
+        )
 
 
 def _stops(report: Report, plan: Plan) -> Iterator[Refusal]:

@@ -19,16 +19,18 @@ from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.facts.tracking import trackers
 from eksnetpol.interfaces.acting import Clock, Journal, RolloutState, SilentWatcher, Watcher
+from eksnetpol.migration import waived as waivers
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
 from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
+from eksnetpol.migration.waived import TakenOn, Waived
 from eksnetpol.migration.watching import Watch
 from eksnetpol.model.actions import Look
 from eksnetpol.model.conditions import Absent, Holds, Ready
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
 from eksnetpol.model.plan import Plan, Step, Way
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.operations.lifecycle import standing
 from eksnetpol.operations.migration import Source
@@ -64,6 +66,8 @@ SUPPLIED = "New nodes are taken to come within two minutes after they are waited
 
 Watching = Callable[[Clock], AbstractContextManager[Watcher]]
 
+Brought = NetworkPolicy | ClusterNetworkPolicy
+
 
 def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) -> Rehearsal:
     """Return how *move* goes on a copy of its cluster. Raises `Refused` where there is nothing to rehearse, else as below.
@@ -80,7 +84,7 @@ def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) ->
         move.brought,
         profile=profile,
         ebpf=move.source.dialect in EBPF,
-        accepted=bool(move.translation.accepted),
+        waived=waivers.waived(move.translation, move.source.stack, move.source.world),
         watching=watching,
     )
     refusals = tuple(refusal.why for refusal in standing(move.plan, move.lifted))
@@ -91,23 +95,23 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     plan: Plan,
     snapshot: ClusterSnapshot,
     source: Source,
-    brought: Iterable[NetworkPolicy],
+    brought: Iterable[Brought],
     *,
     profile: Profile,
     ebpf: bool = False,
-    accepted: bool = False,
+    waived: Waived | None = None,
     watching: Watching | None = None,
     prepare: Callable[[SimulatedCluster], object] = lambda _: None,
 ) -> Rehearsal:
     """Carry *plan* out on a copy of the cluster of *snapshot*, whose old engine's policies *source* has.
 
-    *brought* are the NetworkPolicies that the plan applies. *ebpf*: the old engine is one; *accepted*: all that *brought* lets
-    through more than before was taken on by name. *watching* gives somebody who is told how it proceeds, in the copy's own time,
-    and *prepare* may do something to the copy before. Raises `EksNetpolError` where the snapshot does not hold what it takes.
+    *brought* are the policies that the plan applies. *ebpf*: the old engine is one; *waived* is what was taken on by name
+    (`migration.waived`). *watching* gives somebody who is told how it proceeds, in the copy's own time, and *prepare* may do
+    something to the copy before. Raises `EksNetpolError` where the snapshot does not hold what it takes.
     """
     cluster = SimulatedCluster.of(snapshot)
     prepare(cluster)
-    watch = watch_over(plan, cluster, source, brought, profile=profile, ebpf=ebpf, accepted=accepted)
+    watch = watch_over(plan, cluster, source, brought, profile=profile, ebpf=ebpf, waived=waived)
     watch()
     beginning = watch.census
     recorder = Recorder(plan, watch, cluster.monotonic)
@@ -146,30 +150,25 @@ def watch_over(
     plan: Plan,
     cluster: SimulatedCluster,
     source: Source,
-    brought: Iterable[NetworkPolicy],
+    brought: Iterable[Brought],
     *,
     profile: Profile,
     ebpf: bool = False,
-    accepted: bool = False,
+    waived: Waived | None = None,
 ) -> Watch:
     """Return a watch over *plan* as it is carried out on *cluster*; see `rehearse_migration`. It has not looked yet."""
     brought = tuple(brought)
-    end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
+    end = Rules.of(source.world).after(brought)
     exposure = Exposure(
         source.world,
         source.dialect,
         profile,
         _placing(cluster),
-        ours={(p.namespace, p.name) for p in brought},
+        ours={(p.metadata.namespace, p.metadata.name) for p in brought if isinstance(p, NetworkPolicy)},
         coming=(end,),
-        accepted=end if accepted else None,
+        accepted=TakenOn(end, waived) if waived is not None else None,
     )
     return Watch(plan, cluster.scene, _InForce(cluster, Rules.of(source.world)), exposure, ebpf=ebpf)
-
-
-def _with(policies: tuple[NetworkPolicy, ...], brought: tuple[NetworkPolicy, ...]) -> tuple[NetworkPolicy, ...]:
-    named = {(p.namespace, p.name) for p in brought}
-    return (*(p for p in policies if (p.namespace, p.name) not in named), *brought)
 
 
 def of_journal(plan: Plan, journal: Journal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:

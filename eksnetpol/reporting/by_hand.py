@@ -234,6 +234,9 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
         case Covered():
             words = "every NetworkPolicy has PolicyEndpoints, which name all pods that it selects"
             yield words, "kubectl get policyendpoints.networking.k8s.aws -A"
+            if until.cluster:
+                words = "every ClusterNetworkPolicy has ClusterPolicyEndpoints, which name all pods that it selects"
+                yield words, "kubectl get clusterpolicyendpoints.networking.k8s.aws"
         case Unchanged():
             yield "nobody has changed a policy since this was made", f"kubectl get {','.join(map(shlex.quote, until.kinds))} -A"
         case AddonIs():

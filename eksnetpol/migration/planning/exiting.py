@@ -19,7 +19,7 @@ from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFI
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
-from eksnetpol.model.conditions import Absent, All, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Completed, Condition, Evicted, Holds, Ready, Runs, Soaked
 from eksnetpol.model.kinds import NODE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget, Node
 from eksnetpol.model.plan import Step, Undo
@@ -46,7 +46,7 @@ def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOpti
     draft = excluding(left, phases.EXIT) if left.engine in IN_PLACE else Draft()
     batches = tuple(_batches(left, options))
     # Pods that stay where they are stay resolved, and to ask for all of them costs.
-    moved = (Covered(),) if left.exit is Exit.REPLACEMENT else ()
+    moved = (sources.covered,) if left.exit is Exit.REPLACEMENT else ()
     before = All((sources.unchanged, answering(facts), *moved))
     steps: list[Step] = []
     done = 0

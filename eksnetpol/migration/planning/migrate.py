@@ -39,7 +39,7 @@ def plan_migration(facts: Lookup, translation: Translation, options: MigrateOpti
     if assessment.outlook is Outlook.NOTHING:
         return _plan(facts, None, Draft(facts=("no other engine is here: nothing is to be left", *assessment.notes)))
     left = leaving(facts, options)
-    sources = sources_of(facts, left) if left is not None else None
+    sources = sources_of(facts, left, translation) if left is not None else None
     stops = tuple(gate.refusals(facts, assessment, translation, left, sources, options))
     if left is None or sources is None or (left.exit is Exit.IN_PLACE and left.engine not in IN_PLACE):
         return _plan(facts, left, Draft(refusals=stops, facts=assessment.notes))
@@ -70,7 +70,7 @@ def plan_cleanup(facts: Lookup, options: MigrateOptions) -> Plan:
 def _whole(
     facts: Lookup, left: Leaving, sources: Sources, translation: Translation, options: MigrateOptions
 ) -> tuple[Draft, Plan]:
-    enabled, enable = enabling(facts, left, options)
+    enabled, enable = enabling(facts, left, sources, options)
     applied = applying(facts, left, translation)
     exits = exiting(facts, left, sources, options) if left.has_agent else Draft()
     parts = [gate.gate(facts, sources), back_up(left, sources), applied, enabled, exits]
@@ -79,7 +79,7 @@ def _whole(
     else:
         stays = f"nodes without {options.nodes} keep {left.title}, so that it is not uninstalled: plan again for them"
         parts.append(Draft(afterwards=(stays,)))
-    parts.append(closing(facts, left))
+    parts.append(closing(facts, left, sources))
     return joined(parts), enable
 
 
@@ -110,7 +110,10 @@ def _what(left: Leaving, translation: Translation) -> str:
     own = len({str(j.ref) for j in translation.judged if not j.kept})
     if not own:
         return f"{left.title} has no policies of its own here: NetworkPolicies stay as they are"
-    return f"{policies(own)} of {left.title} become {policies(len(translation.outputs), 'NetworkPolicy')}"
+    above = sum(output.is_cluster_wide for output in translation.outputs)
+    made = policies(len(translation.outputs) - above, "NetworkPolicy")
+    more = f" and {policies(above, 'ClusterNetworkPolicy')}" if above else ""
+    return f"{policies(own)} of {left.title} become {made}{more}"
 
 
 __all__ = ["phases", "plan_cleanup", "plan_migration"]

@@ -19,7 +19,7 @@ from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Delete, ObjectId, Restore
-from eksnetpol.model.conditions import Absent, All, Condition, Covered, Holds, Restored, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Condition, Holds, Restored, Runs, Soaked
 from eksnetpol.model.engine_kinds import CALICO_API_SERVER
 from eksnetpol.model.kinds import API_SERVICE, Kind, ObjectRef
 from eksnetpol.model.kubernetes import ApiService
@@ -41,7 +41,7 @@ def uninstalling(facts: Lookup, left: Leaving, sources: Sources, options: Migrat
 def _gate(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Iterator[Step]:
     agents_gone = Runs(left.ref, gone=True)
     yield phases.look("uninstall/agents-gone", f"See that no node runs {left.ref.name}", agents_gone, "", patience=600.0)
-    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, answering(facts), Covered())
+    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, answering(facts), sources.covered)
     if options.settle:
         title = f"Let {options.settle:g} s pass without {left.title} on any node"
         yield phases.look("uninstall/settle", title, Soaked(options.settle), "", patience=options.settle + 60.0)

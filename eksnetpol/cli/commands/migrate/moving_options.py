@@ -112,6 +112,7 @@ class Wish:
     options: MigrateOptions
     taken: tuple[Accepted, ...]
     notes: tuple[str, ...]
+    cluster_policies: bool = False
 
     def prepare(self, snapshot: ClusterSnapshot) -> Move:
         """Return what leading the cluster of *snapshot* off its engine comes to.
@@ -124,7 +125,13 @@ class Wish:
 
         try:
             return prepare_migration(
-                snapshot, self.options, self.config.settings, engine=self.engine, taken=self.taken, notes=self.notes
+                snapshot,
+                self.options,
+                self.config.settings,
+                engine=self.engine,
+                taken=self.taken,
+                notes=self.notes,
+                cluster_policies=self.cluster_policies,
             )
         except EksNetpolError as error:
             if error.exit_code == EksNetpolError.exit_code and source(self.config) == "--snapshot":
@@ -146,4 +153,4 @@ def wish_of(ctx: click.Context, config: Config) -> Wish:
     """Return what the person said; raise `UsageError` for what means nothing, `Refused` for a waiver that has expired."""
     options = options_of(ctx.params)
     taken, notes = all_taken_on(ctx, config)
-    return Wish(config, ctx.params["engine"] or "", options, taken, notes)
+    return Wish(config, ctx.params["engine"] or "", options, taken, notes, ctx.params["allow_cluster_policies"])
