@@ -9,13 +9,14 @@ answer; the next process goes on where this one stopped) and *refused* (6: someb
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
 from eksnetpol.execution import preimage
 from eksnetpol.execution.acting import Actor
+from eksnetpol.execution.agreeing import Disagreement, disagreements, is_gate, is_node
 from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.lease import Lease, LeaseLost
 from eksnetpol.execution.moving import is_ending
@@ -25,7 +26,8 @@ from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
 from eksnetpol.model.actions import Apply, Create, Evict, Look
-from eksnetpol.model.plan import Plan, Step
+from eksnetpol.model.kinds import ObjectRef
+from eksnetpol.model.plan import Plan, Step, Verb
 
 LEASE_PATIENCE = 120.0
 """Seconds that taking the Lease may take while the API server does not answer."""
@@ -93,6 +95,7 @@ class _Run:
         self._wait = wait
         self._confirmed = frozenset(confirmed)
         self._approved = past.approved
+        self._done = {step.id for step in plan.steps if past.of(step.id).done}
         self._until = until
         self._end = None if timeout is None else clock.monotonic() + timeout
         self._lease = Lease(hands, clock, watcher, journal.run, holder)
@@ -110,6 +113,7 @@ class _Run:
                 self._watcher.skipped(step.id, "a former process has done it")
         if left:
             with self._leased():
+                self._agree()
                 for number, step in left:
                     if self._until and _number(step.phase) > _number(self._until):
                         self._pause_before(step)
@@ -118,7 +122,29 @@ class _Run:
                         return
                 self._write("closed")
         else:
+            self._agree()
             self._write("closed")
+
+    def _agree(self) -> None:
+        """Raise `Refused` where what the journal says was done is not so any more: then it is for people to say what holds."""
+        if not self._past.steps or self._plan.verb is not Verb.MIGRATE:
+            return
+        waiter = self._waiter(LEASE_PATIENCE)
+        try:
+            found = waiter.call(self._disagreements)
+        except OutOfPatience as over:
+            self._write("stopped", detail=over.seen)
+            raise TimedOut(f"{over.seen}; nothing was changed, go on with: {self._way_on}") from over
+        if found:
+            told = f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+            self._write("stopped", detail=told)
+            raise Refused(
+                f"{told}: somebody has changed that since, and nothing was done now; put it back and go on with {self._way_on}, "
+                f"go back with {self._way_back}, or make a new plan from what is there now: eksnetpol migrate run"
+            )
+
+    def _disagreements(self, but: Callable[[ObjectRef], bool] = lambda _: False) -> list[Disagreement]:
+        return list(disagreements(self._plan, self._done, self._past.touched, self._hands, self._journal, self._clock, but=but))
 
     @contextmanager
     def _leased(self) -> Iterator[None]:
@@ -180,6 +206,10 @@ class _Run:
             update=str((acted or {}).get("update", "")),
             acted=acted is not None,
         )
+        if self._plan.verb is Verb.MIGRATE and is_gate(step.until):
+            found = waiter.call(lambda: self._disagreements(is_node))
+            if found:
+                raise StepFailed(f"{found[0]}: somebody has changed that since; put it back as it was", step=step.id)
         first = self._look(waiter, observer, step)
         if first.state is State.HOLDS:
             seen = f"true already: {first.seen}" if acted is None else first.seen
@@ -255,6 +285,7 @@ class _Run:
 
     def _succeeded(self, step: Step, seen: str, began: float, *, skipped: bool = False) -> bool:
         self._write("succeeded", step, seen)
+        self._done.add(step.id)
         if skipped:
             self._watcher.skipped(step.id, seen)
         else:

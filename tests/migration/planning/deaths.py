@@ -119,8 +119,8 @@ class Deaths:
         """Go on with a life whose process has died, say what is wrong with it, and be gone."""
         try:
             wrong = list(self._after_death())
-        except BaseException:  # noqa: BLE001 - whatever it is, the parent has to hear of it
-            wrong = [traceback.format_exc()]
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the parent has to hear of it
+            wrong = ["".join(traceback.format_exception_only(error))]
         (self._folder / str(os.getpid())).write_text(json.dumps(wrong))
         os._exit(0)
 
