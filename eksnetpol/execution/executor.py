@@ -21,11 +21,12 @@ from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.lease import Lease, LeaseLost
 from eksnetpol.execution.moving import is_ending
 from eksnetpol.execution.observe import Observer
+from eksnetpol.execution.probing import is_gone
 from eksnetpol.execution.progress import Past, StepPast, past_of
 from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
-from eksnetpol.model.actions import Apply, Create, Evict, Look
+from eksnetpol.model.actions import Apply, Create, Evict, Look, Probe
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.plan import Plan, Step, Verb
 
@@ -257,6 +258,8 @@ class _Run:
         if isinstance(action, Evict):
             # Whoever let pods onto the node again meanwhile did not hear that it is to be emptied.
             return any(not is_ending(pod) for pod in waiter.call(lambda: pods_to_move(self._hands, action.node, action.uid)))
+        if isinstance(action, Probe):
+            return waiter.call(lambda: is_gone(action, self._hands, self._journal))
         if not isinstance(action, Apply):
             return False
         live = waiter.call(lambda: self._hands.get(action.ref))

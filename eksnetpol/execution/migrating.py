@@ -9,13 +9,14 @@ from eksnetpol.execution import nodes
 from eksnetpol.execution.answering import answering
 from eksnetpol.execution.covering import covered
 from eksnetpol.execution.drift import unchanged
+from eksnetpol.execution.probing import probed
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
-from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Ready, Runs, Soaked, Unchanged
+from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Probed, Ready, Runs, Soaked, Unchanged
 from eksnetpol.model.kinds import Json, ObjectRef
 
-Migrating = Runs | Evicted | Ready | Completed | Unchanged | Covered | Soaked | Answering
+Migrating = Runs | Evicted | Ready | Completed | Unchanged | Covered | Soaked | Answering | Probed
 """The conditions that only migrations wait for."""
 
 
@@ -29,7 +30,7 @@ class MigrationWatch:
         self._began = began
         self._roll = roll
 
-    def look(self, condition: Migrating, made: ObjectRef | None) -> Observation:  # noqa: PLR0911 - one case a condition
+    def look(self, condition: Migrating, made: ObjectRef | None) -> Observation:  # noqa: C901, PLR0911 - one case a condition
         """Return whether *condition* holds; *made* is the object that the step has written."""
         match condition:
             case Runs():
@@ -51,6 +52,8 @@ class MigrationWatch:
                 return self._soaked(condition)
             case Answering():
                 return answering(condition, self._hands)
+            case Probed():
+                return probed(condition, self._hands, self._journal)
             case _:
                 assert_never(condition)
 

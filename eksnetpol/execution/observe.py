@@ -30,6 +30,7 @@ from eksnetpol.model.conditions import (
     FlagIs,
     Holds,
     NoneLeft,
+    Probed,
     Ready,
     Restored,
     RolledOut,
@@ -102,7 +103,7 @@ class Observer:
                 return self._backed_up(condition)
             case Restored():
                 return self._restored(condition)
-            case Runs() | Evicted() | Ready() | Completed() | Unchanged() | Covered() | Soaked() | Answering():
+            case Runs() | Evicted() | Ready() | Completed() | Unchanged() | Covered() | Soaked() | Answering() | Probed():
                 return self._migration.look(condition, self.made)
             case All():
                 return self._all(condition)

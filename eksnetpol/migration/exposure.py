@@ -25,7 +25,7 @@ from eksnetpol.model.enforcement import Scene
 from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.answers import Partition, Workload
-from eksnetpol.policy.connections import NOTHING, Connections
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
 from eksnetpol.policy.difference import first_of
 from eksnetpol.policy.outside import Atom
 from eksnetpol.policy.profile import Profile
@@ -308,6 +308,24 @@ class Exposure:
                 for key, left in end.outside.items()
             },
         )
+
+    # --- one connection -----------------------------------------------------------------------------------------------
+
+    def between(self, source: int, source_node: str, destination: int, destination_node: str) -> Connections:
+        """Return what flows at the moment seen last from a pod of one class on a node to one of another, classes of `terrain`."""
+        mine, theirs = self._nodes.mode_of(source_node), self._nodes.mode_of(destination_node)
+        out, into = self._side(mine, theirs).sent(destination), self._side(theirs, mine).taken(destination)
+        return parts.of_class(out, source) & parts.of_class(into, source)
+
+    def beyond(self, source: int, node: str, address: str) -> Connections:
+        """Return what flows at the moment seen last from a pod of a class on a node to an address that is no pod's."""
+        found = EVERYTHING
+        for does, old in zip(self._nodes.mode_of(node), (True, False), strict=True):
+            version = self._resolved(does, old=old)
+            for part, scope in version.parts if version is not None else ():
+                if scope >> source & 1:
+                    found &= parts.of_class(part.meaning.outside(Direction.EGRESS, address), source)
+        return found
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 

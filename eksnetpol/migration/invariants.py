@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Restore, StripFinalizer
+from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Probe, Restore, StripFinalizer
 from eksnetpol.model.conditions import All, Condition, Soaked
 from eksnetpol.model.enforcement import Enforcement, NodeState, Scene
 from eksnetpol.model.kinds import ObjectRef
@@ -197,6 +197,8 @@ def written(action: Action) -> tuple[ObjectRef, ...]:
             return tuple(one.ref for one in action.objects)
         case Delete():
             return tuple(one.ref for one in action.objects)
+        case Probe():
+            return action.refs
         case _:
             return ()
 

@@ -12,19 +12,22 @@ from eksnetpol.facts.declare import Lookup, catalog
 from eksnetpol.migration.planning.gate import taking_on, unread
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import MigrateOptions
+from eksnetpol.migration.probing.choosing import Chosen, choose
+from eksnetpol.migration.rules import Rules
 from eksnetpol.model.findings import Intent, Report
 from eksnetpol.model.plan import Plan, Refusal
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.settings import Settings
-from eksnetpol.model.snapshot import ClusterSnapshot
+from eksnetpol.model.snapshot import ClusterSnapshot, Seen
 from eksnetpol.operations.cluster_policies import hindrances
 from eksnetpol.operations.lifecycle import stops
 from eksnetpol.operations.migration import Source, source_of, translated
 from eksnetpol.operations.preflight import preflight
+from eksnetpol.policy.profile import Mode, Profile
 from eksnetpol.translation import Translation
 from eksnetpol.translation.assessment import Outlook, assess
 from eksnetpol.translation.cluster_objects import others
-from eksnetpol.translation.comparing import objects
+from eksnetpol.translation.comparing import after, objects
 from eksnetpol.translation.values import Accepted
 
 
@@ -79,12 +82,30 @@ def prepare_migration(
         return Move(snapshot, _signed(plan, snapshot), report)
     source = source_of(snapshot, engine)
     done = translated(source, policies, notes, cluster_policies=cluster_policies)
-    plan = plan_migration(facts, done, options)
+    plan = plan_migration(facts, done, options, connections(source, done, options, facts))
     further = (*_unenforced(source, asked=cluster_policies), *_stops(report, plan))
     taken_on = (f"{one.what} lets more through than it did: {one.words}" for one in done.accepted)
     plan = replace(plan, warnings=(*plan.warnings, *taken_on))
     lifted = frozenset(taking_on(one.what) for one in taken if one.what in losses)
     return Move(snapshot, _signed(replace(plan, refusals=(*plan.refusals, *further)), snapshot), report, source, done, lifted)
+
+
+def connections(source: Source, done: Translation, options: MigrateOptions, facts: Lookup) -> Chosen | None:
+    """Return the connections that are tried at the gates of a migration; None where nobody named an image for it."""
+    if not options.probe_image:
+        return None
+    cni = facts.get("vpc_cni")
+    strict = isinstance(cni, Seen) and cni.value is not None and cni.value.is_strict
+    profile = Profile(family=source.world.family or "ipv4", mode=Mode.STRICT if strict else Mode.STANDARD)
+    budgets = facts.snapshot.disruption_budgets
+    return choose(
+        source.world,
+        source.dialect,
+        profile,
+        Rules.of(after(source.world, done.outputs)),
+        budgets.value if isinstance(budgets, Seen) else (),
+        options.probes,
+    )
 
 
 def prepare_cleanup(snapshot: ClusterSnapshot, options: MigrateOptions) -> Plan:

@@ -6,9 +6,10 @@ time; one-way doors count as confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from eksnetpol.interfaces.acting import Clock, Journal, RolloutState, SilentWatc
 from eksnetpol.migration import waived as waivers
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
+from eksnetpol.migration.probing.answering import Answers
 from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
 from eksnetpol.migration.waived import TakenOn, Waived
@@ -29,6 +31,7 @@ from eksnetpol.migration.watching import Watch
 from eksnetpol.model.actions import Look
 from eksnetpol.model.conditions import Absent, Holds, Ready
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
+from eksnetpol.model.objects.pods import labels_of
 from eksnetpol.model.plan import Plan, Step, Way
 from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot
@@ -116,6 +119,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     beginning = watch.census
     recorder = Recorder(plan, watch, cluster.monotonic)
     cluster.observers.append(watch)
+    cluster.life.jobs.says = Answers(watch.exposure, partial(_there, cluster))
     journal = MemoryJournal(RUN)
     began, error = cluster.monotonic(), ""
     doors = frozenset(step.door for step in plan.steps if step.door)
@@ -251,6 +255,12 @@ class _InForce:
             if known is None or known[0] is not live:
                 known = self._known[ref] = (live, structs(kind, (live,))[0])
             yield known[1]
+
+
+def _there(cluster: SimulatedCluster, address: str) -> tuple[str, Mapping[str, str], str] | None:
+    """Return whose an address is: namespace, labels and node of a pod."""
+    pod = next((p for p in cluster.life.pods.all.values() if p.address == address and p.has_address), None)
+    return None if pod is None else (pod.namespace, labels_of(pod.labels), pod.node)
 
 
 def _placing(cluster: SimulatedCluster) -> Callable[[str], Iterable[Workload]]:

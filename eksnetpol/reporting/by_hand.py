@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from eksnetpol.assets.probes import PROBES
 from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.actions import (
     Action,
@@ -21,6 +22,7 @@ from eksnetpol.model.actions import (
     DeleteAddon,
     Evict,
     Look,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -40,6 +42,7 @@ from eksnetpol.model.conditions import (
     FlagIs,
     Holds,
     NoneLeft,
+    Probed,
     Ready,
     Restored,
     RolledOut,
@@ -104,6 +107,12 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
             # What is deleted are objects that may be there: not all ways to install an engine bring all of them.
             for command in commands_of(Step(step.id, step.title, action, All(()))):
                 yield f"{command} --ignore-not-found"
+        case Probe():
+            yield "# try these connections from pods with these labels, by whatever you have for it:"
+            for one in action.tries:
+                source, target = action.sources[one.source], action.targets[one.target]
+                wanted = "must work" if one.allowed else "must get no answer"
+                yield f"#   {source.title} to {target.title}, TCP {one.port}: {wanted}"
         case Look():
             return
 
@@ -195,7 +204,7 @@ def gates(step: Step, plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(_gates(step.until, max(60, round(step.patience)), plan))
 
 
-def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, str]]:  # noqa: C901, PLR0912 - a case each
+def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, str]]:  # noqa: C901, PLR0912, PLR0915 - a case each
     limit = f"--timeout={seconds}s"
     match until:
         case All():
@@ -228,6 +237,8 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
             yield "it is established", f"kubectl wait --for=condition=Established crd/{shlex.quote(until.name)} {limit}"
         case Soaked():
             yield f"{duration(until.seconds)} have passed and nothing is amiss", f"sleep {round(until.seconds)}"
+        case Probed():
+            yield "allowed connections work, and denied ones get no answer", f"kubectl get jobs -A -l {PROBES}"
         case Answering():
             yield "every APIService is available (True)", "kubectl get apiservices"
             yield "no namespace hangs in Terminating", "kubectl get namespaces --field-selector status.phase=Terminating"

@@ -14,6 +14,7 @@ from eksnetpol.migration.planning.enabling import strategy
 from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving
 from eksnetpol.migration.planning.options import Exit
+from eksnetpol.migration.planning.probing import Probing
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Delete, ObjectId
 from eksnetpol.model.conditions import Absent, All, Holds, RolledOut
@@ -25,12 +26,12 @@ from eksnetpol.planning.places import AWS_NODE
 from eksnetpol.planning.reading import known
 
 
-def closing(facts: Lookup, left: Leaving, sources: Sources) -> Draft:
+def closing(facts: Lookup, left: Leaving, sources: Sources, probing: Probing) -> Draft:
     """Return the steps of phase 9."""
-    return Draft(steps=tuple(replace(step, phase=phases.CLOSE) for step in _steps(facts, left, sources)))
+    return Draft(steps=tuple(replace(step, phase=phases.CLOSE) for step in _steps(facts, left, sources, probing)))
 
 
-def _steps(facts: Lookup, left: Leaving, sources: Sources) -> Iterator[Step]:
+def _steps(facts: Lookup, left: Leaving, sources: Sources, probing: Probing) -> Iterator[Step]:
     if left.exit is Exit.IN_PLACE and left.nodes:
         jobs = tuple(ObjectId(cleaner_ref(node.name)) for node in left.nodes)
         yield Step(
@@ -49,6 +50,8 @@ def _steps(facts: Lookup, left: Leaving, sources: Sources) -> Iterator[Step]:
     whole = All((places.agent_told("true"), RolledOut(AWS_NODE), sources.covered, answering(facts)))
     if left.all_nodes:
         yield phases.look("close/verify", title, whole, "", patience=1800.0)
+    if left.nodes:
+        yield from probing.closing()
 
 
 def _rolls_again(kind: str) -> Step:

@@ -17,6 +17,7 @@ from eksnetpol.migration.planning.excluding import excluding
 from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFINISHED, VALUE, Leaving, is_cordoned
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
+from eksnetpol.migration.planning.probing import Probing
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
 from eksnetpol.model.conditions import Absent, All, Completed, Condition, Evicted, Holds, Ready, Runs, Soaked
@@ -38,7 +39,7 @@ _GOES = 3600.0
 _NAMED = 5
 
 
-def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
+def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions, probing: Probing) -> Draft:
     """Return the exclusion of the old agent, and the batches. Raises `UsageError` for a batch that means nothing.
 
     An eBPF engine is excluded before the VPC CNI's agent comes to any node: see `enabling`.
@@ -52,7 +53,7 @@ def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOpti
     done = 0
     for number, nodes in enumerate(batches, 1):
         done += len(nodes)
-        steps += _batch(left, before, options, f"batch-{number}", nodes, done)
+        steps += _batch(left, before, options, f"batch-{number}", nodes, done, probing)
     return draft + Draft(
         steps=tuple(steps),
         facts=tuple(_facts(left, batches)),
@@ -69,13 +70,20 @@ def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...
 
 
 def _batch(
-    left: Leaving, before: Condition, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
+    left: Leaving,
+    before: Condition,
+    options: MigrateOptions,
+    batch: str,
+    nodes: tuple[Node, ...],
+    done: int,
+    probing: Probing,
 ) -> Iterator[Step]:
     yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", before, 300.0)
     if left.exit is Exit.IN_PLACE:
         yield from _in_place(left, options, batch, nodes)
     else:
         yield from _replacement(left, options, batch, nodes, done)
+    yield from probing.after(batch, tuple(node.name for node in nodes))
     if options.soak:
         title = f"Let {options.soak:g} s pass, and see whether the cluster does well"
         yield _look(batch, "soak", title, Soaked(options.soak), options.soak + 60.0)

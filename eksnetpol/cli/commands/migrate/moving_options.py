@@ -69,6 +69,19 @@ moving = together(
         "--replacements", group=NODES, metavar="N", type=click.IntRange(0), default=0,
         help="New nodes there will be in the end.  [default: one for each]",
     ),
+    option(
+        "--probe-image", group="Probes", metavar="IMAGE", default="",
+        help="Image of the Jobs that try connections under the old engine, after each batch and at the end: with a shell and nc "
+        "or bash; pin it by digest. Without it gates look at objects alone.",
+    ),
+    option(
+        "--probes", group="Probes", metavar="N", type=click.IntRange(1, 200), default=40, show_default=True,
+        help="Connections that are tried each time, at most.",
+    ),
+    option(
+        "--abort-after", group="Probes", metavar="N", type=click.IntRange(0), default=0, show_default=True,
+        help="Allowed connections that may fail; with more of them the run stops, and at once if a denied one gets through.",
+    ),
     left_overs,
     option(
         "--set", "values", group="The change", multiple=True, type=SettingType(),
@@ -95,6 +108,9 @@ def options_of(params: dict[str, Any]) -> MigrateOptions:
         replacements=params["replacements"],
         nodes=params["nodes"],
         left_overs=tuple(map(LeftOver, params["left_overs"])),
+        probe_image=params["probe_image"],
+        probes=params["probes"],
+        abort_after=params["abort_after"],
         resolve=resolve.upper() if resolve else None,
         values=dict(params["values"]),
     )
