@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from eksnetpol import __version__
 from eksnetpol.facts.declare import Lookup, catalog
-from eksnetpol.migration.planning.gate import taking_on, unread
+from eksnetpol.facts.owners import Owner, Owners
+from eksnetpol.migration.planning.gate import owners, taking_on, unread
+from eksnetpol.migration.planning.leaving import leaving
 from eksnetpol.migration.planning.migrate import plan_cleanup, plan_migration
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.migration.probing.choosing import Chosen, choose
@@ -33,7 +35,10 @@ from eksnetpol.translation.values import Accepted
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What leading a cluster off its engine comes to. ``lifted`` are the flags of refusals that were taken on by name.
+    """What leading a cluster off its engine comes to.
+
+    ``lifted`` are the flags of refusals that were taken on by name, ``accepted`` is all that was, and ``owners`` are the tools
+    that are known to own the old engine or the VPC CNI.
 
     Without another engine there is neither a source nor a translation, and the plan has no steps.
     """
@@ -44,6 +49,8 @@ class Move:
     source: Source | None = None
     translation: Translation | None = None
     lifted: frozenset[str] = frozenset()
+    accepted: tuple[Accepted, ...] = ()
+    owners: tuple[Owner, ...] = ()
 
     @property
     def brought(self) -> tuple[NetworkPolicy | ClusterNetworkPolicy, ...]:
@@ -87,7 +94,19 @@ def prepare_migration(
     taken_on = (f"{one.what} lets more through than it did: {one.words}" for one in done.accepted)
     plan = replace(plan, warnings=(*plan.warnings, *taken_on))
     lifted = frozenset(taking_on(one.what) for one in taken if one.what in losses)
-    return Move(snapshot, _signed(replace(plan, refusals=(*plan.refusals, *further)), snapshot), report, source, done, lifted)
+    plan = _signed(replace(plan, refusals=(*plan.refusals, *further)), snapshot)
+    accepted = (*done.accepted, *(one for one in taken if one.what in losses))
+    return Move(snapshot, plan, report, source, done, lifted, accepted, tuple(_owners(facts, options)))
+
+
+def _owners(facts: Lookup, options: MigrateOptions) -> Iterator[Owner]:
+    """Yield the tools that own the VPC CNI or the old engine, as far as it is known."""
+    section = facts.get("owners")
+    if isinstance(section, Seen):
+        known: Owners = section.value
+        yield from (owner for owner in known.found if owner.certain)
+    left = leaving(facts, options)
+    yield from () if left is None else owners(left)
 
 
 def connections(source: Source, done: Translation, options: MigrateOptions, facts: Lookup) -> Chosen | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,10 @@ from eksnetpol.reporting.plan_view import duration
 from eksnetpol.reporting.render.commands import commands_of, creating, patching
 
 UNSCHEDULABLE = ".spec.unschedulable"
+_BY_NAME = 20
+"""So many objects of a kind are still written out by name."""
+_AS_NEW = """--type=json -p '[{"op":"remove","path":"/metadata/resourceVersion"}]' -o json | kubectl create -f -"""
+"""Nothing may be created under a version that it had; all else that the server sets it sets anew."""
 _LABEL = ".metadata.labels."
 
 
@@ -91,12 +96,17 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
             yield f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data"
         case UpdateAddon():
             yield _addon(action, plan)
-        case CreateAddon() | DeleteAddon() | Restore():
-            return
+        case CreateAddon():
+            yield from _new_addon(action, plan)
+        case DeleteAddon():
+            preserve = " --preserve" if action.preserve else " --no-preserve"
+            yield f"aws eks delete-addon{_of_addon(action.addon, plan)}{preserve}"
+        case Restore():
+            kept = (s.action for s in plan.steps if isinstance(s.action, BackUp) and s.action.file == action.file)
+            for back_up in kept:
+                yield from (f"kubectl patch --local -f {shlex.quote(file)} {_AS_NEW}" for file, _ in _copies(back_up))
         case BackUp():
-            kinds = dict.fromkeys((*(str(one.ref.of_kind) for one in action.objects), *action.kinds))
-            for kind in kinds:
-                yield f"kubectl get {shlex.quote(kind)} -A -o json > {shlex.quote(f'{kind}.{action.file}')}"
+            yield from (f"{command} > {shlex.quote(file)}" for file, command in _copies(action))
         case StripFinalizer():
             yield from commands_of(Step(step.id, step.title, action, All(())))
             for kind in action.kinds:
@@ -115,6 +125,42 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
                 yield f"#   {source.title} to {target.title}, TCP {one.port}: {wanted}"
         case Look():
             return
+
+
+def _copies(action: BackUp) -> Iterator[tuple[str, str]]:
+    """Yield the files of a back-up, and the command that prints what belongs into each.
+
+    Few objects are asked for by name; where there are many, all of their kind, which is one command still.
+    """
+    named: dict[tuple[str, str], list[str]] = {}
+    for one in action.objects:
+        named.setdefault((str(one.ref.of_kind), one.ref.namespace), []).append(one.ref.name)
+    counted = Counter(str(one.ref.of_kind) for one in action.objects)
+    whole = [*(kind for kind, count in counted.items() if count > _BY_NAME), *action.kinds]
+    for (kind, namespace), names in named.items():
+        if kind not in whole:
+            where = f" -n {shlex.quote(namespace)}" if namespace else ""
+            listed = " ".join(map(shlex.quote, names))
+            file = ".".join(filter(None, (kind, namespace, action.file)))
+            yield file, f"kubectl get {shlex.quote(kind)} {listed}{where} --ignore-not-found -o json"
+    for kind in dict.fromkeys(whole):
+        yield f"{kind}.{action.file}", f"kubectl get {shlex.quote(kind)} -A -o json"
+
+
+def _of_addon(name: str, plan: Plan) -> str:
+    return f"{_listing(plan)} --addon-name {name}"
+
+
+def _new_addon(action: CreateAddon, plan: Plan) -> Iterator[str]:
+    role = f" --service-account-role-arn {shlex.quote(action.role_arn)}" if action.role_arn else ""
+    tags = "".join(f" {shlex.quote(f'{key}={value}')}" for key, value in sorted(action.tags.items()))
+    identity = f"serviceAccount=aws-node,roleArn={action.pod_identity_role}"
+    yield (
+        f"aws eks create-addon{_of_addon(action.addon, plan)} --addon-version {shlex.quote(action.version)}"
+        f" --resolve-conflicts {action.resolve_conflicts}{role}"
+        f"{f' --pod-identity-associations {shlex.quote(identity)}' if action.pod_identity_role else ''}"
+        f"{f' --tags{tags}' if tags else ''} --configuration-values {shlex.quote(action.configuration_values)}"
+    )
 
 
 def _stripping(kind: str, finalizer: str) -> str:
@@ -182,13 +228,17 @@ def _nothing(found: Any) -> Any:
 
 
 def _addon(action: UpdateAddon, plan: Plan) -> str:
-    region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
     role = f" --service-account-role-arn {shlex.quote(action.role_arn)}" if action.role_arn else ""
     return (
-        f"aws eks update-addon{region} --cluster-name {shlex.quote(plan.target.cluster)} --addon-name {action.addon}"
-        f" --addon-version {shlex.quote(action.version)} --resolve-conflicts {action.resolve_conflicts}{role}"
+        f"aws eks update-addon{_of_addon(action.addon, plan)} --addon-version {shlex.quote(action.version)}"
+        f" --resolve-conflicts {action.resolve_conflicts}{role}"
         f" --configuration-values {shlex.quote(action.configuration_values)}"
     )
+
+
+def _listing(plan: Plan) -> str:
+    region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
+    return f"{region} --cluster-name {shlex.quote(plan.target.cluster)}"
 
 
 def _named(ref: ObjectRef) -> str:
@@ -251,15 +301,23 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
         case Unchanged():
             yield "nobody has changed a policy since this was made", f"kubectl get {','.join(map(shlex.quote, until.kinds))} -A"
         case AddonIs():
-            region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
-            place = f"--cluster-name {shlex.quote(plan.target.cluster)} --addon-name {until.addon}"
-            yield "its status is ACTIVE", f"aws eks describe-addon{region} {place} --query 'addon.[status,health.issues]'"
+            place = _of_addon(until.addon, plan)
+            yield "its status is ACTIVE", f"aws eks describe-addon{place} --query 'addon.[status,health.issues]'"
         case FlagIs():
             yield f"its argument --{until.flag} is {until.value}", f"kubectl get {_named(until.ref)} -o yaml"
         case BackedUp():
-            yield "the files are there, and whole", ""
-        case Restored() | Unfinalized() | AddonGone():
-            yield "it is so", ""
+            yield "the files are there; one is empty only where nothing of that name was there", f"ls -l *.{until.file}"
+        case AddonGone():
+            yield f"{until.addon} is not among them", f"aws eks list-addons{_listing(plan)}"
+        case Restored():
+            yield "every object of the files is there again; of what was there all along kubectl says AlreadyExists", ""
+        case Unfinalized():
+            for held in until.objects:
+                words = f"{until.finalizer} is not among them"
+                yield words, f"kubectl get {_named(held.ref)} -o jsonpath='{{.metadata.finalizers}}'"
+            for kind in until.kinds:
+                shown = "-o custom-columns=NAME:.metadata.name,FINALIZERS:.metadata.finalizers"
+                yield f"{until.finalizer} is on none", f"kubectl get {shlex.quote(kind)} -A {shown}"
 
 
 def _slashed(ref: ObjectRef) -> str:

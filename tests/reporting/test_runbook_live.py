@@ -58,13 +58,17 @@ def _plain(one: Json) -> Json:
 
 
 @pytest.fixture(scope="module")
-def shell(plane: ControlPlane, programs: Components) -> Any:
-    """Run a command as a person does, and return what it printed."""
+def shell(plane: ControlPlane, programs: Components, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Run a command as a person does, in a folder for the copies, and return what it printed."""
     folder = Path(programs.program("kubectl")).parent
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig()), "PATH": f"{folder}:{os.environ['PATH']}"}
 
+    copies = tmp_path_factory.mktemp("copies")
+
     def run(command: str) -> str:
-        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, cwd=copies, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -145,3 +149,25 @@ def test_the_engine_is_taken_away_by_name(plane: ControlPlane, shell: Any) -> No
     for command in by_hand.doing(step, plan):
         shell(command)
     assert is_so(plane, step.until) == []
+
+
+def test_what_was_taken_away_comes_back_from_the_copies(plane: ControlPlane, shell: Any) -> None:
+    plan = TOWN.plan()
+    kept = next(step for step in plan.steps if step.id == "back-up/engine")
+    gone = next(step for step in plan.steps if step.id == "uninstall/control")
+    assert isinstance(gone.action, Delete)
+    assert gone.undo is not None
+    before = plane.get("deployments.apps", gone.action.objects[0].ref.name, "-n", "kube-system")
+    for command in by_hand.doing(kept, plan):
+        shell(command)
+    for command in by_hand.doing(gone, plan):
+        shell(command)
+    assert is_so(plane, gone.until) == []
+    # Of what is not there at all its file is empty, and nothing is to be brought back.
+    for command in by_hand.undoing(gone, plan):
+        file = command.split(" -f ")[1].split()[0]
+        if shell(f"wc -c < {file}").strip() != "0":
+            shell(f"{command} || kubectl get deployments.apps -n kube-system {before['metadata']['name']}")
+    after = plane.get("deployments.apps", before["metadata"]["name"], "-n", "kube-system")
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
