@@ -11,6 +11,7 @@ apart by their addresses stands for nothing, and is left out.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +35,7 @@ IMDS = "169.254.169.254"
 
 MOST_SOURCES = 12
 _LOOKED_AT = 400
-"""Groups of targets that are looked at, at most: more of them would say little more."""
+"""Groups that are looked at as sources, and as targets, at most: more of them would say little more."""
 _PORTS = 2
 """Ports of one target that are looked at."""
 _DNS = ("kube-system", "k8s-app", "kube-dns", 53)
@@ -105,10 +106,13 @@ class _Choice:
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     tries: list[tuple[int, str, int, bool, int, bool]] = field(default_factory=list)
     unsafe: dict[str, None] = field(default_factory=dict)
+    used: Counter[int] = field(default_factory=Counter)
+    """How often each group was chosen as a source."""
 
     def made(self) -> Chosen:
         self.groups = tuple(self._groups())
-        self.fit = [at for at, group in enumerate(self.groups) if group.namespace not in _OF_SYSTEM and self._is_safe(group)]
+        mine = [at for at, group in enumerate(self.groups) if group.namespace not in _OF_SYSTEM][:_LOOKED_AT]
+        self.fit = [at for at in mine if self._is_safe(self.groups[at])]
         reserve = min(8, self.most // 4)
         plain: list[tuple[Group, int]] = []
         there = [g for g in self.groups if g.namespace not in _OF_ENGINES and g.members & self.terrain.policed][:_LOOKED_AT]
@@ -121,6 +125,7 @@ class _Choice:
             if source is not None and len(self.tries) < self.most:
                 self._try(source, self._target(group), port, allowed=True)
         places = {at: number for number, at in enumerate(self.sources)}
+        self.targets = {name: self.targets[name] for name in dict.fromkeys(one[1] for one in self.tries)}
         names = {name: number for number, name in enumerate(self.targets)}
         tries = tuple(
             ProbeTry(places[source], names[target], port, allowed, control, counts)
@@ -209,13 +214,10 @@ class _Choice:
         return may, may_not
 
     def _pick(self, classes: Classes) -> int | None:
-        """Return a group all of whose pods are in *classes*: one that is chosen already, where there is one."""
-        for at, group in self.sources.items():
-            if not group.members & ~classes:
-                return at
-        if len(self.sources) >= MOST_SOURCES:
-            return None
-        return next((at for at in self.fit if not self.groups[at].members & ~classes), None)
+        """Return the group that was used least of those all of whose pods are in *classes*, so that many have their turn."""
+        some = self.sources if len(self.sources) >= MOST_SOURCES else self.fit
+        found = [at for at in some if not self.groups[at].members & ~classes]
+        return min(found, key=lambda at: (self.used[at], at), default=None)
 
     # --- tries --------------------------------------------------------------------------------------------------------
 
@@ -228,7 +230,7 @@ class _Choice:
             return True
         let_in, kept_out = self._pick(may), self._pick(may_not)
         if let_in is not None and kept_out is not None:
-            self._with_control(let_in, (kept_out,), self._target(group), port)
+            self._with_control(let_in, kept_out, self._target(group), port)
         elif let_in is not None:
             self._try(let_in, self._target(group), port, allowed=True)
         return True
@@ -247,28 +249,28 @@ class _Choice:
         self._among(*self._outside(IMDS, 80), partial(self._beyond, "instance metadata", IMDS), 80, counts=False)
 
     def _among(self, may: Classes, may_not: Classes, target: Callable[[], str], port: int, *, counts: bool = True) -> None:
-        if len(self.tries) + 2 > self.most:
+        there = target()
+        if len(self.tries) + 2 > self.most or any((one[1], one[2]) == (there, port) for one in self.tries):
             return
-        let_in = self._pick(may)
-        kept_out = next((at for at, group in self.sources.items() if not group.members & ~may_not), None)
+        let_in, kept_out = self._pick(may), self._pick(may_not)
         if let_in is not None and kept_out is not None:
-            self._with_control(let_in, (kept_out,), target(), port, counts=counts)
+            self._with_control(let_in, kept_out, there, port, counts=counts)
         elif let_in is not None and counts:
-            self._try(let_in, target(), port, allowed=True)
+            self._try(let_in, there, port, allowed=True)
 
     def _beyond(self, title: str, address: str) -> str:
         self.targets.setdefault(title, ProbeTarget(title, address))
         return title
 
-    def _with_control(self, let_in: int, kept_out: Iterable[int], target: str, port: int, *, counts: bool = True) -> None:
+    def _with_control(self, let_in: int, kept_out: int, target: str, port: int, *, counts: bool = True) -> None:
         control = self._try(let_in, target, port, allowed=True, counts=counts)
-        for source in kept_out:
-            self._try(source, target, port, allowed=False, control=control)
+        self._try(kept_out, target, port, allowed=False, control=control)
 
     def _try(
         self, source: int, target: str, port: int, *, allowed: bool, control: int = -1, counts: bool = True
     ) -> int:
         self.sources.setdefault(source, self.groups[source])
+        self.used[source] += 1
         self.tries.append((source, target, port, allowed, control, counts))
         return len(self.tries) - 1
 
