@@ -28,7 +28,7 @@ from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
 from eksnetpol.migration.waived import TakenOn, Waived
 from eksnetpol.migration.watching import Watch
-from eksnetpol.model.actions import Look
+from eksnetpol.model.actions import Look, Probe
 from eksnetpol.model.conditions import Absent, Holds, Ready
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
 from eksnetpol.model.objects.pods import labels_of
@@ -58,6 +58,9 @@ NOTES = (
     "How long EKS, nodes, kubelets and applications take is assumed.",
 )
 """What holds for every rehearsal."""
+
+UNTRIED = "The gates of this plan look at objects alone: no connection is tried (--probe-image)."
+"""What holds for plans without probes."""
 
 PEOPLE_WRITE_IN = 120.0
 """Seconds after which people have changed what only they may."""
@@ -146,8 +149,12 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
         error=error,
         looks=watch.looks,
         steps=len(plan.steps),
-        notes=(*NOTES, *cluster.life.untold, *people.notes),
+        notes=(*NOTES, *_untried(plan), *cluster.life.untold, *people.notes),
     )
+
+
+def _untried(plan: Plan) -> tuple[str, ...]:
+    return () if any(isinstance(step.action, Probe) for step in plan.steps) else (UNTRIED,)
 
 
 def watch_over(

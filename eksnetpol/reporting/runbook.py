@@ -20,7 +20,7 @@ from eksnetpol.facts.owners import Owner, Tool
 from eksnetpol.migration.invariants import conditions
 from eksnetpol.migration.planning.phases import CONTROLLER
 from eksnetpol.migration.timeline import Rehearsal
-from eksnetpol.model.actions import Create, CreateAddon, DeleteAddon, Look, UpdateAddon
+from eksnetpol.model.actions import Create, CreateAddon, DeleteAddon, Look, Probe, UpdateAddon
 from eksnetpol.model.conditions import Ready
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.plan import Plan, Step
@@ -103,6 +103,7 @@ def write(plan: Plan, lifted: Collection[str] = (), *, everything: bool = False,
         ways_back=list(_ways_back(plan)),
         leavings=_leavings(plan),
         ends=list(_ends(plan)),
+        probed=any(isinstance(step.action, Probe) for step in plan.steps),
         chapters=list(_chapters(plan, everything=everything)),
     )
     return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
