@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from msgspec.structs import replace
+
 from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
@@ -19,7 +21,7 @@ from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFI
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.migration.planning.probing import Probing
 from eksnetpol.migration.planning.sources import Sources
-from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
+from eksnetpol.model.actions import Apply, Create, Delete, Evict, Look, ObjectId
 from eksnetpol.model.conditions import Absent, All, Completed, Condition, Evicted, Holds, Ready, Runs, Soaked
 from eksnetpol.model.kinds import NODE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget, Node
@@ -225,7 +227,7 @@ def _replacement(
     left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
 ) -> Iterator[Step]:
     wanted = ceil(done * (options.replacements or len(left.nodes)) / len(left.nodes))
-    yield _look(
+    waits = _look(
         batch,
         "new-nodes",
         f"Wait until {counted(wanted, 'node')} with {LABELLED} {'is' if wanted == 1 else 'are'} ready and the VPC CNI's agent "
@@ -233,6 +235,7 @@ def _replacement(
         All((Ready(label=LABELLED, at_least=wanted), Runs(AWS_NODE, label=LABELLED))),
         _NEW_NODES,
     )
+    yield replace(waits, undo=_without_them(left)) if done == len(nodes) and left.engine not in IN_PLACE else waits
     for node in nodes:
         if not is_cordoned(node):
             yield _cordon(node)
@@ -242,6 +245,12 @@ def _replacement(
         one = ObjectId(ObjectRef.to(NODE, node.name), node.metadata.uid)
         title = f"Wait until {node.name} is gone: its node group, Karpenter or people take it away"
         yield phases.look(f"roll/{node.name}/gone", title, Absent((one,)), phases.EXIT, patience=_GOES)
+
+
+def _without_them(left: Leaving) -> Undo:
+    """Return the way back from new nodes where the old engine's owner keeps it off them: nothing would enforce on these."""
+    title = f"Wait until no node with {LABELLED} is left: {left.title} is kept off them, so that they have to go again"
+    return Undo(title, Look(), Runs(AWS_NODE, label=LABELLED, gone=True))
 
 
 def _drain(left: Leaving, options: MigrateOptions, node: Node) -> Step:

@@ -17,11 +17,14 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from eksnetpol.execution.progress import past_of
+from eksnetpol.migration.invariants import Violation
+from eksnetpol.planning.rollback import PARTIAL
 from tests.execution.ends import events
 from tests.execution.trouble import Killed
 from tests.migration.planning.lives import Life
@@ -43,6 +46,8 @@ class Deaths:
     engine: str
     picks: Callable[[int], bool] = lambda _number: True
     alike: bool = False
+    back: bool = False
+    """Nobody goes on: the run is gone back on."""
     jobs: int = 1
     moments: int = 0
     died: int = 0
@@ -128,15 +133,36 @@ class Deaths:
         life = self._life
         life.cluster.sleep(self._idle)
         yield from (f"{one} is lost while nobody is at work" for one in life.lost())
+        if self.back:
+            yield from self._taken_back()
+            return
         life.go()
         ended = life.ending()
         wanted = self._wanted
         yield from (f"{what} differs: {_first(ended[what], wanted[what])}" for what in ended if ended[what] != wanted[what])
         yield from (f"{one} is lost" for one in life.lost())
-        yield from (f"{v.invariant} in {v.step}: {v.words}" for v in life.violations if (v.invariant, v.step) not in self._broken)
+        yield from self._newly_broken(life.violations)
         done = [line.removeprefix("succeeded ") for line in events(life.disk) if line.startswith("succeeded ")]
         if done != [step.id for step in life.plan.steps]:
             yield f"not every step was done once: {Counter(done) - Counter(step.id for step in life.plan.steps)}"
+
+    def _newly_broken(self, violations: Iterable[Violation]) -> Iterator[str]:
+        yield from (f"{v.invariant} in {v.step}: {v.words}" for v in violations if (v.invariant, v.step) not in self._broken)
+
+    def _taken_back(self) -> Iterator[str]:
+        life = self._life
+        refusals = {stop.flag for stop in life.way_back().refusals}
+        touched = past_of(life.disk.entries).touched
+        doors = [step.id for step in life.plan.steps if step.id in touched and step.one_way and step.undo is None]
+        if doors:
+            # Nodes that were drained: what was on them cannot be taken back, and nobody goes back unasked.
+            yield from [f"{doors} cannot be taken back, and that is not said: {refusals}"] if refusals != {PARTIAL} else ()
+            return
+        if refusals:
+            yield f"it is refused: {life.way_back().refusals}"
+        life.back()
+        yield from life.unlike_at_first()
+        yield from self._newly_broken(life.people.watch.violations)
 
 
 def _first(found: Any, wanted: Any) -> str:
@@ -153,11 +179,12 @@ def main() -> int:
     parser.add_argument("--engine", choices=ENGINES, action="append", help="which ones (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
     parser.add_argument("--all", action="store_true", help="die at moments, too, that leave what the one before has left")
+    parser.add_argument("--back", action="store_true", help="go back on it after each death, in place of going on")
     asked = parser.parse_args()
     failed = 0
     for engine in asked.engine or ENGINES:
         began = time.monotonic()
-        deaths = Deaths(engine, alike=asked.all, jobs=asked.jobs).go()
+        deaths = Deaths(engine, alike=asked.all, back=asked.back, jobs=asked.jobs).go()
         failed += len(deaths.wrong)
         for line in deaths.wrong[:10]:
             _say(f"  {line}")

@@ -6,11 +6,13 @@ said of the one that died and of the one that goes on as one story.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from eksnetpol.execution import backups
 from eksnetpol.migration.invariants import Violation
+from eksnetpol.migration.watching import Census
 from eksnetpol.model.engine_kinds import ENGINE_KINDS, OPERATOR_KINDS
 from eksnetpol.model.fingerprints import digest_of
 from eksnetpol.model.kinds import DEFINITION, NETWORK_POLICY, Json, ObjectRef
@@ -79,6 +81,21 @@ class Life(Run):
         """The same as which invariant, in which step."""
         return {(v.invariant.value, v.step) for v in self.violations}
 
+    def unlike_at_first(self) -> Iterator[str]:
+        """Yield what is not as it was before the run: who enforces, what flows, which policies and custom resources there are."""
+        self.cluster.sleep(600.0)
+        watch = self.people.watch
+        watch()
+        if watch.census != Census(old=len(self.cluster.scene().nodes)):
+            yield f"who enforces: {watch.census}"
+        narrowed = watch.exposure.narrowed()
+        if watch.exposed.pairs or narrowed.pairs or narrowed.cut_off:
+            yield f"what flows: {watch.exposed.flows} too much, {narrowed} too little"
+        first, now = self.at_first, contents(self.cluster)
+        # The control plane brings definitions of its own, whatever is done.
+        refs = (ref for ref in sorted(now.keys() | first) if not ref.name.endswith(".networking.k8s.aws"))
+        yield from (f"{ref} is not as it was" for ref in refs if now.get(ref) != first.get(ref))
+
     def lost(self) -> list[str]:
         """What was there at first and now is neither there, as it was, nor in a back-up, as it was."""
         now, kept = contents(self.cluster), kept_by(self)
@@ -116,5 +133,13 @@ def kept_by(run: Run) -> dict[ObjectRef, set[str]]:
 
 
 def said(found: Json) -> str:
-    """Return the digest of what an object says, without what servers and controllers write into it."""
-    return digest_of({key: value for key, value in backups.afresh(found).items() if key not in {"kind", "apiVersion"}})
+    """Return the digest of what an object says, without what servers and controllers write into it, and what says nothing."""
+    return digest_of(_full({key: value for key, value in backups.afresh(found).items() if key not in {"kind", "apiVersion"}}))
+
+
+def _full(found: Any) -> Any:
+    """Return a value without objects that hold nothing: what a field was put in stays, empty, when that is taken back."""
+    if not isinstance(found, dict):
+        return found
+    inside = {key: _full(value) for key, value in found.items()}
+    return {key: value for key, value in inside.items() if value != {}}
