@@ -22,9 +22,12 @@ from eksnetpol.model.actions import Probe
 from eksnetpol.model.kinds import DISRUPTION_BUDGET, JOB, POD, SERVICE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget
 from eksnetpol.model.plan import Plan
+from eksnetpol.model.policies import NetworkPolicy
 from eksnetpol.model.snapshot import Seen
+from eksnetpol.operations.migration import source_of, translated
 from eksnetpol.operations.moving import connections
-from eksnetpol.operations.rehearsal import rehearse_migration
+from eksnetpol.operations.rehearsal import UNTRIED, rehearse_migration
+from eksnetpol.reporting import runbook
 from eksnetpol.simulation.world import SimulatedCluster
 from tests.execution.ends import events
 from tests.execution.test_interruptions import dies_at
@@ -341,3 +344,51 @@ def test_going_back_takes_probes_along() -> None:
     back = run.back()
     assert any(step.id == "back-roll/batch-1/probe" for step in back.steps)
     assert run.end() == wanted
+
+
+# --- other engines, other words ---------------------------------------------------------------------------------------
+
+
+def firewalled() -> Town:
+    """The shop under kube-router, with a policy about its database."""
+    there = town("kube_router")
+    spec = {
+        "podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "web"}}}], "ports": [{"port": 5432, "protocol": "TCP"}]}],
+    }  # fmt: skip
+    policy = msgspec.convert({"metadata": {"name": "db", "namespace": "shop", "uid": "db"}, "spec": spec}, NetworkPolicy)
+    snapshot = replace(there.snapshot, network_policies=Seen((policy,)))
+    source = source_of(snapshot)
+    return Town(snapshot, source, translated(source), ebpf=False)
+
+
+def test_beside_an_engine_that_refuses_a_refusal_says_nothing() -> None:
+    there = firewalled()
+    played = Played(lambda _job, line: "refused" if line[3] == "closed" else None)
+    run = run_of(there, planned(there), played)
+    run.go(until="3 baseline")
+    said = next(e.detail for e in run.disk.entries if e.event == "succeeded" and e.step == "baseline/probe")
+    assert said == "1 allowed connections work, 1 are denied as they should be"
+    calico = town("calico_by_manifest")
+    with pytest.raises(StepFailed, match="connections get through that policies deny"):
+        # An engine that drops never refuses: somebody was reached.
+        run_of(calico, planned(calico), played).go(until="3 baseline")
+
+
+def test_a_runbook_says_what_is_to_be_tried() -> None:
+    there = town("calico_by_manifest")
+    told = runbook.write(planned(there))
+    assert "#   shop/StatefulSet/web to shop/StatefulSet/db, TCP 5432: must work" in told
+    assert "#   shop/StatefulSet/db to shop/StatefulSet/db, TCP 5432: must get no answer" in told
+    assert "What is below looks at objects alone" not in told
+    assert "What is below looks at objects alone" in runbook.write(planned(there, probe_image=""))
+
+
+def test_a_rehearsal_without_probes_says_that_nothing_is_tried() -> None:
+    there = town("calico_by_manifest")
+
+    def notes(plan: Plan) -> tuple[str, ...]:
+        return rehearse_migration(plan, there.snapshot, there.source, there.brought, profile=PROFILE).notes
+
+    assert UNTRIED in notes(planned(there, probe_image=""))
+    assert UNTRIED not in notes(planned(there))
