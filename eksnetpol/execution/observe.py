@@ -11,6 +11,7 @@ from eksnetpol.execution import backups
 from eksnetpol.execution.addon_health import AddonWatch, Ask
 from eksnetpol.execution.gathering import all_of, found_of, gathered, kind_named, named, ref_of
 from eksnetpol.execution.migrating import MigrationWatch
+from eksnetpol.execution.nodes import ending
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, State, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.fields.holds import ABSENT, differences, value_at
@@ -169,12 +170,12 @@ class Observer:
         left = gathered(self._hands, condition.objects)
         if not left:
             return holds(f"{_count(len(condition.objects))} {'are' if len(condition.objects) != 1 else 'is'} not there any more")
-        ending = [f"{one.ref}{_held_by(live)}" for one, live in left.items()]
+        left_over = [f"{one.ref}{ending(live)}" for one, live in left.items()]
         awaited = None
         if len(left) == 1:
             ((one, live),) = left.items()
             awaited = Awaited(one.ref, lambda _: False, version_of(live))
-        return pending(f"still there: {named(ending)}", awaited)
+        return pending(f"still there: {named(left_over)}", awaited)
 
     def _none_left(self, condition: NoneLeft) -> Observation:
         left = []
@@ -247,14 +248,6 @@ def _unlike(live: Json, condition: Holds) -> str:
         more = f" (and {len(found) - 1} more fields)" if len(found) > 1 else ""
         return f"{first.path} {has}, not {first.wanted!r}{more}"
     return next((f"{path} is still there" for path in condition.without if value_at(live, path) is not ABSENT), "")
-
-
-def _held_by(live: Json) -> str:
-    meta = live["metadata"]
-    finalizers = meta.get("finalizers") or ()
-    if meta.get("deletionTimestamp") and finalizers:
-        return f" (ending, held by finalizer {', '.join(finalizers)})"
-    return ""
 
 
 def _count(number: int) -> str:

@@ -37,8 +37,8 @@ from eksnetpol.translation.values import Accepted
 class Move:
     """What leading a cluster off its engine comes to.
 
-    ``lifted`` are the flags of refusals that were taken on by name, ``accepted`` is all that was, and ``owners`` are the tools
-    that are known to own the old engine or the VPC CNI.
+    ``lifted`` are the flags of refusals that were taken on by name, ``accepted`` is all that was, ``notes`` say what no longer
+    is, and ``owners`` are the tools that are known to own the old engine or the VPC CNI.
 
     Without another engine there is neither a source nor a translation, and the plan has no steps.
     """
@@ -51,6 +51,7 @@ class Move:
     lifted: frozenset[str] = frozenset()
     accepted: tuple[Accepted, ...] = ()
     owners: tuple[Owner, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def brought(self) -> tuple[NetworkPolicy | ClusterNetworkPolicy, ...]:
@@ -96,7 +97,7 @@ def prepare_migration(
     lifted = frozenset(taking_on(one.what) for one in taken if one.what in losses)
     plan = _signed(replace(plan, refusals=(*plan.refusals, *further)), snapshot)
     accepted = (*done.accepted, *(one for one in taken if one.what in losses))
-    return Move(snapshot, plan, report, source, done, lifted, accepted, tuple(_owners(facts, options)))
+    return Move(snapshot, plan, report, source, done, lifted, accepted, tuple(_owners(facts, options)), tuple(notes))
 
 
 def _owners(facts: Lookup, options: MigrateOptions) -> Iterator[Owner]:

@@ -94,7 +94,7 @@ def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) ->
         watching=watching,
     )
     refusals = tuple(refusal.why for refusal in standing(move.plan, move.lifted))
-    return msgspec.structs.replace(done, refusals=refusals)
+    return msgspec.structs.replace(done, refusals=refusals, notes=(*done.notes, *move.notes))
 
 
 def rehearse_migration(  # noqa: PLR0913 - what a migration is made of

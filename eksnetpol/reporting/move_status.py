@@ -122,14 +122,22 @@ def _text(status: MoveStatus) -> Iterator[tuple[int, str]]:
     yield from ((2, way) for way in status.ways)
 
 
+_POLICED = {
+    By.OLD: "policed by it alone",
+    By.BOTH: "policed by both engines",
+    By.NEW: "policed by the VPC CNI alone",
+    By.NOBODY: "policed by nobody",
+}
+
+
 def _headline(status: MoveStatus) -> str:
     present = status.present
     if not present.engine:
         on = {True: "the VPC CNI's agents are on", False: "the VPC CNI's agents are off", None: "no VPC CNI is there"}
         return f"no other engine runs here; {on[present.enforcing]}"
     counts = present.counts
-    told = ", ".join(f"{counts[by]:,} by {by.value}" for by in By if counts[by])
-    return f"{present.engine} is here; of {plural(len(present.nodes), 'node')} {told}"
+    told = ", ".join(f"{counts[by]:,} {_POLICED[by]}" for by in By if counts[by])
+    return f"{present.engine} is here; {plural(len(present.nodes), 'node')}: {told}"
 
 
 def _nodes(present: Present) -> Iterator[tuple[int, str]]:
