@@ -90,10 +90,13 @@ def _address(target: ProbeTarget, action: Probe, nodes: tuple[str, ...], hands: 
     pods = [
         pod
         for pod in hands.objects(POD, namespace=target.namespace, selector=selector)
-        if _is_meant(pod, target) and (wanted <= _ports(pod) or not _ports(pod))
+        if _is_meant(pod, target)
     ]
     there = [pod for pod in pods if pod["spec"].get("nodeName") in nodes]
-    found = sorted(there or ([] if action.near else pods), key=lambda pod: str(pod["metadata"]["name"]))
+    # One that says that it listens there, where there is one.
+    found = sorted(
+        there or ([] if action.near else pods), key=lambda pod: (len(wanted - _ports(pod)), str(pod["metadata"]["name"]))
+    )
     if found:
         return str(found[0]["status"]["podIP"]), ""
     return "", "no pod of it is ready on the nodes that are probed" if action.near else "no pod of it is ready"

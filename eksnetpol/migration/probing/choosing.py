@@ -106,6 +106,9 @@ class _Choice:
     targets: dict[str, ProbeTarget] = field(default_factory=dict)
     tries: list[tuple[int, str, int, bool, int, bool]] = field(default_factory=list)
     unsafe: dict[str, None] = field(default_factory=dict)
+    alone: dict[str, None] = field(default_factory=dict)
+    """Targets that no probe is surely let in to."""
+    known: dict[tuple[Classes, int], tuple[Classes, Classes]] = field(default_factory=dict)
     used: Counter[int] = field(default_factory=Counter)
     """How often each group was chosen as a source."""
 
@@ -171,13 +174,17 @@ class _Choice:
         return ""
 
     def _ports(self, group: Group) -> tuple[int, ...]:
-        """Return ports that its pods declare; where they declare none, those by which policies tell what it takes."""
-        found = {number for index in indexes_of(group.members) for number in self._declared(index)}
-        if not found:
-            for index in indexes_of(group.members):
-                taken = (connections[TCP] for connections, _ in self.old.taken(index))
-                found |= {ports.intervals[0][0] for ports in taken if ports and ports.intervals[0][0] > 1}
-        return tuple(sorted(found)[:_PORTS])
+        """Return ports to try: first those that its pods declare, then those by which policies tell what it takes.
+
+        Before all others come those of either kind at which some are let in and others are not.
+        """
+        declared = {number for index in indexes_of(group.members) for number in self._declared(index)}
+        told: set[int] = set()
+        for index in indexes_of(group.members):
+            taken = (connections[TCP] for connections, _ in self.old.taken(index))
+            told |= {ports.intervals[0][0] for ports in taken if ports and ports.intervals[0][0] > 1}
+        some = (*sorted(declared)[: 2 * _PORTS], *sorted(told - declared)[:_PORTS])
+        return tuple(sorted(some, key=lambda port: not all(self._may(group, port)))[:_PORTS])
 
     def _declared(self, index: int) -> frozenset[int]:
         return frozenset(number for protocol, _, number in self.terrain.chart.ports[index] if protocol == TCP and number)
@@ -195,16 +202,18 @@ class _Choice:
     def _may(self, group: Group, port: int) -> tuple[Classes, Classes]:
         """Return who surely may and who surely may not, whichever of the two engines is asked."""
         everything = self.terrain.everything
+        known = self.known.get((group.members, port))
+        if known is not None:
+            return known
         may, may_not = everything, everything
         for index in indexes_of(group.members):
-            if (declared := self._declared(index)) and port not in declared:
-                continue
             for meaning in (self.old, self.new):
                 may &= _allowing(meaning.taken(index), port) & _allowing(meaning.sent(index), port)
                 may_not &= ~(
                     _allowing(meaning.taken(index, sure=False), port) & _allowing(meaning.sent(index, sure=False), port)
                 )
-        return may, may_not & everything
+        self.known[group.members, port] = may, may_not & everything
+        return self.known[group.members, port]
 
     def _outside(self, address: str, port: int) -> tuple[Classes, Classes]:
         may = may_not = self.terrain.everything
@@ -213,26 +222,32 @@ class _Choice:
             may_not &= ~_allowing(meaning.outside(Direction.EGRESS, address, sure=False), port)
         return may, may_not
 
-    def _pick(self, classes: Classes) -> int | None:
-        """Return the group that was used least of those all of whose pods are in *classes*, so that many have their turn."""
-        some = self.sources if len(self.sources) >= MOST_SOURCES else self.fit
+    def _pick(self, classes: Classes, most: int = MOST_SOURCES) -> int | None:
+        """Return the group that was used least of those all of whose pods are in *classes*, so that many have their turn.
+
+        Once *most* are chosen it is one of these.
+        """
+        some = self.sources if len(self.sources) >= most else self.fit
         found = [at for at in some if not self.groups[at].members & ~classes]
         return min(found, key=lambda at: (self.used[at], at), default=None)
 
     # --- tries --------------------------------------------------------------------------------------------------------
 
     def _pair(self, group: Group, port: int, most: int) -> bool:
-        """Choose who is denied and who is let in as its control; return False where nobody is denied."""
+        """Choose who is denied and who is let in as its control; return False where there is nobody to be denied."""
         may, may_not = self._may(group, port)
         if not may_not:
             return False
         if len(self.tries) + 2 > most:
             return True
-        let_in, kept_out = self._pick(may), self._pick(may_not)
+        # Who may is often one group alone; who may not are most, so that these need not be new ones.
+        let_in, kept_out = self._pick(may), self._pick(may_not, MOST_SOURCES * 2 // 3)
         if let_in is not None and kept_out is not None:
             self._with_control(let_in, kept_out, self._target(group), port)
         elif let_in is not None:
-            self._try(let_in, self._target(group), port, allowed=True)
+            return False
+        else:
+            self.alone[f"{group.title}, TCP {port}"] = None
         return True
 
     def _special(self) -> None:
@@ -279,6 +294,10 @@ class _Choice:
             named = "; ".join(list(self.unsafe)[:_NAMED])
             more = f"; and {len(self.unsafe) - _NAMED} more" if len(self.unsafe) > _NAMED else ""
             yield f"no probe is like the pods of {named}{more}"
+        if self.alone:
+            named = "; ".join(list(self.alone)[:_NAMED])
+            more = f"; and {len(self.alone) - _NAMED} more" if len(self.alone) > _NAMED else ""
+            yield f"no denial is tried where no probe is let in, since nothing would show that the target works: {named}{more}"
         if not any(not allowed for _, _, _, allowed, _, _ in self.tries):
             yield "no connection that policies deny is tried: none was found that both engines deny and that has a control"
 
