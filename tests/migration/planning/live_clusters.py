@@ -29,7 +29,7 @@ from tests.migration.planning.test_live import app, resolving
 from tests.testbed.actors.stage import Stage, acting, new_nodes, operating
 from tests.testbed.aws import Aws
 from tests.testbed.cluster import ControlPlane, User
-from tests.testbed.scenario import Scenario, await_pods, scenario
+from tests.testbed.scenario import Scenario, await_pods, documents, scenario
 from tests.testbed.world import World, running
 
 Json = dict[str, Any]
@@ -86,7 +86,7 @@ WATCHED = (JOB, NETWORK_POLICY, POLICY_ENDPOINT, *CALICO_STORED, *CILIUM_POLICIE
 class Engine:
     """How one comes to a cluster. ``managed``: beside a managed add-on. ``agent`` is its pods' label, ``space`` where they are.
 
-    ``dies_at``: words of the step at which the first process is killed.
+    ``dies_at``: words of the step at which the first process is killed. ``comes_back``: in the end it is.
     """
 
     name: str
@@ -95,19 +95,15 @@ class Engine:
     agent: str
     managed: bool
     dies_at: str
-
-
-def _documents(*texts: str) -> Iterator[Json]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return (one for text in texts for one in yaml.load_all(text, loader) if one)
+    comes_back: bool = False
 
 
 def _calico(plane: ControlPlane) -> None:
-    manifest = list(_documents((ENGINES / "calico" / "calico-policy-only.yaml").read_text()))
+    manifest = documents((ENGINES / "calico" / "calico-policy-only.yaml").read_text())
     definitions = [one for one in manifest if one["kind"] == "CustomResourceDefinition"]
     plane.apply(*definitions, gzip.decompress((ENGINES / "calico" / "operator-crds.yaml.gz").read_bytes()).decode())
     plane.apply(ENGINES / "calico" / "tigera-operator.yaml")
-    asked = _documents((ENGINES / "calico" / "custom-resources.yaml").read_text())
+    asked = documents((ENGINES / "calico" / "custom-resources.yaml").read_text())
     # No process is behind pods here, so nothing would answer for an API that is served by some.
     objects = [one for one in asked if one["kind"] != "APIServer"]
     for one in objects:
@@ -162,7 +158,15 @@ def _workload(kind: str, name: str, namespace: str) -> Json:
 
 ENGINES_LIVE = (
     Engine("calico-operator", _calico, "calico-system", "k8s-app=calico-node", managed=True, dies_at="Label "),
-    Engine("kube-router", _kube_router, "kube-system", "k8s-app=kube-router", managed=True, dies_at="Take the rules"),
+    Engine(
+        "kube-router",
+        _kube_router,
+        "kube-system",
+        "k8s-app=kube-router",
+        managed=False,
+        dies_at="Take the rules",
+        comes_back=True,
+    ),
     Engine("cilium", _cilium, "kube-system", "k8s-app=cilium", managed=False, dies_at="Drain "),
 )
 

@@ -16,6 +16,8 @@ from eksnetpol.gateways.run_folder import RunFolder
 from eksnetpol.gateways.runs import Runs
 from eksnetpol.gateways.session import TargetOptions
 from eksnetpol.interfaces.acting import Entry
+from eksnetpol.migration.invariants import Invariant
+from eksnetpol.migration.planning.leaving import LABEL
 from eksnetpol.migration.watching import Watch
 from eksnetpol.model.actions import Delete, Look
 from eksnetpol.model.kinds import ObjectRef
@@ -24,6 +26,7 @@ from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.operations.moving import prepare_migration
 from eksnetpol.operations.rehearsal import EBPF, of_journal, watch_over
 from eksnetpol.policy.profile import Profile
+from tests.fields.server import Server
 from tests.migration.planning.carrying import Run
 from tests.migration.planning.clusters import IMAGE, options
 from tests.migration.planning.live_clusters import ENGINES_LIVE, Engine, Readers, leaving
@@ -37,7 +40,7 @@ from tests.testbed.build import Components
 pytestmark = pytest.mark.testbed
 
 HOW = ("--cleaner-image", IMAGE, "--batch", "100%", "--canary", "1", "--soak", "1s", "--settle", "1s")
-UNTOLD = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount"})
+UNTOLD = frozenset({"ClusterRole", "ClusterRoleBinding", "ConfigMap", "Role", "RoleBinding", "ServiceAccount"})
 """Kinds of which a look keeps no more objects than it asks about: those of engines are not among them."""
 DEFINITE = frozenset({"started", "acted", "succeeded", "failed"})
 """What a journal says of steps; all else is of processes and people."""
@@ -59,7 +62,9 @@ def test_a_real_cluster_leaves_it_as_in_memory(
             return world.run(*args, *here, keys=None, **state)
 
         snapshot = look(TargetOptions(cluster=world.scenario.cluster, region=REGION))
-        untold = [one for ref in deleted(snapshot) if ref.kind in UNTOLD and (one := stage.server.get(ref)) is not None]
+        asked = Server(world.plane)
+        untold = [one for ref in deleted(snapshot) if ref.kind in UNTOLD and (one := asked.get(ref)) is not None]
+        asked.close()
         killed_at(world, state, engine.dies_at, "migrate", "run", "--yes", *HOW)
         found = tool("resume")
         runs = Runs(tmp_path / "state" / "eksnetpol" / "runs")
@@ -75,6 +80,14 @@ def test_a_real_cluster_leaves_it_as_in_memory(
         results = [r for r in json.loads(verified.stdout)["results"] if r["outcome"] not in {"passed", "not-applicable"}]
         assert [r for r in results if r["family"] == "migration"] == [], verified.stdout
         events = list(stage.ground.log)
+        if engine.comes_back:
+            back = tool("rollback", "--yes")
+            assert back.returncode == 0, back.stderr
+            pods = world.plane.get("pods", "-n", engine.space, "-l", engine.agent)["items"]
+            nodes = world.plane.get("nodes")["items"]
+            assert {pod["spec"]["nodeName"] for pod in pods} == {node["metadata"]["name"] for node in nodes}
+            assert not any(LABEL in node["metadata"]["labels"] or "unschedulable" in node["spec"] for node in nodes)
+            assert world.plane.get("policyendpoints", "-A")["items"] == []
     rehearsed = Run(snapshot, plan)
     for one in untold:
         rehearsed.cluster.ground.put(one)
@@ -85,6 +98,11 @@ def test_a_real_cluster_leaves_it_as_in_memory(
     assert of_journal(plan, folder, snapshot) == ()
     assert watch.looks > len(plan.steps)
     assert watch.census.new == watch.census.nodes
+
+    # Had the VPC CNI's agent not come up on the nodes that the old one left, that would have been seen.
+    unpoliced = [event for event in events if not (event.ref.kind == "Pod" and event.ref.name.startswith("aws-node-"))]
+    broken = watched(snapshot, plan, unpoliced, folder).violations
+    assert Invariant.ENFORCED in {violation.invariant for violation in broken}
 
 
 def deleted(snapshot: ClusterSnapshot) -> list[ObjectRef]:

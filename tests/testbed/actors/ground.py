@@ -16,7 +16,7 @@ from eksnetpol.simulation.addresses import Addresses
 from eksnetpol.simulation.nodes import Nodes
 from eksnetpol.simulation.pods import Owner, Phase, PodTable, SimPod, pod_of
 from eksnetpol.simulation.store import Change
-from tests.fields.server import Answer, Server
+from tests.fields.server import Answer, Server, place
 from tests.testbed.actors.feed import Event, Feed
 
 OPERATOR = "operator"
@@ -134,8 +134,13 @@ class LiveGround:
         self._said(self._server.replace(obj, "kubelet", "status"))
 
     def delete(self, ref: ObjectRef, *, uid: str = "") -> None:
-        """Delete an object; one that is gone is no error."""
+        """Delete an object; one that is gone is no error. With a node its pods go, as with a machine that is shut down."""
         self._server.delete(ref, uid)
+        for pod in self.known(POD) if ref.of_kind == NODE else ():
+            if pod["spec"].get("nodeName") == ref.name:
+                meta = pod["metadata"]
+                at = place(POD, meta["namespace"], meta["name"])
+                self._server.ask("DELETE", at, {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}})
 
     def _said(self, answer: Answer) -> None:
         if not answer.ok and answer.status not in {CONFLICT, 404}:

@@ -60,8 +60,8 @@ class Stage:
         self.plane = plane
         self.feed = Feed(plane, kinds)
         self.feed.synced()
-        self.server = Server(plane)
-        self.ground = LiveGround(self.server, self.feed)
+        self._server = Server(plane)
+        self.ground = LiveGround(self._server, self.feed)
         self.pods = LivePods(self.ground)
         self.ground.take()
         self.nodes = nodes_of(self.ground)
@@ -99,7 +99,7 @@ class Stage:
         self._over.set()
         self._thread.join(10.0)
         self.feed.stop()
-        self.server.close()
+        self._server.close()
         if self.errors:
             raise self.errors[0]
         assert not self.ground.refused, self.ground.refused[:3]
@@ -115,7 +115,7 @@ class Stage:
                         self._actors.append(self.coming.pop()())
                 except (OSError, HTTPException):
                     # The server is away, or slow: actors try again.
-                    self.server.close()
+                    self._server.close()
                 except Exception as error:  # noqa: BLE001 - it is raised when the stage ends
                     self.errors.append(error)
                     return
