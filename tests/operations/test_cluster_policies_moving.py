@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from msgspec.structs import replace
 from eksnetpol.execution.covering import covered
 from eksnetpol.execution.seeing import State
 from eksnetpol.migration.invariants import conditions
-from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.model.actions import Apply, Delete
 from eksnetpol.model.conditions import Covered, Unchanged
 from eksnetpol.model.foreign import foreign_policy
@@ -20,51 +18,17 @@ from eksnetpol.model.objects.metadata import ObjectMeta
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.model.policies import ClusterNetworkPolicy, ClusterPolicySpec
 from eksnetpol.model.snapshot import ClusterSnapshot, Seen, Unread, Why
-from eksnetpol.operations.moving import Move, prepare_migration
-from eksnetpol.operations.rehearsal import rehearsed
+from eksnetpol.operations.moving import Move
+from eksnetpol.operations.rehearsal import rehearse_migration, rehearsed
 from eksnetpol.policy.profile import Profile
 from eksnetpol.reporting import by_hand
 from eksnetpol.simulation.world import SimulatedCluster
 from eksnetpol.translation.naming import MANAGED_BY
+from tests.migration.cluster_policy_town import DENIES, NAME, move, there
 from tests.migration.planning.carrying import Run
-from tests.migration.shops import SOURCE, owned, short
-from tests.migration.towns import _EMPTY
-from tests.planning.clusters import definition, look
-from tests.simulation import engine_clusters
 
 Json = dict[str, Any]
 PROFILE = Profile(family="ipv4")
-DENIES: Json = {
-    "apiVersion": "crd.projectcalico.org/v1",
-    "kind": "GlobalNetworkPolicy",
-    "metadata": {"name": "default.no-spies", "uid": "source-no-spies"},
-    "spec": {
-        "order": 10,
-        "selector": "app == 'db'",
-        "types": ["Ingress"],
-        "ingress": [{"action": "Deny", "source": {"selector": "app == 'spy'"}}],
-    },
-}
-NAME = "clusternetworkpolicies.networking.k8s.aws"
-
-
-@cache
-def there() -> ClusterSnapshot:
-    """The shop under Calico, where spies are denied everywhere, with a VPC CNI that knows ClusterNetworkPolicies."""
-    written = short()
-    written |= {"daemonsets": [], "deployments": [], "pods": [p for p in written["pods"] if "calico" not in p["name"]]}
-    written |= {name: [] for name in _EMPTY}
-    written["aws_node"] = {**written["aws_node"], "cni": "v1.21.1"}
-    written["crds"] = [d for d in written["crds"] if d["name"] != NAME] + [definition(NAME, "ClusterNetworkPolicy")]
-    found = engine_clusters.calico_by_operator(owned(look(written)))
-    foreign = tuple(foreign_policy(one, one["apiVersion"], one["kind"]) for one in (SOURCE, DENIES))
-    return replace(found, foreign_policies=Seen(foreign))
-
-
-def move(snapshot: ClusterSnapshot | None = None, *, asked: bool = True) -> Move:
-    """What leading it off Calico comes to."""
-    options = MigrateOptions(cleaner_image="example.com/cleaner:1")
-    return prepare_migration(snapshot or there(), options, cluster_policies=asked)
 
 
 def applied(plan: Plan) -> list[Step]:
@@ -96,6 +60,19 @@ def test_the_rehearsal_counts_them_in() -> None:
     done = rehearsed(made, PROFILE)
     assert (done.error, done.violations) == ("", ())
     assert (done.beats[-1].wider, done.beats[-1].narrower) == (0, 0)
+
+
+def test_without_one_that_denies_what_it_denied_flows_once_the_old_engine_leaves_a_node() -> None:
+    rules = [{"action": "Deny", "source": {"selector": "app == 'spy'"}}, {"action": "Allow"}]
+    open_web = {**DENIES, "spec": {"order": 10, "selector": "app == 'web'", "types": ["Ingress"], "ingress": rules}}
+    made = move(replace(there(), foreign_policies=Seen((foreign_policy(open_web, open_web["apiVersion"], open_web["kind"]),))))
+    assert made.source is not None
+    assert rehearsed(made, PROFILE).violations == ()
+    (denies,) = (s for s in applied(made.plan) if isinstance(s.action, Apply) and s.action.ref.of_kind == CLUSTER_POLICY)
+    lacking = replace(made.plan, steps=tuple(step for step in made.plan.steps if step is not denies))
+    done = rehearse_migration(lacking, made.snapshot, made.source, made.brought, profile=PROFILE)
+    assert {v.invariant.value for v in done.violations} == {"I3"}
+    assert any("shop/StatefulSet/spy" in flow and "shop/StatefulSet/web" in flow for beat in done.beats for flow in beat.flows)
 
 
 def test_they_come_by_a_run_and_go_by_a_rollback() -> None:

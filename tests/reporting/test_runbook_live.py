@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from eksnetpol.assets.manifests import definition
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.migration.invariants import conditions
 from eksnetpol.model.actions import Apply, Create, Delete, Evict
 from eksnetpol.model.conditions import Absent, Condition, Holds
-from eksnetpol.model.kinds import CONFIGMAP, DAEMONSET, DEPLOYMENT
+from eksnetpol.model.kinds import CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT, CONFIGMAP, DAEMONSET, DEPLOYMENT
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.reporting import by_hand
 from eksnetpol.simulation.sections import objects, seen
+from tests.migration import cluster_policy_town
 from tests.migration.towns import town
 from tests.testbed.build import Components
 from tests.testbed.cluster import ControlPlane
@@ -119,6 +121,26 @@ def test_what_is_typed_makes_true_what_the_plan_says_and_is_taken_back(plane: Co
             for command in by_hand.undoing(step, plan):
                 shell(command)
             assert is_so(plane, step.undo.until) == [], step.id
+
+
+def test_cluster_network_policies_are_applied_looked_at_and_taken_back(plane: ControlPlane, shell: Any) -> None:
+    for kind in (CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT):
+        if plane.kubectl("get", "crd", str(kind)).returncode:
+            plane.apply(definition(str(kind)))
+        plane.did("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=60s")
+    plan = cluster_policy_town.move().plan
+    (step,) = (s for s in plan.steps if isinstance(s.action, Apply) and s.action.ref.of_kind == CLUSTER_POLICY)
+    for command in by_hand.doing(step, plan):
+        shell(command)
+    assert is_so(plane, step.until) == []
+    covered = next(step for step in plan.steps if step.id == "covered")
+    for _, command in by_hand.gates(covered, plan):
+        if "cluster" in command:
+            shell(command)
+    assert step.undo is not None
+    for command in by_hand.undoing(step, plan):
+        shell(command)
+    assert is_so(plane, step.undo.until) == []
 
 
 def test_nodes_are_drained_by_a_verb_of_kubectl(shell: Any) -> None:
