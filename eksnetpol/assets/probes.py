@@ -17,8 +17,8 @@ controller take seconds to follow a new pod."""
 
 SECONDS = 1200
 """How long a Job may take."""
-KEPT = 900
-"""Seconds that one that has ended stays where nobody deletes it."""
+KEPT = SECONDS + 600
+"""Seconds that one that has ended stays where nobody deletes it: until the last of its gate has."""
 
 
 def probe_job(
