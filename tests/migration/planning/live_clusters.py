@@ -87,6 +87,7 @@ class Engine:
     """How one comes to a cluster. ``managed``: beside a managed add-on. ``agent`` is its pods' label, ``space`` where they are.
 
     ``dies_at``: words of the step at which the first process is killed. ``comes_back``: in the end it is.
+    ``goes_too`` are the classes of left-overs that go with it.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Engine:
     managed: bool
     dies_at: str
     comes_back: bool = False
+    goes_too: tuple[str, ...] = ()
 
 
 def _calico(plane: ControlPlane) -> None:
@@ -157,7 +159,15 @@ def _workload(kind: str, name: str, namespace: str) -> Json:
 
 
 ENGINES_LIVE = (
-    Engine("calico-operator", _calico, "calico-system", "k8s-app=calico-node", managed=True, dies_at="Label "),
+    Engine(
+        "calico-operator",
+        _calico,
+        "calico-system",
+        "k8s-app=calico-node",
+        managed=True,
+        dies_at="Label ",
+        goes_too=("policies", "definitions", "namespaces"),
+    ),
     Engine(
         "kube-router",
         _kube_router,

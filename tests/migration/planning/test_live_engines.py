@@ -61,11 +61,12 @@ def test_a_real_cluster_leaves_it_as_in_memory(
         def tool(*args: str) -> CompletedProcess[str]:
             return world.run(*args, *here, keys=None, **state)
 
+        too = [word for what in engine.goes_too for word in ("--left-overs", what)]
         snapshot = look(TargetOptions(cluster=world.scenario.cluster, region=REGION))
         asked = Server(world.plane)
         untold = [one for ref in deleted(snapshot) if ref.kind in UNTOLD and (one := asked.get(ref)) is not None]
         asked.close()
-        killed_at(world, state, engine.dies_at, "migrate", "run", "--yes", *HOW)
+        killed_at(world, state, engine.dies_at, "migrate", "run", "--yes", *HOW, *too)
         found = tool("resume")
         runs = Runs(tmp_path / "state" / "eksnetpol" / "runs")
         folder = runs.find(runs.all()[0].id)
