@@ -177,14 +177,14 @@ def probed(condition: Probed, hands: Hands, journal: Journal) -> Observation:  #
     why = f"; {named(broken)}" if broken else ""
     if len(verdict.failed) > condition.may_fail:
         return hopeless(
-            f"{len(verdict.failed)} connections fail that policies allow, and {condition.may_fail} may (--abort-after): "
+            f"connections fail that policies allow, {len(verdict.failed)} where {condition.may_fail} may (--abort-after): "
             f"{named(verdict.failed)}{why}"
         )
     if condition.idle and all(one.left_out for one in file.tries):
         return holds(f"nothing could be tried: {named(verdict.unclear)}")
     if file.tries and not verdict.works and not verdict.denied:
         return hopeless(f"the probes say nothing at all: {named(verdict.unclear) or named(verdict.failed)}{why}")
-    lost = f"; {len(verdict.failed)} fail, as --abort-after allows: {named(verdict.failed)}" if verdict.failed else ""
+    lost = f"; that fail, as --abort-after lets them: {named(verdict.failed)}" if verdict.failed else ""
     return holds(f"{verdict.words}{lost}{why}")
 
 

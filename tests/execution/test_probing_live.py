@@ -166,7 +166,7 @@ def test_probes_are_tried_by_the_shipped_rights_and_are_nobodys_pods(plane: Cont
         go(plane, plan("first", names[:1]), disk)
     assert events(disk)[-1] == "closed"
     said = next(e.detail for e in disk.entries if e.event == "succeeded" and e.step == "probe")
-    assert said == "1 allowed connections work, 1 are denied as they should be"
+    assert said == "connections that work as they should: 1; that are denied as they should be: 1"
     assert len(met) == 2
     for pod in met.values():
         (owner,) = pod["metadata"]["ownerReferences"]

@@ -65,8 +65,8 @@ class Verdict:
     @property
     def words(self) -> str:
         """All of it in a few words."""
-        found = f"{self.works} allowed connections work, {self.denied} are denied as they should be"
-        return f"{found}; {len(self.unclear)} say nothing: {self.unclear[0]}" if self.unclear else found
+        found = f"connections that work as they should: {self.works}; that are denied as they should be: {self.denied}"
+        return f"{found}; that say nothing: {len(self.unclear)}, such as {self.unclear[0]}" if self.unclear else found
 
 
 def judge(tries: tuple[Tried, ...], results: Mapping[int, Result], *, rejects: bool = False) -> Verdict:

@@ -115,7 +115,7 @@ def test_a_flow_that_is_broken_is_seen_by_probes_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Answers, "_result", lambda *_: "silent")
     done = rehearse_migration(plan, there.snapshot, there.source, there.brought, profile=PROFILE)
     assert "baseline/probe" in done.error
-    assert "1 connections fail that policies allow, and 0 may (--abort-after)" in done.error
+    assert "connections fail that policies allow, 1 where 0 may (--abort-after)" in done.error
 
 
 def test_plans_without_probes_are_as_they_were() -> None:
@@ -144,7 +144,7 @@ def test_probes_leave_nothing_behind(exit_: Exit) -> None:
     run.cluster.sleep(10.0)
     assert pods(run) == []
     said = [entry.detail for entry in run.disk.entries if entry.event == "succeeded" and entry.step.endswith("/probe")]
-    assert said == ["1 allowed connections work, 1 are denied as they should be"] * 4
+    assert said == ["connections that work as they should: 1; that are denied as they should be: 1"] * 4
     file = msgspec.json.decode(run.disk.files["r1", "probe-batch-1.json"], type=ProbeFile)
     assert [(one.allowed, one.port, bool(one.at)) for one in file.tries] == [(True, 5432, True), (False, 5432, True)]
 
@@ -193,7 +193,7 @@ def test_more_failures_than_may_be_pause_the_run_and_it_goes_on_when_they_are_me
     broken = [True]
     played = Played(lambda _job, line: "silent" if broken and line[3] == "open" else None)
     run = run_of(there, planned(there), played)
-    with pytest.raises(StepFailed, match="1 connections fail that policies allow, and 0 may") as error:
+    with pytest.raises(StepFailed, match="connections fail that policies allow, 1 where 0 may") as error:
         run.go()
     assert "eksnetpol resume r1 tries again; eksnetpol rollback r1 goes back" in str(error.value)
     assert run.standing() == {("live", "absent", True): sum(run.standing().values())}, "under the old engine nothing has begun"
@@ -368,7 +368,7 @@ def test_beside_an_engine_that_refuses_a_refusal_says_nothing() -> None:
     run = run_of(there, planned(there), played)
     run.go(until="3 baseline")
     said = next(e.detail for e in run.disk.entries if e.event == "succeeded" and e.step == "baseline/probe")
-    assert said == "1 allowed connections work, 1 are denied as they should be"
+    assert said == "connections that work as they should: 1; that are denied as they should be: 1"
     calico = town("calico_by_manifest")
     with pytest.raises(StepFailed, match="connections get through that policies deny"):
         # An engine that drops never refuses: somebody was reached.
