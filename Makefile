@@ -54,6 +54,7 @@ fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,00
 	@$(BIN)/python -m tests.migration.fuzz
 	@$(BIN)/python -m tests.migration.planning.deaths --all
 	@$(BIN)/python -m tests.migration.planning.deaths --back
+	@$(BIN)/python -m tests.migration.planning.mutations
 
 build: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation
