@@ -1,4 +1,4 @@
-"""The real plans, each broken once in every way there is; ``python -m tests.migration.planning.mutations`` tells what comes of it.
+"""The real plans, each broken in every way there is; ``python -m tests.migration.planning.mutations`` tells what comes of it.
 
 Steps are dropped, swapped with the next phase's, done before all else that acts, or last; phases are swapped; ways back dropped.
 """
