@@ -17,13 +17,22 @@ from eksnetpol.execution.addon_health import differing
 from eksnetpol.execution.gathering import found_of
 from eksnetpol.execution.observe import observe
 from eksnetpol.execution.seeing import State
+from eksnetpol.execution.written import by_whom
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
+from eksnetpol.migration.planning.leaving import LABEL
 from eksnetpol.model.actions import Apply, Create, Delete, Look, ObjectId
 from eksnetpol.model.conditions import Absent, AddonIs, All, BackedUp, Condition, FlagIs, Holds, NoneLeft, Unchanged
 from eksnetpol.model.kinds import JOB, NAMESPACE, NETWORK_POLICY, NODE, Json, ObjectRef
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.planning.patching import tells
+from eksnetpol.planning.places import AWS_NODE
+
+POLICIES_ANEW = (
+    "until it is, nodes that have left the old engine do not police what it said; eksnetpol migrate translate --out DIR and "
+    "kubectl apply --server-side --field-manager=eksnetpol -k DIR write it anew"
+)
+"""How a translated policy comes back that somebody has deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,13 @@ class Disagreement:
 
     step: str
     words: str
+    ref: ObjectRef | None = None
+    anew: str = ""
+    """How it comes back, where somebody has to bring it back."""
 
     def __str__(self) -> str:
-        return f"{self.words}, and the journal says that {self.step} is done"
+        more = f" ({self.anew})" if self.anew else ""
+        return f"{self.words}, and the journal says that {self.step} is done{more}"
 
 
 def disagreements(
@@ -59,7 +72,8 @@ def disagreements(
         if not but(ref) and ref not in deleted:
             words = claims.unlike(condition, live.get(ref))
             if words:
-                yield Disagreement(step, f"{ref}: {words}")
+                anew = POLICIES_ANEW if ref.of_kind == NETWORK_POLICY and ref not in live else ""
+                yield Disagreement(step, f"{ref}: {words}", ref, anew)
     # What is there under a name that was deleted counts, though it may be another object: somebody brings the engine back.
     there = _there(hands, ((step, one.ref) for step, one in claims.gone if not but(one.ref)))
     yield from (Disagreement(step, f"{one.ref} is there again") for step, one in claims.gone if one.ref in there)
@@ -73,6 +87,26 @@ def disagreements(
             seen = observe(other, hands, journal, clock)
             if seen.state is not State.HOLDS:
                 yield Disagreement(step, seen.seen)
+
+
+def leading_back(found: Iterable[Disagreement], done: Iterable[str]) -> str:
+    """Return what to do where the old agent is no longer kept off nodes that have left it; empty where it is, or none has.
+
+    It writes its rules into their kernels again, and once it has gone from there no look shows that these are left: so the run
+    is over (`errors.RunOver`).
+    """
+    back = any(one.ref is not None and one.ref.kind in _AGENTS and one.ref != AWS_NODE for one in found)
+    if not back or not any(step.startswith("roll/") and step.endswith(("/label", "/new-nodes")) for step in done):
+        return ""
+    return (
+        f"nodes that had left may have its rules in their kernels again. Let whoever brings it back leave it (pause Argo CD, "
+        f"Flux, Helm); then take the label {LABEL} off these nodes, so that they leave once more, and make a new plan: "
+        f"kubectl label node NODE {LABEL}-; eksnetpol migrate run"
+    )
+
+
+_AGENTS = frozenset({"DaemonSet", "Installation"})
+"""Kinds that say where an old engine's agent runs."""
 
 
 def is_gate(until: Condition) -> bool:
@@ -132,7 +166,7 @@ class _Claims:
                     self.holding.append((step.id, condition))
                     self._number[id(condition)] = number
                 case Absent() if isinstance(step.action, Delete):
-                    self.gone += [(step.id, one) for one in condition.objects]
+                    self.gone += [(step.id, one) for one in condition.objects if one.ref.of_kind != JOB]
                 case AddonIs() | BackedUp() | NoneLeft():
                     self.others.append((step.id, condition))
                 case _:
@@ -164,7 +198,7 @@ class _Claims:
         for one in differences(live, condition.object):
             if self._last.get((ref, one.path), number) <= number:
                 has = "is not there any more" if one.live is None else f"is {one.live!r} now"
-                return f"{one.path} {has}, not {one.wanted!r}"
+                return f"{one.path} {has}, not {one.wanted!r}{by_whom(live)}"
         back = (p for p in condition.without if self._last[ref, p] <= number and value_at(live, p) is not ABSENT)
         return next((f"{path} is there again" for path in back), "")
 

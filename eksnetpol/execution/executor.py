@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
+from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, RunOver, StepFailed, TimedOut
 from eksnetpol.execution import preimage
 from eksnetpol.execution.acting import Actor
-from eksnetpol.execution.agreeing import Disagreement, disagreements, is_gate, is_node
+from eksnetpol.execution.agreeing import Disagreement, disagreements, is_gate, is_node, leading_back
 from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.lease import Lease, LeaseLost
 from eksnetpol.execution.moving import is_ending
@@ -65,6 +65,8 @@ def carry_out(  # noqa: PLR0913 - each is the caller's own
         raise Refused(f"run {journal.run} was taken back by {past.rolled_back}; make a new plan instead of resuming it")
     if past.plan and past.plan != plan.digest:
         raise Refused(f"the journal of run {journal.run} belongs to plan {past.plan}, and this is plan {plan.digest}")
+    if past.over:
+        raise Refused(f"run {journal.run} cannot be gone on with, only a new plan can, or eksnetpol rollback: {past.over}")
     _Run(
         plan, hands, journal, clock, watcher, past, holder=holder, wait=wait, timeout=timeout, confirmed=confirmed, until=until
     ).go()
@@ -138,6 +140,9 @@ class _Run:
             raise TimedOut(f"{over.seen}; nothing was changed, go on with: {self._way_on}") from over
         if found:
             told = f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+            if anew := leading_back(found, self._done):
+                self._write("failed", detail=f"{told}: {anew}", data={"over": True})
+                raise Refused(f"{told}: {anew}; nothing was done now, and this run cannot go on; {self._way_back} goes back")
             self._write("stopped", detail=told)
             raise Refused(
                 f"{told}: somebody has changed that since, and nothing was done now; put it back and go on with {self._way_on}, "
@@ -209,8 +214,14 @@ class _Run:
         )
         if self._plan.verb is Verb.MIGRATE and is_gate(step.until):
             found = waiter.call(lambda: self._disagreements(is_node))
+            if anew := leading_back(found, self._done):
+                raise RunOver(f"{found[0]}: {anew}", step=step.id)
             if found:
-                raise StepFailed(f"{found[0]}: somebody has changed that since; put it back as it was", step=step.id)
+                raise StepFailed(
+                    f"{found[0]}: somebody has changed that since, and the run does not fight them: let them leave it (pause "
+                    "Argo CD, Flux or whoever it is), and put it back as it was, or make a new plan: eksnetpol migrate run",
+                    step=step.id,
+                )
         first = self._look(waiter, observer, step)
         if first.state is State.HOLDS:
             seen = f"true already: {first.seen}" if acted is None else first.seen
@@ -229,7 +240,7 @@ class _Run:
         except OutOfPatience as over:
             raise OutOfPatience(f"{over.seen}{observer.roll.at_the_end()}") from over
         if last.state is State.HOPELESS:
-            raise StepFailed(last.seen, step=step.id)
+            raise (RunOver if last.over else StepFailed)(last.seen, step=step.id)
         return self._succeeded(step, last.seen, began)
 
     def _enter(self, number: int, step: Step) -> None:
@@ -274,6 +285,7 @@ class _Run:
         acted = actor.act(step, past)
         if isinstance(step.action, Apply | Create):
             observer.made = step.action.ref
+            observer.applied = isinstance(step.action, Apply)
         if acted is not None and not isinstance(step.action, Look):
             self._write("acted", step, data=acted)
         return acted
@@ -303,9 +315,12 @@ class _Run:
         raise TimedOut(message, step=step.id, why=why) from cause
 
     def _failed(self, number: int, step: Step, seen: str, cause: EksNetpolError) -> NoReturn:
-        self._write("failed", step, seen)
+        is_over = isinstance(cause, RunOver)
+        self._write("failed", step, seen, {"over": True} if is_over else {})
         self._watcher.failed(step.id, seen)
         why = f"{self._named(number, step)} failed: {seen}"
+        if is_over:
+            raise RunOver(f"{why}; this run cannot go on; {self._way_back} goes back", step=step.id, why=why) from cause
         message = f"{why}; when that is mended, {self._way_on} tries again; {self._way_back} goes back"
         raise StepFailed(message, step=step.id, why=why) from cause
 

@@ -72,15 +72,25 @@ class MigrationWatch:
             )
         if _true(live, "Complete"):
             return holds(f"{ref} has completed")
-        active = (live.get("status") or {}).get("active", 0)
         awaited = Awaited(ref, lambda found: bool(_true(found, "Complete") or _true(found, "Failed")), version_of(live))
-        return pending(f"{ref}: {'its pod runs' if active else 'its pod has not started'}", awaited)
+        return pending(f"{ref}: {_under_way(ref, live.get('status') or {})}", awaited)
 
     def _soaked(self, condition: Soaked) -> Observation:
         passed = (self._clock.now() - self._began).total_seconds()
         if passed >= condition.seconds:
             return holds(f"{condition.seconds:g} s have passed")
         return pending(f"letting {condition.seconds:g} s pass")
+
+
+def _under_way(ref: ObjectRef, status: Json) -> str:
+    """Return how far a Job is, and where it says why it goes no further."""
+    why = "; its events say why, where that lasts"
+    ask = f"kubectl -n {ref.namespace} describe"
+    if not status.get("active"):
+        return f"no pod of it was made yet{why}: {ask} {_short(ref)}"
+    if status.get("ready") == 0:
+        return f"its pod is there and not ready{why}: {ask} pods -l job-name={ref.name}"
+    return "its pod runs"
 
 
 def _true(job: Json, kind: str) -> str:

@@ -91,7 +91,9 @@ def unguarded(node: NodeState) -> str:
         return f"nobody enforces on it, and {_pods(node.pods)} there: {engine}"
     if node.late:
         return f"{_pods(node.late)} there that started after its rules were frozen, and nothing reaches them"
-    return "its rules are frozen, and it takes new pods, which would be cut off" if node.schedulable else ""
+    # A node that is not ready takes none either: it is tainted as long as its kubelet does not answer.
+    takes_pods = node.schedulable and node.ready
+    return "its rules are frozen, and it takes new pods, which would be cut off" if takes_pods else ""
 
 
 def doubled(node: NodeState) -> str:

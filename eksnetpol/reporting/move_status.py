@@ -40,6 +40,8 @@ class MoveStatus:
     phases: tuple[PhaseNow, ...] = ()
     door: str = ""
     """The one-way door it waits before, empty for none."""
+    stopped: str = ""
+    """Where it stopped and why, as it said then; empty where it was killed without a word, goes on or is done."""
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -100,6 +102,7 @@ def document(status: MoveStatus) -> dict[str, Any]:
         "run": None if run is None else {"id": run.id, "state": run.state, "done": run.done, "steps": run.steps},
         "phases": [{"name": p.name, "done": p.done, "steps": p.steps, "next": p.next} for p in status.phases],
         "door": status.door,
+        "stopped": status.stopped,
         "next": list(status.ways),
     }
 
@@ -114,6 +117,8 @@ def _text(status: MoveStatus) -> Iterator[tuple[int, str]]:
             at = f"; next: {phase.next}" if phase.next and phase.done else ""
             mark = "+" if phase.done == phase.steps else "~" if phase.done else " "
             yield 2, f"{mark} {phase.name}: {phase.done} of {phase.steps}{at}"
+        if status.stopped:
+            yield 2, f"it stopped at {status.stopped}"
         if status.door:
             yield 2, f"it waits before the one-way door {status.door}"
     yield from _nodes(status.present)

@@ -50,7 +50,8 @@ def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOpti
     batches = tuple(_batches(left, options))
     # Pods that stay where they are stay resolved, and to ask for all of them costs.
     moved = (sources.covered,) if left.exit is Exit.REPLACEMENT else ()
-    before = All((sources.unchanged, answering(facts), *moved))
+    kept_off = Runs(left.ref, gone=True, label=LABELLED)
+    before = All((sources.unchanged, kept_off, answering(facts), *moved))
     steps: list[Step] = []
     done = 0
     for number, nodes in enumerate(batches, 1):
@@ -80,7 +81,8 @@ def _batch(
     done: int,
     probing: Probing,
 ) -> Iterator[Step]:
-    yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", before, 300.0)
+    title = "See that nothing stumbles, nothing was put back, and the policies are those that were translated"
+    yield _look(batch, "gate", title, before, 300.0)
     if left.exit is Exit.IN_PLACE:
         yield from _in_place(left, options, batch, nodes)
     else:
@@ -103,6 +105,8 @@ def _in_place(left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[N
     on = counted(len(names), "node")
     yield _look(batch, "enforced", f"See that the VPC CNI's agent enforces on {on}", Runs(AWS_NODE, names), _AGENT_LEAVES)
     for node in nodes:
+        if node.name in left.cleaned_before:
+            yield _forget(node)
         if not is_cordoned(node):
             yield _cordon(node)
     for node in nodes:
@@ -150,6 +154,19 @@ def _finished(left: Leaving, node: Node) -> Step:
         action=Apply(plain, keeps=True, drops=drops),
         until=Holds(plain, without=drops),
         undo=Undo(f"{'Unmark' if cordoned else 'Cordon'} {node.name}", Apply(before, keeps=True), Holds(before)),
+        phase=phases.EXIT,
+    )
+
+
+def _forget(node: Node) -> Step:
+    """Return the step that lets the cleaner be set to work on a node where it has been before the agent came back."""
+    one = ObjectId(cleaner_ref(node.name))
+    return Step(
+        id=f"roll/{node.name}/forget",
+        title=f"Delete the Job of the cleaner that was on {node.name} before its agent came back",
+        action=Delete((one,)),
+        until=Absent((one,)),
+        undo=phases.nothing_to_do("it has done its work, and nothing is lost but its log"),
         phase=phases.EXIT,
     )
 

@@ -15,7 +15,7 @@ from eksnetpol.migration.invariants import Violation
 from eksnetpol.migration.watching import Census
 from eksnetpol.model.engine_kinds import ENGINE_KINDS, OPERATOR_KINDS
 from eksnetpol.model.fingerprints import digest_of
-from eksnetpol.model.kinds import DEFINITION, NETWORK_POLICY, Json, ObjectRef
+from eksnetpol.model.kinds import DAEMONSET, DEFINITION, NETWORK_POLICY, Json, ObjectRef
 from eksnetpol.model.plan import Plan
 from eksnetpol.operations.rehearsal import of_journal, watch_over
 from eksnetpol.policy.profile import Profile
@@ -69,6 +69,7 @@ class Life(Run):
         super().__init__(self.there.snapshot, plan or planned(engine))
         self.people: Watched = Watched(self.cluster, self.plan, self.there)
         self.at_first = contents(self.cluster)
+        self.first = self.cluster.objects(DAEMONSET)
 
     @property
     def violations(self) -> tuple[Violation, ...]:
