@@ -49,9 +49,12 @@ lint: $(VENV)/test.stamp ## Run ruff, mypy --strict and the import contracts
 bench: $(VENV)/test.stamp ## Print ratios against baselines taken in the same run
 	@$(BIN)/python -m tests.benchmarks
 
-fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,000 random cases, and translations of 100,000 clusters
+fuzz: $(VENV)/test.stamp ## Compare the policy engine with its oracles on 200,000 random cases, and translations of 100,000 clusters; let migrations die at every moment
 	@$(BIN)/python -m tests.policy.fuzz
 	@$(BIN)/python -m tests.migration.fuzz
+	@$(BIN)/python -m tests.migration.planning.deaths --all
+	@$(BIN)/python -m tests.migration.planning.deaths --back
+	@$(BIN)/python -m tests.migration.planning.mutations
 
 build: $(VENV)/test.stamp ## Build the wheel and the source distribution into dist/
 	@$(BIN)/python -m build --no-isolation

@@ -31,8 +31,11 @@ act "What leaving Calico would mean for the retail store" \
     "migrate assess --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
 act "Its policies as NetworkPolicies, with a verdict on every rule" \
     "migrate translate --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
-act "The retail store leaves Calico, on a copy in memory: who enforces, and what flows, at every moment" \
+act "The retail store leaves Calico, on a copy in memory: one of its policies would let more through than Calico did" \
     "migrate rehearse --cleaner-image registry.example/cleaner --snapshot $here/clusters/retail-store-calico.json.gz" "--width $width"
+act "Its owner takes that on by name, and it goes well: who enforces, and what flows, at every moment" \
+    "migrate rehearse --cleaner-image registry.example/cleaner --snapshot $here/clusters/retail-store-calico.json.gz" \
+    "--waive networkpolicy/ui/allow-ui-egress=shop,2999-12-31,nodes-are-ours --width $width"
 cluster "A cluster that waits: the add-on is healthy, network policy is off, policies are there" dormant
 act "Turning it on: the plan" "enable --snapshot $here/clusters/dormant.json.gz --plan" "--width $width"
 act "The plan carried out on a copy of that cluster in memory" \

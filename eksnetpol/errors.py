@@ -113,6 +113,10 @@ class StepFailed(EksNetpolError):
         self.why = why or message
 
 
+class RunOver(StepFailed):
+    """What a run has done was undone so that it cannot be gone on with: only a new plan, or going back, leads on."""
+
+
 class TimedOut(StepFailed):
     """A step was not true in time. The state is known and the run can be resumed."""
 

@@ -16,6 +16,7 @@ from eksnetpol.execution.draining import drain
 from eksnetpol.execution.gathering import found_of, gathered, is_it, meant_by
 from eksnetpol.execution.lease import Lease
 from eksnetpol.execution.observe import Observer, restorable
+from eksnetpol.execution.probing import probe
 from eksnetpol.execution.progress import StepPast
 from eksnetpol.execution.seeing import version_of
 from eksnetpol.execution.waiting import PACE, OutOfPatience, Waiter
@@ -31,6 +32,7 @@ from eksnetpol.model.actions import (
     Evict,
     Look,
     ObjectId,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -58,7 +60,7 @@ class Actor:
         self._waiter = waiter
         self._observer = observer
 
-    def act(self, step: Step, past: StepPast) -> dict[str, Any] | None:  # noqa: PLR0911 - one case an action
+    def act(self, step: Step, past: StepPast) -> dict[str, Any] | None:  # noqa: C901, PLR0911 - one case an action
         """Do what *step* says and return what the journal is to keep of it; None where it became true before it was done.
 
         Raises `Refused` for a field that somebody else owns and the plan does not name, and what `Hands` raises.
@@ -83,6 +85,8 @@ class Actor:
                 return self._restore(action)
             case Evict():
                 return drain(action, self._hands, self._waiter, self._watcher, self._change)
+            case Probe():
+                return probe(action, self._hands, self._journal, self._waiter, self._change)
             case Look():
                 return {}
             case _:

@@ -47,7 +47,8 @@ def _webhooks(hands: Hands) -> Iterator[tuple[str, str]]:
                 if not served[key]:
                     name = configuration["metadata"]["name"]
                     to = "/".join(key)
-                    yield name, f"webhook {webhook['name']} of {name} fails closed and Service {to} has no ready endpoint"
+                    who = f"webhook {webhook['name']} of {name}"
+                    yield name, f"{who} fails closed and Service {to} has no ready endpoint (mend its pods)"
 
 
 def _has_endpoints(hands: Hands, namespace: str, name: str) -> bool:

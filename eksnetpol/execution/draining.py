@@ -43,7 +43,12 @@ def drain(
                 evicted.add(called(pod))
         if not blocked:
             return {"evicted": len(evicted)}
-        seen = f"node {action.node}: disruption budgets keep {named(blocked)}"
+        spaces = sorted({called(pod).partition("/")[0] for pod in pods if not is_ending(pod)})
+        where = spaces[0] if len(spaces) == 1 else "NAMESPACE"
+        seen = (
+            f"node {action.node}: disruption budgets keep {named(blocked)}. A budget lets them go once more of its pods are "
+            f"ready elsewhere, or it asks for fewer: kubectl -n {where} get poddisruptionbudgets"
+        )
         if waiter.left <= 0:
             raise OutOfPatience(seen)
         if seen != said:

@@ -9,23 +9,26 @@ answer; the next process goes on where this one stopped) and *refused* (6: someb
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, StepFailed, TimedOut
+from eksnetpol.errors import Bug, DoorClosed, EksNetpolError, GuardRefused, JournalError, Refused, RunOver, StepFailed, TimedOut
 from eksnetpol.execution import preimage
 from eksnetpol.execution.acting import Actor
+from eksnetpol.execution.agreeing import Disagreement, disagreements, is_gate, is_node, leading_back
 from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.lease import Lease, LeaseLost
 from eksnetpol.execution.moving import is_ending
 from eksnetpol.execution.observe import Observer
+from eksnetpol.execution.probing import is_gone
 from eksnetpol.execution.progress import Past, StepPast, past_of
 from eksnetpol.execution.seeing import Observation, State
 from eksnetpol.execution.waiting import OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Clock, Entry, Event, Hands, Journal, Watcher
-from eksnetpol.model.actions import Apply, Create, Evict, Look
-from eksnetpol.model.plan import Plan, Step
+from eksnetpol.model.actions import Apply, Create, Evict, Look, Probe
+from eksnetpol.model.kinds import ObjectRef
+from eksnetpol.model.plan import Plan, Step, Verb
 
 LEASE_PATIENCE = 120.0
 """Seconds that taking the Lease may take while the API server does not answer."""
@@ -62,6 +65,8 @@ def carry_out(  # noqa: PLR0913 - each is the caller's own
         raise Refused(f"run {journal.run} was taken back by {past.rolled_back}; make a new plan instead of resuming it")
     if past.plan and past.plan != plan.digest:
         raise Refused(f"the journal of run {journal.run} belongs to plan {past.plan}, and this is plan {plan.digest}")
+    if past.over:
+        raise Refused(f"run {journal.run} cannot be gone on with, only a new plan can, or eksnetpol rollback: {past.over}")
     _Run(
         plan, hands, journal, clock, watcher, past, holder=holder, wait=wait, timeout=timeout, confirmed=confirmed, until=until
     ).go()
@@ -93,6 +98,7 @@ class _Run:
         self._wait = wait
         self._confirmed = frozenset(confirmed)
         self._approved = past.approved
+        self._done = {step.id for step in plan.steps if past.of(step.id).done}
         self._until = until
         self._end = None if timeout is None else clock.monotonic() + timeout
         self._lease = Lease(hands, clock, watcher, journal.run, holder)
@@ -110,6 +116,7 @@ class _Run:
                 self._watcher.skipped(step.id, "a former process has done it")
         if left:
             with self._leased():
+                self._agree()
                 for number, step in left:
                     if self._until and _number(step.phase) > _number(self._until):
                         self._pause_before(step)
@@ -118,7 +125,32 @@ class _Run:
                         return
                 self._write("closed")
         else:
+            self._agree()
             self._write("closed")
+
+    def _agree(self) -> None:
+        """Raise `Refused` where what the journal says was done is not so any more: then it is for people to say what holds."""
+        if not self._past.steps or self._plan.verb is not Verb.MIGRATE:
+            return
+        waiter = self._waiter(LEASE_PATIENCE)
+        try:
+            found = waiter.call(self._disagreements)
+        except OutOfPatience as over:
+            self._write("stopped", detail=over.seen)
+            raise TimedOut(f"{over.seen}; nothing was changed, go on with: {self._way_on}") from over
+        if found:
+            told = f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}"
+            if anew := leading_back(found, self._done):
+                self._write("failed", detail=f"{told}: {anew}", data={"over": True})
+                raise Refused(f"{told}: {anew}; nothing was done now, and this run cannot go on; {self._way_back} goes back")
+            self._write("stopped", detail=told)
+            raise Refused(
+                f"{told}: somebody has changed that since, and nothing was done now; put it back and go on with {self._way_on}, "
+                f"go back with {self._way_back}, or make a new plan from what is there now: eksnetpol migrate run"
+            )
+
+    def _disagreements(self, but: Callable[[ObjectRef], bool] = lambda _: False) -> list[Disagreement]:
+        return list(disagreements(self._plan, self._done, self._past.touched, self._hands, self._journal, self._clock, but=but))
 
     @contextmanager
     def _leased(self) -> Iterator[None]:
@@ -180,6 +212,16 @@ class _Run:
             update=str((acted or {}).get("update", "")),
             acted=acted is not None,
         )
+        if self._plan.verb is Verb.MIGRATE and is_gate(step.until):
+            found = waiter.call(lambda: self._disagreements(is_node))
+            if anew := leading_back(found, self._done):
+                raise RunOver(f"{found[0]}: {anew}", step=step.id)
+            if found:
+                raise StepFailed(
+                    f"{found[0]}: somebody has changed that since, and the run does not fight them: let them leave it (pause "
+                    "Argo CD, Flux or whoever it is), and put it back as it was, or make a new plan: eksnetpol migrate run",
+                    step=step.id,
+                )
         first = self._look(waiter, observer, step)
         if first.state is State.HOLDS:
             seen = f"true already: {first.seen}" if acted is None else first.seen
@@ -198,7 +240,7 @@ class _Run:
         except OutOfPatience as over:
             raise OutOfPatience(f"{over.seen}{observer.roll.at_the_end()}") from over
         if last.state is State.HOPELESS:
-            raise StepFailed(last.seen, step=step.id)
+            raise (RunOver if last.over else StepFailed)(last.seen, step=step.id)
         return self._succeeded(step, last.seen, began)
 
     def _enter(self, number: int, step: Step) -> None:
@@ -227,6 +269,8 @@ class _Run:
         if isinstance(action, Evict):
             # Whoever let pods onto the node again meanwhile did not hear that it is to be emptied.
             return any(not is_ending(pod) for pod in waiter.call(lambda: pods_to_move(self._hands, action.node, action.uid)))
+        if isinstance(action, Probe):
+            return waiter.call(lambda: is_gone(action, self._hands, self._journal))
         if not isinstance(action, Apply):
             return False
         live = waiter.call(lambda: self._hands.get(action.ref))
@@ -241,6 +285,7 @@ class _Run:
         acted = actor.act(step, past)
         if isinstance(step.action, Apply | Create):
             observer.made = step.action.ref
+            observer.applied = isinstance(step.action, Apply)
         if acted is not None and not isinstance(step.action, Look):
             self._write("acted", step, data=acted)
         return acted
@@ -255,6 +300,7 @@ class _Run:
 
     def _succeeded(self, step: Step, seen: str, began: float, *, skipped: bool = False) -> bool:
         self._write("succeeded", step, seen)
+        self._done.add(step.id)
         if skipped:
             self._watcher.skipped(step.id, seen)
         else:
@@ -269,9 +315,12 @@ class _Run:
         raise TimedOut(message, step=step.id, why=why) from cause
 
     def _failed(self, number: int, step: Step, seen: str, cause: EksNetpolError) -> NoReturn:
-        self._write("failed", step, seen)
+        is_over = isinstance(cause, RunOver)
+        self._write("failed", step, seen, {"over": True} if is_over else {})
         self._watcher.failed(step.id, seen)
         why = f"{self._named(number, step)} failed: {seen}"
+        if is_over:
+            raise RunOver(f"{why}; this run cannot go on; {self._way_back} goes back", step=step.id, why=why) from cause
         message = f"{why}; when that is mended, {self._way_on} tries again; {self._way_back} goes back"
         raise StepFailed(message, step=step.id, why=why) from cause
 

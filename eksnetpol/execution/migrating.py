@@ -9,13 +9,14 @@ from eksnetpol.execution import nodes
 from eksnetpol.execution.answering import answering
 from eksnetpol.execution.covering import covered
 from eksnetpol.execution.drift import unchanged
+from eksnetpol.execution.probing import probed
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, condition_of, holds, hopeless, pending, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
-from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Ready, Runs, Soaked, Unchanged
+from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Probed, Ready, Runs, Soaked, Unchanged
 from eksnetpol.model.kinds import Json, ObjectRef
 
-Migrating = Runs | Evicted | Ready | Completed | Unchanged | Covered | Soaked | Answering
+Migrating = Runs | Evicted | Ready | Completed | Unchanged | Covered | Soaked | Answering | Probed
 """The conditions that only migrations wait for."""
 
 
@@ -29,7 +30,7 @@ class MigrationWatch:
         self._began = began
         self._roll = roll
 
-    def look(self, condition: Migrating, made: ObjectRef | None) -> Observation:  # noqa: PLR0911 - one case a condition
+    def look(self, condition: Migrating, made: ObjectRef | None) -> Observation:  # noqa: C901, PLR0911 - one case a condition
         """Return whether *condition* holds; *made* is the object that the step has written."""
         match condition:
             case Runs():
@@ -46,11 +47,13 @@ class MigrationWatch:
             case Unchanged():
                 return unchanged(condition, self._hands, self._journal)
             case Covered():
-                return covered(self._hands)
+                return covered(self._hands, cluster=condition.cluster)
             case Soaked():
                 return self._soaked(condition)
             case Answering():
                 return answering(condition, self._hands)
+            case Probed():
+                return probed(condition, self._hands, self._journal)
             case _:
                 assert_never(condition)
 
@@ -69,15 +72,25 @@ class MigrationWatch:
             )
         if _true(live, "Complete"):
             return holds(f"{ref} has completed")
-        active = (live.get("status") or {}).get("active", 0)
         awaited = Awaited(ref, lambda found: bool(_true(found, "Complete") or _true(found, "Failed")), version_of(live))
-        return pending(f"{ref}: {'its pod runs' if active else 'its pod has not started'}", awaited)
+        return pending(f"{ref}: {_under_way(ref, live.get('status') or {})}", awaited)
 
     def _soaked(self, condition: Soaked) -> Observation:
         passed = (self._clock.now() - self._began).total_seconds()
         if passed >= condition.seconds:
             return holds(f"{condition.seconds:g} s have passed")
         return pending(f"letting {condition.seconds:g} s pass")
+
+
+def _under_way(ref: ObjectRef, status: Json) -> str:
+    """Return how far a Job is, and where it says why it goes no further."""
+    why = "; its events say why, where that lasts"
+    ask = f"kubectl -n {ref.namespace} describe"
+    if not status.get("active"):
+        return f"no pod of it was made yet{why}: {ask} {_short(ref)}"
+    if status.get("ready") == 0:
+        return f"its pod is there and not ready{why}: {ask} pods -l job-name={ref.name}"
+    return "its pod runs"
 
 
 def _true(job: Json, kind: str) -> str:

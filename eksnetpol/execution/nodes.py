@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from eksnetpol.execution.draining import pods_to_move
+from eksnetpol.execution.endings import ending
 from eksnetpol.execution.gathering import named
 from eksnetpol.execution.moving import called, is_ending
 from eksnetpol.execution.rolling import belongs_to, breakage, is_ready, is_seen, newest_template, runs_template, selector_of
-from eksnetpol.execution.seeing import Observation, holds, hopeless, pending
+from eksnetpol.execution.seeing import Observation, holds, hopeless, over, pending
+from eksnetpol.execution.written import by_whom
 from eksnetpol.interfaces.acting import Hands
 from eksnetpol.model.conditions import Evicted, Ready, Runs
 from eksnetpol.model.kinds import CONTROLLER_REVISION, NODE, POD, Json, ObjectRef
@@ -27,7 +29,20 @@ def gone(condition: Runs, hands: Hands) -> Observation:
     left = [pod for pod in _pods_of(condition.ref, live, meant, hands) if _node(pod)]
     if not left:
         return holds(f"{condition.ref} has no pod {where}")
-    return pending(f"{condition.ref} still has a pod on {named(_node(pod) + ending(pod) for pod in left)}")
+    where_left = list(dict.fromkeys(_node(pod) for pod in left))
+    whose = by_whom(live) if live is not None else ""
+    if condition.label and not condition.nodes:
+        again = [_node(pod) for pod in left if not is_ending(pod)]
+        if again:
+            one = again[0]
+            return over(
+                f"{condition.ref} runs again on {named(dict.fromkeys(again))}, which had left it, and its rules are in their "
+                f"kernels again{whose}. Let whoever brings it back leave it (pause Argo CD, Flux, Helm); then take the label off "
+                f"these nodes, so that they leave it once more, and make a new plan: kubectl label node {one} "
+                f"{condition.label.partition('=')[0]}-; eksnetpol migrate run"
+            )
+    told = named(node + ending(next(pod for pod in left if _node(pod) == node)) for node in where_left)
+    return pending(f"{condition.ref} still has a pod on {told}{whose if not condition.nodes else ''}")
 
 
 def runs(condition: Runs, hands: Hands) -> Observation:
@@ -50,7 +65,7 @@ def runs(condition: Runs, hands: Hands) -> Observation:
         if pod is None:
             lags.append(f"{node} (no pod of it)")
         elif not runs_template(pod, template, live):
-            lags.append(f"{node} (a former template)")
+            lags.append(f"{node} (a former template{_by_hand(live, ref, node)})")
         elif broken := breakage(pod):
             return hopeless(f"{ref}: {broken}")
         elif not is_ready(pod):
@@ -58,6 +73,14 @@ def runs(condition: Runs, hands: Hands) -> Observation:
     if lags:
         return pending(f"{ref}: waiting for {named(lags)}")
     return holds(f"{ref} runs {_where(meant)} and is ready")
+
+
+def _by_hand(live: Json, ref: ObjectRef, node: str) -> str:
+    """Return how a pod gets the present template where nothing rolls by itself."""
+    if ((live.get("spec") or {}).get("updateStrategy") or {}).get("type") != "OnDelete":
+        return ""
+    only = f"-l {selector_of(live)} --field-selector spec.nodeName={node}"
+    return f"; it gets the present one with a new pod: kubectl -n {ref.namespace} delete pods {only}"
 
 
 def evicted(condition: Evicted, hands: Hands) -> Observation:
@@ -82,18 +105,19 @@ def ready(condition: Ready, hands: Hands) -> Observation:
         told = f"{up:,} of {condition.at_least:,} nodes with {condition.label} are ready"
         if up < condition.at_least:
             unready = named(node["metadata"]["name"] for node in labelled if not _is_up(node))
-            return pending(f"{told}{f'; not ready: {unready}' if unready else ''}")
+            why = f"; not ready: {unready} (kubectl describe node says why)" if unready else ""
+            return pending(f"{told}{why}{'' if len(labelled) >= condition.at_least else _bringing(condition.label)}")
         seen = "; ".join(filter(None, (seen, told)))
     return holds(seen or "no node was asked about")
 
 
-def ending(thing: Json) -> str:
-    """Return in words that something is ending and what holds it, empty where it is not."""
-    meta = thing.get("metadata") or {}
-    if not meta.get("deletionTimestamp"):
-        return ""
-    held = meta.get("finalizers") or ()
-    return f" (ending, held by finalizer {', '.join(held)})" if held else " (ending)"
+def _bringing(label: str) -> str:
+    """Return how nodes come that carry a label from their first second."""
+    return (
+        f". Nodes get it from whoever brings them: eksctl create nodegroup --node-labels {label}, or "
+        f"aws eks create-nodegroup --labels {label}, or another Karpenter NodePool with it in spec.template.metadata.labels (to "
+        "change one that has nodes makes Karpenter replace them all by itself)"
+    )
 
 
 def _pods_of(ref: ObjectRef, live: Json | None, nodes: Collection[str], hands: Hands) -> Iterable[Json]:

@@ -9,11 +9,13 @@ from typing import TypeVar, assert_never
 from eksnetpol.errors import UnreadableInput
 from eksnetpol.execution import backups
 from eksnetpol.execution.addon_health import AddonWatch, Ask
+from eksnetpol.execution.endings import by_whom_anew, ending, letting_go, staying
 from eksnetpol.execution.gathering import all_of, found_of, gathered, kind_named, named, ref_of
 from eksnetpol.execution.migrating import MigrationWatch
 from eksnetpol.execution.rolling import RolloutWatch
 from eksnetpol.execution.seeing import Awaited, Observation, State, condition_of, holds, hopeless, pending, version_of
-from eksnetpol.fields.holds import ABSENT, differences, value_at
+from eksnetpol.execution.written import by_whom, unlike
+from eksnetpol.fields.holds import differences
 from eksnetpol.interfaces.acting import Clock, Hands, Journal, RolloutState
 from eksnetpol.model.conditions import (
     Absent,
@@ -30,6 +32,7 @@ from eksnetpol.model.conditions import (
     FlagIs,
     Holds,
     NoneLeft,
+    Probed,
     Ready,
     Restored,
     RolledOut,
@@ -73,6 +76,9 @@ class Observer:
         self._journal = journal
         self.made: ObjectRef | None = None
         """The object that this step has written: where it is not there, it has been there."""
+        self._began = began
+        self.applied = False
+        """Whether it has applied it: then it had every field that was wanted."""
         self.roll = RolloutWatch(hands, clock, tell or (lambda _: None), began)
         self.addon = AddonWatch(hands, clock, ask or _at_once, self.roll, update=update, acted=acted)
         self._migration = MigrationWatch(hands, journal, clock, began or clock.now(), self.roll)
@@ -102,7 +108,7 @@ class Observer:
                 return self._backed_up(condition)
             case Restored():
                 return self._restored(condition)
-            case Runs() | Evicted() | Ready() | Completed() | Unchanged() | Covered() | Soaked() | Answering():
+            case Runs() | Evicted() | Ready() | Completed() | Unchanged() | Covered() | Soaked() | Answering() | Probed():
                 return self._migration.look(condition, self.made)
             case All():
                 return self._all(condition)
@@ -127,13 +133,19 @@ class Observer:
     def _holds(self, condition: Holds) -> Observation:
         ref = condition.ref
         live = self._hands.get(ref)
-        awaited = Awaited(ref, lambda found: not _unlike(found, condition), version_of(live))
+        awaited = Awaited(ref, lambda found: not unlike(found, condition), version_of(live))
         if live is None and ref == self.made:
             return hopeless(f"{ref} is not there any more: somebody deleted it after it was written")
         if live is None:
             return pending(f"{ref} is not there", awaited)
-        unlike = _unlike(live, condition)
-        return pending(f"{ref}: {unlike}", awaited) if unlike else holds(f"{ref} has the wanted fields")
+        words = unlike(live, condition)
+        if words and self.applied and ref == self.made:
+            # The API server has taken it as it was wanted: since then somebody else has.
+            return hopeless(
+                f"{ref}: {words}: somebody wrote over it after it was written{by_whom(live)}; let them leave it (pause Argo CD, "
+                "Flux or whoever is named)"
+            )
+        return pending(f"{ref}: {words}", awaited) if words else holds(f"{ref} has the wanted fields")
 
     def _flag(self, condition: FlagIs) -> Observation:
         live = self._hands.get(condition.ref)
@@ -168,12 +180,21 @@ class Observer:
         left = gathered(self._hands, condition.objects)
         if not left:
             return holds(f"{_count(len(condition.objects))} {'are' if len(condition.objects) != 1 else 'is'} not there any more")
-        ending = [f"{one.ref}{_held_by(live)}" for one, live in left.items()]
+        still = named(
+            f"{one.ref}{ending(live) or by_whom_anew(live, self._began) or staying(live)}" for one, live in left.items()
+        )
+        patches = [patch for one, live in left.items() if (patch := letting_go(one.ref, live))]
         awaited = None
         if len(left) == 1:
             ((one, live),) = left.items()
             awaited = Awaited(one.ref, lambda _: False, version_of(live))
-        return pending(f"still there: {named(ending)}", awaited)
+        if not patches:
+            return pending(f"still there: {still}", awaited)
+        return pending(
+            f"still there: {still}. Whoever set a finalizer takes it off once it has cleaned up: see first why not. If it "
+            f"is gone for good, this lets go, and fails where anything has changed: {patches[0]}",
+            awaited,
+        )
 
     def _none_left(self, condition: NoneLeft) -> Observation:
         left = []
@@ -235,25 +256,6 @@ def restorable(journal: Journal, name: str, digest: str, run: str) -> backups.Ba
 
 def _at_once(do: Callable[[], T]) -> T:
     return do()
-
-
-def _unlike(live: Json, condition: Holds) -> str:
-    """Return the first difference in words, empty where there is none."""
-    found = differences(live, condition.object)
-    if found:
-        first = found[0]
-        has = "is not there" if first.live is None else f"is {first.live!r}"
-        more = f" (and {len(found) - 1} more fields)" if len(found) > 1 else ""
-        return f"{first.path} {has}, not {first.wanted!r}{more}"
-    return next((f"{path} is still there" for path in condition.without if value_at(live, path) is not ABSENT), "")
-
-
-def _held_by(live: Json) -> str:
-    meta = live["metadata"]
-    finalizers = meta.get("finalizers") or ()
-    if meta.get("deletionTimestamp") and finalizers:
-        return f" (ending, held by finalizer {', '.join(finalizers)})"
-    return ""
 
 
 def _count(number: int) -> str:

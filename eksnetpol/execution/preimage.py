@@ -21,6 +21,7 @@ from eksnetpol.model.actions import (
     DeleteAddon,
     Evict,
     Look,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -60,6 +61,8 @@ def touched_by(action: Action, hands: Hands) -> tuple[str, tuple[ObjectRef, ...]
         case Evict():
             # Controllers make all others again; of these nothing else would be left.
             return "", tuple(ObjectRef.to(POD, name, namespace) for namespace, _, name in (p.partition("/") for p in action.bare))
+        case Probe():
+            return "", action.refs
         case BackUp() | Restore() | Look():
             return "", ()
         case _:

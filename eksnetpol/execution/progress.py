@@ -35,6 +35,8 @@ class Past:
     plan: str = ""
     rolled_back: str = ""
     steps: Mapping[str, StepPast] = field(default_factory=dict)
+    over: str = ""
+    """Why it cannot be gone on with, empty where it can."""
     approved: frozenset[str] = frozenset()
     """One-way doors that somebody has confirmed."""
 
@@ -51,10 +53,11 @@ class Past:
 def past_of(entries: Iterable[Entry]) -> Past:
     """Return what *entries*, a whole journal, say."""
     opened = closed = False
-    plan = rolled_back = ""
+    plan = rolled_back = over = ""
     steps: dict[str, StepPast] = {}
     approved: set[str] = set()
     for entry in entries:
+        over = entry.detail if entry.data.get("over") else over
         if entry.event == "opened":
             opened, plan = True, str(entry.data.get("plan", ""))
         elif entry.event == "closed":
@@ -65,7 +68,7 @@ def past_of(entries: Iterable[Entry]) -> Past:
             rolled_back = str(entry.data.get("run", "")) or "another run"
         elif entry.step:
             steps[entry.step] = _after(steps.get(entry.step, StepPast()), entry)
-    return Past(opened, closed, plan, rolled_back, steps, frozenset(approved))
+    return Past(opened, closed, plan, rolled_back, steps, over, frozenset(approved))
 
 
 def _after(past: StepPast, entry: Entry) -> StepPast:

@@ -6,7 +6,7 @@ Pods and nodes are asked for only while the counters stand still: they say what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -184,7 +184,9 @@ def lagging(
     pods: Iterable[Json], nodes: Iterable[Json], has_template: Callable[[Json], bool], began: datetime | None
 ) -> tuple[Lag, ...]:
     """Return the nodes whose pod has not the present template or is not ready, those that are down last."""
+    nodes = tuple(nodes)
     down = {node["metadata"]["name"]: why for node in nodes if (why := _is_down(node, began))}
+    unready = {name: why for name, why in _unready_nodes(nodes) if name not in down}
     lags = []
     for pod in pods:
         node = str((pod.get("spec") or {}).get("nodeName") or "no node yet")
@@ -192,11 +194,13 @@ def lagging(
             continue
         if node in down:
             lags.append(Lag(node, down[node], is_down=True))
+        elif node in unready:
+            lags.append(Lag(node, f"the node is not ready: {unready[node]}; kubectl describe node {node}"))
         elif not has_template(pod):
             lags.append(Lag(node, "still has the former template"))
         else:
             lags.append(Lag(node, _unready(pod)))
-    return tuple(sorted(lags, key=lambda lag: (lag.is_down, lag.node)))
+    return tuple(sorted(lags, key=lambda lag: (lag.is_down, lag.node not in unready, lag.node)))
 
 
 def selector_of(daemonset: Json) -> str:
@@ -268,6 +272,13 @@ def _unready(pod: Json) -> str:
     if not (pod.get("spec") or {}).get("nodeName"):
         return "its pod is not scheduled"
     return f"its pod is {phase or 'new'} and not ready"
+
+
+def _unready_nodes(nodes: Iterable[Json]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
+        ready = condition_of(node, "Ready")
+        if ready and ready.get("status") != "True":
+            yield node["metadata"]["name"], str(ready.get("reason") or "no reason given")
 
 
 def _is_down(node: Json, began: datetime | None) -> str:

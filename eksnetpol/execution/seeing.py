@@ -39,6 +39,8 @@ class Observation:
     state: State
     seen: str
     awaited: Awaited | None = None
+    over: bool = False
+    """Set where no later look may take it for true: what was seen has left something behind that no look shows."""
 
 
 def holds(seen: str) -> Observation:
@@ -54,6 +56,11 @@ def pending(seen: str, awaited: Awaited | None = None) -> Observation:
 def hopeless(seen: str) -> Observation:
     """Return that it will not hold by waiting."""
     return Observation(State.HOPELESS, seen)
+
+
+def over(seen: str) -> Observation:
+    """Return that it will not hold, and that the run cannot be gone on with, see `errors.RunOver`."""
+    return Observation(State.HOPELESS, seen, over=True)
 
 
 def condition_of(found: Json | None, kind: str) -> Json:

@@ -31,6 +31,7 @@ from eksnetpol.model.actions import (
     Evict,
     Look,
     ObjectId,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -109,6 +110,8 @@ def _asked(action: Action, hands: Hands) -> tuple[Answer, str]:  # noqa: C901, P
             pods = pods_to_move(hands, action.node, action.uid)
             refuse_bare(action, pods)
             return Answer.NOT_ASKED, f"{len(pods):,} pods would be asked to go; what budgets say then is not known now"
+        case Probe():
+            return Answer.NOT_ASKED, "which pods it tries connections to is known when it does"
         case Look():
             return Answer.NOT_ASKED, "nothing is changed by this step"
         case _:

@@ -26,6 +26,7 @@ from eksnetpol.errors import (
     UnreadableInput,
     UsageError,
 )
+from eksnetpol.model.webhooks import unanswered
 
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|AuthorizationError|NotAuthorized")
 _UNAUTHENTICATED = re.compile(
@@ -212,6 +213,8 @@ def write_fault(status: int, body: bytes, asked: str, server: str) -> EksNetpolE
         return Rejected(f"{server}: admission refused to {asked}: {said}")
     if status == _FORBIDDEN and not _RBAC.search(decoded.message) and decoded.message:
         return Rejected(f"{server}: admission refused to {asked} (403: {said})")
+    if status >= _SERVER_ERROR and (advice := unanswered(decoded.message)):
+        return TransientError(f"{server} could not {asked} ({status}: {said}); {advice}")
     if status == _CONFLICT:
         return _conflict(decoded, causes, asked)
     if status == _INVALID and decoded.message.startswith(_PATCH_DID_NOT_FIT):

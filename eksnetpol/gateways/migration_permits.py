@@ -40,6 +40,7 @@ READ = (
     _on("get", kinds.DEFINITION, *_DEFINITIONS),
     _on("get", kinds.NAMESPACE, *_NAMESPACES),
     _on("get", kinds.JOB, namespace=CLEANERS),
+    _on("get", kinds.JOB),
 )
 LISTED = (
     *_each("list", *_PARTS, *_OWN, *_TOLD),
@@ -55,6 +56,8 @@ WATCHED = (
 )
 CREATED = (
     _on("create", kinds.JOB, namespace=CLEANERS),
+    # Probes are like pods of workloads, and so where these are.
+    _on("create", kinds.JOB),
     # To put back what was taken away, from the run's copies: RBAC knows no names for that.
     *_each("create", *(kind for kind in _PARTS if kind != kinds.CLUSTER_ROLE), *_OWN, *_TOLD, kinds.NAMESPACE),
     _on("bind", kinds.CLUSTER_ROLE, *parts.names_of(kinds.CLUSTER_ROLE)),
@@ -73,4 +76,5 @@ DELETED = (
     _on("delete", kinds.DEFINITION, *_DEFINITIONS),
     _on("delete", kinds.NAMESPACE, *_NAMESPACES),
     _on("delete", kinds.JOB, namespace=CLEANERS),
+    _on("delete", kinds.JOB),
 )

@@ -24,13 +24,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 CHANGING = ("enable", "upgrade", "disable", "restore", "apply", "resume", "rollback")
 """Commands that change a cluster. Each of them looks at it before, and once more afterwards."""
 
-POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback", "migrate run")
-"""Commands that may take policies away or put them back: `apply` and `resume` carry out plans of `disable` as well."""
-
-MIGRATING = ("migrate run",)
+MIGRATING = ("migrate run", "migrate cleanup")
 """Commands that lead a cluster off another engine. Whoever resumes or goes back on such a run needs what it needed."""
 
-READING = ("preflight", "snapshot save", "render", *CHANGING, *MIGRATING)
+POLICY_CHANGING = ("disable", "restore", "apply", "resume", "rollback", *MIGRATING)
+"""Commands that may take policies away or put them back: `apply` and `resume` carry out plans of `disable` as well."""
+
+FORESEEING = tuple(
+    f"migrate {name}" for name in ("assess", "translate", "prove", "rehearse", "runbook", "status", "verify")
+)
+"""Commands that say what leaving another engine means, how it goes and where it stands, and change nothing."""
+
+READING = ("preflight", "snapshot save", "render", *FORESEEING, *CHANGING, *MIGRATING)
 """Commands that look at all there is of a live cluster."""
 
 LOOKING = (*READING, "status")

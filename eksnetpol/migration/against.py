@@ -295,10 +295,15 @@ def _summed(one: Mapping[K, Partition], other: Mapping[K, Partition]) -> dict[K,
     return {key: either(one.get(key, ()), other.get(key, ())) for key in (*one, *(k for k in other if k not in one))}
 
 
-def too_much(source: Side, destination: Side) -> Iterator[tuple[int, Partition]]:
-    """Yield by the destination's class what flows between pods of two nodes and did not at the beginning, by sources."""
+def too_much(source: Side, destination: Side, but: Change) -> Iterator[tuple[int, Partition]]:
+    """Yield by the destination's class what flows between pods of two nodes and did not at the beginning, by sources.
+
+    What a side lets through of *but* is none too much; where both sides let too much through, both have to be meant.
+    """
     for index, partition in source.more.out.items():
-        yield index, parts.met(partition, destination.taken(index))
+        left = minus(partition, but.out[index]) if index in but.out else partition
+        yield index, parts.met(left, destination.taken(index))
     for index, partition in destination.more.into.items():
-        yield index, parts.met(partition, source.sent(index))
+        left = minus(partition, but.into[index]) if index in but.into else partition
+        yield index, parts.met(left, source.sent(index))
 

@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
-from eksnetpol.migration.against import Part, Side, Version, either, minus, too_much
+from eksnetpol.migration.against import Change, Part, Side, Version, either, minus, too_much
 from eksnetpol.migration.meanings import BY_IDENTITY, Meaning, Nothing, Terrain, asked
 from eksnetpol.migration.rules import EVERYWHERE, Rules
 from eksnetpol.migration.standing import LIVE, Does, Mode, Nodes, words
+from eksnetpol.migration.waived import TakenOn
 from eksnetpol.model.enforcement import Scene
 from eksnetpol.model.foreign import ForeignPolicy
 from eksnetpol.policy import partitions as parts
 from eksnetpol.policy.answers import Partition, Workload
-from eksnetpol.policy.connections import NOTHING, Connections
+from eksnetpol.policy.connections import EVERYTHING, NOTHING, Connections
 from eksnetpol.policy.difference import first_of
 from eksnetpol.policy.outside import Atom
 from eksnetpol.policy.profile import Profile
@@ -89,8 +90,8 @@ class Exposure:
     """Follows a migration scene by scene. *placed* says which workloads have pods with an address of their own on a node.
 
     *ours* are the NetworkPolicies that the migration brings, by namespace and name, *coming* all that will be in force, so that
-    pods are told apart by them from the beginning. *accepted* is what will be in force at the end where people have taken on by
-    name all that it widens; None where they have taken on nothing.
+    pods are told apart by them from the beginning. *accepted* is what people have taken on by name, rule by rule: it counts as
+    far as it flows at the end too; None where they have taken on nothing.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Exposure:
         *,
         ours: Collection[tuple[str, str]] = (),
         coming: Iterable[Rules] = (),
-        accepted: Rules | None = None,
+        accepted: TakenOn | None = None,
         base: Universe | None = None,
     ) -> None:
         self._placed = placed
@@ -114,7 +115,7 @@ class Exposure:
         self._nodes = Nodes(self._workloads, lambda old: self._now(old=old))
         self._told: tuple[object, Exposed] = (None, Exposed())
         self._told_less: tuple[object, Narrowed] = (None, Narrowed())
-        self._coming = (self._rules, *coming, *((accepted,) if accepted else ()))
+        self._coming = (self._rules, *coming, *((accepted.end,) if accepted else ()))
         self._draw(world, dialect, profile, self._coming)
 
     def _draw(self, world: World, dialect: str, profile: Profile, coming: Iterable[Rules]) -> None:
@@ -197,14 +198,14 @@ class Exposure:
         blocks: set[tuple[int, object]] = set()
         flows: dict[Flow, None] = {}
         for (mine, here), (theirs, there) in self._pairs():
-            for index, partition in too_much(self._side(mine, theirs), self._side(theirs, mine)):
+            for index, partition in too_much(self._side(mine, theirs), self._side(theirs, mine), self._taken_on):
                 if there >> index & 1:
-                    left = minus(self._without_self(parts.only(partition, here), index), self._taken_on[0].get(index, ()))
+                    left = self._without_self(parts.only(partition, here), index)
                     self._count(rows, index, left)
                     flows |= dict.fromkeys(islice(self._flows(left, index, mine, theirs), max(0, SHOWN - len(flows))))
         for mode, here in self._present().items():
             for place, partition in self._side(mode, mode).more.outside.items():
-                left = minus(parts.only(partition, here), self._taken_on[1].get(place, ()))
+                left = minus(parts.only(partition, here), self._taken_on.outside.get(place, ()))
                 blocks |= {(at, place) for at in indexes_of(self.terrain.workloads_of(_whoever(left)))}
                 flows |= dict.fromkeys(islice(self._flows_outside(left, *place, mode), max(0, SHOWN - len(flows))))
         return Exposed(_pairs_of(rows) + len(blocks), tuple(flows))
@@ -287,15 +288,44 @@ class Exposure:
         return self._now(old=old) if does == LIVE else does if isinstance(does, Version) else None
 
     @cached_property
-    def _taken_on(self) -> tuple[Mapping[int, Partition], Mapping[tuple[Direction, Atom], Partition]]:
-        """What people have taken on by name: what flows too much at the end, by the destination's class, and outside."""
+    def _taken_on(self) -> Change:
+        """What people have taken on by name: of what one side lets through too much at the end, what waived rules do."""
         if self._accepted is None:
-            return {}, {}
-        end = Side((self._whole(self._accepted, old=False),))
-        found: dict[int, Partition] = {}
-        for index, partition in too_much(end, end):
-            found[index] = either(found.get(index, ()), partition)
-        return found, end.more.outside
+            return Change()
+        end = self._whole(self._accepted.end, old=False).more
+        spaces = self.terrain.chart.universe.in_namespace
+        both = (self.terrain.of_stack(self._accepted.waived.denials), self.terrain.new(self._accepted.rules(spaces)))
+
+        def met(left: Partition, asked: Callable[[Meaning], Partition]) -> Partition:
+            return parts.met(left, either(*map(asked, both)))
+
+        samples = self.terrain.samples
+        return Change(
+            {at: met(left, lambda m, at=at: m.sent(at, sure=False)) for at, left in end.out.items()},  # type: ignore[misc]
+            {at: met(left, lambda m, at=at: m.taken(at, sure=False)) for at, left in end.into.items()},  # type: ignore[misc]
+            {
+                key: met(left, lambda m, key=key: m.outside(key[0], samples[key[1]], sure=False))  # type: ignore[misc]
+                for key, left in end.outside.items()
+            },
+        )
+
+    # --- one connection -----------------------------------------------------------------------------------------------
+
+    def between(self, source: int, source_node: str, destination: int, destination_node: str) -> Connections:
+        """Return what flows at the moment seen last from a pod of one class on a node to one of another, classes of `terrain`."""
+        mine, theirs = self._nodes.mode_of(source_node), self._nodes.mode_of(destination_node)
+        out, into = self._side(mine, theirs).sent(destination), self._side(theirs, mine).taken(destination)
+        return parts.of_class(out, source) & parts.of_class(into, source)
+
+    def beyond(self, source: int, node: str, address: str) -> Connections:
+        """Return what flows at the moment seen last from a pod of a class on a node to an address that is no pod's."""
+        found = EVERYTHING
+        for does, old in zip(self._nodes.mode_of(node), (True, False), strict=True):
+            version = self._resolved(does, old=old)
+            for part, scope in version.parts if version is not None else ():
+                if scope >> source & 1:
+                    found &= parts.of_class(part.meaning.outside(Direction.EGRESS, address), source)
+        return found
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 

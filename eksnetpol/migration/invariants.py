@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Restore, StripFinalizer
+from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Probe, Restore, StripFinalizer
 from eksnetpol.model.conditions import All, Condition, Soaked
 from eksnetpol.model.enforcement import Enforcement, NodeState, Scene
 from eksnetpol.model.kinds import ObjectRef
@@ -91,7 +91,9 @@ def unguarded(node: NodeState) -> str:
         return f"nobody enforces on it, and {_pods(node.pods)} there: {engine}"
     if node.late:
         return f"{_pods(node.late)} there that started after its rules were frozen, and nothing reaches them"
-    return "its rules are frozen, and it takes new pods, which would be cut off" if node.schedulable else ""
+    # A node that is not ready takes none either: it is tainted as long as its kubelet does not answer.
+    takes_pods = node.schedulable and node.ready
+    return "its rules are frozen, and it takes new pods, which would be cut off" if takes_pods else ""
 
 
 def doubled(node: NodeState) -> str:
@@ -197,6 +199,8 @@ def written(action: Action) -> tuple[ObjectRef, ...]:
             return tuple(one.ref for one in action.objects)
         case Delete():
             return tuple(one.ref for one in action.objects)
+        case Probe():
+            return action.refs
         case _:
             return ()
 

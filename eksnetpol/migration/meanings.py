@@ -153,6 +153,10 @@ class Terrain:
         world = rules.in_world(self.world, namespaces)
         return _Old(StackColumns(self.chart, resolve(stack_of(self.dialect, world), self.chart, world)), world)
 
+    def of_stack(self, stack: Stack) -> Meaning:
+        """Return what *stack* lets through, whatever policies are in force."""
+        return _Old(StackColumns(self.chart, resolve(stack, self.chart, self.world)), self.world)
+
     def blind(self, meaning: Meaning) -> Meaning:
         """Return what *meaning*, one of the old engine, lets through where it takes the other end for an address outside."""
         if not isinstance(meaning, _Old):

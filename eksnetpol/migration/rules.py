@@ -38,6 +38,17 @@ class Rules:
             admin=world.admin_policies,
         )
 
+    def after(self, brought: Iterable[NetworkPolicy | ClusterNetworkPolicy]) -> Rules:
+        """Return these with *brought* applied, in the place of those of the same name."""
+        policies = {(p.namespace, p.name): p for p in self.policies}
+        cluster = {p.metadata.name: p for p in self.cluster}
+        for one in brought:
+            if isinstance(one, NetworkPolicy):
+                policies[one.namespace, one.name] = one
+            else:
+                cluster[one.metadata.name] = one
+        return replace(self, policies=tuple(policies.values()), cluster=tuple(cluster.values()))
+
     def in_world(self, world: World, namespaces: Collection[str] | None = None) -> World:
         """Return *world* with these in force; of policies that hold in one namespace only those of *namespaces*.
 

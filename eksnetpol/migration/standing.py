@@ -82,6 +82,11 @@ class Nodes:
         """Return a node of *mode* that has pods of a workload, given by its place; empty where none has."""
         return next((name for name, node in self._nodes.items() if node.mode == mode and node.workloads >> workload & 1), "")
 
+    def mode_of(self, name: str) -> Mode:
+        """Return the mode of a node; of one that is not there, that nobody enforces."""
+        node = self._nodes.get(name)
+        return (None, None) if node is None else node.mode
+
     @property
     def versions(self) -> Iterator[tuple[Version, bool]]:
         """The former versions that still hold somewhere, and whether they are the old engine's."""

@@ -148,8 +148,70 @@ class Evict(PlanValue, frozen=True, tag="evict", tag_field="do"):
     bare: tuple[str, ...] = ()
 
 
+class ProbeSource(PlanValue, frozen=True):
+    """A pod that tries connections: like the pods of ``title`` as far as policies tell pods apart, and no pod of theirs.
+
+    It is the pod of ``job``, and has ``labels``: only those that policies ask for.
+    """
+
+    title: str
+    job: ObjectRef
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class ProbeTarget(PlanValue, frozen=True):
+    """Whom connections are tried to: an ``address``, or one of the pods of ``namespace`` that have ``labels`` and none of the
+    keys ``without``.
+    """
+
+    title: str
+    address: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    without: tuple[str, ...] = ()
+
+
+class ProbeTry(PlanValue, frozen=True):
+    """One TCP connection: from a source to a port of a target, given by their places, and whether policies allow it.
+
+    ``control`` is the place of the allowed try without which a denied one says nothing: to the same target. An allowed one that
+    is a control alone (``counts`` False) may fail: whether anybody listens there is not known.
+    """
+
+    source: int
+    target: int
+    port: int
+    allowed: bool
+    control: int = -1
+    counts: bool = True
+
+
+class Probe(PlanValue, frozen=True, tag="probe", tag_field="do"):
+    """Have Jobs try connections, one Job for each source, and write into the run's file of ``gate`` which and where to.
+
+    Their pods run on ``nodes``, or on those with ``label``, given as ``key=value``; without either on any. Pods of targets are
+    taken on these nodes where there are some, with ``near`` on these alone. Jobs of a former attempt are deleted before.
+    """
+
+    gate: str
+    image: str
+    sources: tuple[ProbeSource, ...]
+    targets: tuple[ProbeTarget, ...]
+    tries: tuple[ProbeTry, ...]
+    nodes: tuple[str, ...] = ()
+    label: str = ""
+    near: bool = False
+
+    @property
+    def refs(self) -> tuple[ObjectRef, ...]:
+        """The Jobs."""
+        return tuple(source.job for source in self.sources)
+
+
 class Look(PlanValue, frozen=True, tag="look", tag_field="do"):
     """Do nothing: only the condition is waited for."""
 
 
-Action = UpdateAddon | CreateAddon | DeleteAddon | Apply | Create | Delete | StripFinalizer | BackUp | Restore | Evict | Look
+Action = (
+    UpdateAddon | CreateAddon | DeleteAddon | Apply | Create | Delete | StripFinalizer | BackUp | Restore | Evict | Probe | Look
+)

@@ -145,8 +145,13 @@ class Unchanged(PlanValue, frozen=True, tag="unchanged", tag_field="when"):
     without: str = ""
 
 
-class Covered(PlanValue, frozen=True, tag="covered", tag_field="when"):
-    """Of every NetworkPolicy there are PolicyEndpoints, and these name every running pod that the policy selects."""
+class Covered(PlanValue, frozen=True, tag="covered", tag_field="when", omit_defaults=True):
+    """Of every NetworkPolicy there are PolicyEndpoints, and these name every running pod that the policy selects.
+
+    With ``cluster`` the same of every ClusterNetworkPolicy and its ClusterPolicyEndpoints.
+    """
+
+    cluster: bool = False
 
 
 class Soaked(PlanValue, frozen=True, tag="soaked", tag_field="when"):
@@ -161,6 +166,20 @@ class Answering(PlanValue, frozen=True, tag="answering", tag_field="when"):
     """
 
     except_for: tuple[str, ...] = ()
+
+
+class Probed(PlanValue, frozen=True, tag="probed", tag_field="when"):
+    """The probes of ``gate`` (`actions.Probe`) have ended, none got through that policies deny, and at most ``may_fail`` of those
+    that they allow failed. One that is denied counts only where its control works.
+
+    ``rejects``: an engine is there that answers what it denies with an error, so that *refused* tells nothing. With ``idle`` it
+    holds, too, where no pod was there to try anything with or to.
+    """
+
+    gate: str
+    may_fail: int = 0
+    rejects: bool = False
+    idle: bool = False
 
 
 class All(PlanValue, frozen=True, tag="all", tag_field="when"):
@@ -189,5 +208,6 @@ Condition = (
     | Covered
     | Soaked
     | Answering
+    | Probed
     | All
 )

@@ -34,6 +34,9 @@ def _hindrances(facts: Lookup) -> Iterator[str]:
         yield f"whether {KIND} is defined could not be read: {definitions.reason}"
     elif not any(d.name == KIND and d.established for d in definitions.value):
         yield f"{KIND} is not defined, which newer control planes of EKS do themselves"
+    there = facts.get("cluster_policies")
+    if not isinstance(there, Seen):
+        yield f"which ClusterNetworkPolicies there are already could not be read: {there.reason}"
 
 
 def _older(facts: Lookup, name: str, what: str, least: KubernetesVersion | Release | None) -> Iterator[str]:

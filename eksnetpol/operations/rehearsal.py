@@ -6,9 +6,10 @@ time; one-way doors count as confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,17 +19,21 @@ from eksnetpol.execution import preimage
 from eksnetpol.execution.addon_health import AWS_NODE
 from eksnetpol.execution.executor import carry_out
 from eksnetpol.facts.tracking import trackers
-from eksnetpol.interfaces.acting import Clock, RolloutState, SilentWatcher, Watcher
+from eksnetpol.interfaces.acting import Clock, Journal, RolloutState, SilentWatcher, Watcher
+from eksnetpol.migration import waived as waivers
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
+from eksnetpol.migration.probing.answering import Answers
 from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
+from eksnetpol.migration.waived import TakenOn, Waived
 from eksnetpol.migration.watching import Watch
-from eksnetpol.model.actions import Look
+from eksnetpol.model.actions import Look, Probe
 from eksnetpol.model.conditions import Absent, Holds, Ready
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
+from eksnetpol.model.objects.pods import labels_of
 from eksnetpol.model.plan import Plan, Step, Way
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.operations.lifecycle import standing
 from eksnetpol.operations.migration import Source
@@ -54,6 +59,9 @@ NOTES = (
 )
 """What holds for every rehearsal."""
 
+UNTRIED = "The gates of this plan look at objects alone: no connection is tried (--probe-image)."
+"""What holds for plans without probes."""
+
 PEOPLE_WRITE_IN = 120.0
 """Seconds after which people have changed what only they may."""
 
@@ -63,6 +71,8 @@ SUPPLIED = "New nodes are taken to come within two minutes after they are waited
 
 
 Watching = Callable[[Clock], AbstractContextManager[Watcher]]
+
+Brought = NetworkPolicy | ClusterNetworkPolicy
 
 
 def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) -> Rehearsal:
@@ -80,50 +90,39 @@ def rehearsed(move: Move, profile: Profile, watching: Watching | None = None) ->
         move.brought,
         profile=profile,
         ebpf=move.source.dialect in EBPF,
-        accepted=bool(move.translation.accepted),
+        waived=waivers.waived(move.translation, move.source.stack, move.source.world),
         watching=watching,
     )
     refusals = tuple(refusal.why for refusal in standing(move.plan, move.lifted))
-    return msgspec.structs.replace(done, refusals=refusals)
+    return msgspec.structs.replace(done, refusals=refusals, notes=(*done.notes, *move.notes))
 
 
 def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
     plan: Plan,
     snapshot: ClusterSnapshot,
     source: Source,
-    brought: Iterable[NetworkPolicy],
+    brought: Iterable[Brought],
     *,
     profile: Profile,
     ebpf: bool = False,
-    accepted: bool = False,
+    waived: Waived | None = None,
     watching: Watching | None = None,
     prepare: Callable[[SimulatedCluster], object] = lambda _: None,
 ) -> Rehearsal:
     """Carry *plan* out on a copy of the cluster of *snapshot*, whose old engine's policies *source* has.
 
-    *brought* are the NetworkPolicies that the plan applies. *ebpf*: the old engine is one; *accepted*: all that *brought* lets
-    through more than before was taken on by name. *watching* gives somebody who is told how it proceeds, in the copy's own time,
-    and *prepare* may do something to the copy before. Raises `EksNetpolError` where the snapshot does not hold what it takes.
+    *brought* are the policies that the plan applies. *ebpf*: the old engine is one; *waived* is what was taken on by name
+    (`migration.waived`). *watching* gives somebody who is told how it proceeds, in the copy's own time, and *prepare* may do
+    something to the copy before. Raises `EksNetpolError` where the snapshot does not hold what it takes.
     """
     cluster = SimulatedCluster.of(snapshot)
     prepare(cluster)
-    brought = tuple(brought)
-    rules = _InForce(cluster, Rules.of(source.world))
-    end = replace(Rules.of(source.world), policies=_with(source.world.network_policies, brought))
-    exposure = Exposure(
-        source.world,
-        source.dialect,
-        profile,
-        _placing(cluster),
-        ours={(p.namespace, p.name) for p in brought},
-        coming=(end,),
-        accepted=end if accepted else None,
-    )
-    watch = Watch(plan, cluster.scene, rules, exposure, ebpf=ebpf)
+    watch = watch_over(plan, cluster, source, brought, profile=profile, ebpf=ebpf, waived=waived)
     watch()
     beginning = watch.census
     recorder = Recorder(plan, watch, cluster.monotonic)
     cluster.observers.append(watch)
+    cluster.life.jobs.says = Answers(watch.exposure, partial(_there, cluster))
     journal = MemoryJournal(RUN)
     began, error = cluster.monotonic(), ""
     doors = frozenset(step.door for step in plan.steps if step.door)
@@ -136,7 +135,7 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
             error = stopped.why or str(stopped)
         except EksNetpolError as stopped:
             error = str(stopped)
-    violations = (*watch.violations, *_of_plan(plan, journal, snapshot))
+    violations = (*watch.violations, *of_journal(plan, journal, snapshot))
     return Rehearsal(
         target=snapshot.target,
         title=plan.title,
@@ -150,17 +149,41 @@ def rehearse_migration(  # noqa: PLR0913 - what a migration is made of
         error=error,
         looks=watch.looks,
         steps=len(plan.steps),
-        notes=(*NOTES, *cluster.life.untold, *people.notes),
+        notes=(*NOTES, *_untried(plan), *cluster.life.untold, *people.notes),
     )
 
 
-def _with(policies: tuple[NetworkPolicy, ...], brought: tuple[NetworkPolicy, ...]) -> tuple[NetworkPolicy, ...]:
-    named = {(p.namespace, p.name) for p in brought}
-    return (*(p for p in policies if (p.namespace, p.name) not in named), *brought)
+def _untried(plan: Plan) -> tuple[str, ...]:
+    return () if any(isinstance(step.action, Probe) for step in plan.steps) else (UNTRIED,)
 
 
-def _of_plan(plan: Plan, journal: MemoryJournal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:
-    """Return what is wrong with the plan and its journal, whatever happened in the cluster."""
+def watch_over(
+    plan: Plan,
+    cluster: SimulatedCluster,
+    source: Source,
+    brought: Iterable[Brought],
+    *,
+    profile: Profile,
+    ebpf: bool = False,
+    waived: Waived | None = None,
+) -> Watch:
+    """Return a watch over *plan* as it is carried out on *cluster*; see `rehearse_migration`. It has not looked yet."""
+    brought = tuple(brought)
+    end = Rules.of(source.world).after(brought)
+    exposure = Exposure(
+        source.world,
+        source.dialect,
+        profile,
+        _placing(cluster),
+        ours={(p.metadata.namespace, p.metadata.name) for p in brought if isinstance(p, NetworkPolicy)},
+        coming=(end,),
+        accepted=TakenOn(end, waived) if waived is not None else None,
+    )
+    return Watch(plan, cluster.scene, _InForce(cluster, Rules.of(source.world)), exposure, ebpf=ebpf)
+
+
+def of_journal(plan: Plan, journal: Journal, snapshot: ClusterSnapshot) -> tuple[Violation, ...]:
+    """Return what is wrong with a plan and the journal of its run (I5, I7, I8), whatever happened in the cluster."""
 
     def kept(number: int, step: Step) -> bool:
         return journal.load(preimage.name_of(number, step.id)) is not None
@@ -239,6 +262,12 @@ class _InForce:
             if known is None or known[0] is not live:
                 known = self._known[ref] = (live, structs(kind, (live,))[0])
             yield known[1]
+
+
+def _there(cluster: SimulatedCluster, address: str) -> tuple[str, Mapping[str, str], str] | None:
+    """Return whose an address is: namespace, labels and node of a pod."""
+    pod = next((p for p in cluster.life.pods.all.values() if p.address == address and p.has_address), None)
+    return None if pod is None else (pod.namespace, labels_of(pod.labels), pod.node)
 
 
 def _placing(cluster: SimulatedCluster) -> Callable[[str], Iterable[Workload]]:

@@ -18,6 +18,7 @@ from eksnetpol.model.actions import (
     Evict,
     Look,
     ObjectId,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -167,7 +168,7 @@ def _places(action: Action) -> tuple[str, ...]:
             return (str(action.ref),)
         case Delete() | StripFinalizer():
             return tuple(str(one.ref) for one in action.objects)
-        case Evict() | BackUp() | Restore() | Look():
+        case Evict() | Probe() | BackUp() | Restore() | Look():
             return ()
         case _:
             assert_never(action)
@@ -191,7 +192,9 @@ def _repeated(action: Action) -> Action:
     match action:
         case Delete() | StripFinalizer():
             return replace(action, objects=_by_name(action.objects))
-        case UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | Evict() | BackUp() | Restore() | Look():
+        case (
+            UpdateAddon() | CreateAddon() | DeleteAddon() | Apply() | Create() | Evict() | Probe() | BackUp() | Restore() | Look()
+        ):
             return action
         case _:
             assert_never(action)

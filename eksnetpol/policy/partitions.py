@@ -135,6 +135,11 @@ def merged(pairs: Partition) -> Partition:
     return tuple(found.items())
 
 
+def of_class(partition: Partition, index: int) -> Connections:
+    """Return what one class has."""
+    return next((connections for connections, classes in partition if classes >> index & 1), NOTHING)
+
+
 def having(partition: Partition, connections: Connections) -> Classes:
     """Return the classes that have exactly *connections*."""
     return next((classes for own, classes in partition if own == connections), 0)

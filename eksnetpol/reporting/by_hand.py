@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from eksnetpol.assets.probes import PROBES
 from eksnetpol.interfaces.acting import MANAGER
 from eksnetpol.model.actions import (
     Action,
@@ -21,6 +23,7 @@ from eksnetpol.model.actions import (
     DeleteAddon,
     Evict,
     Look,
+    Probe,
     Restore,
     StripFinalizer,
     UpdateAddon,
@@ -40,6 +43,7 @@ from eksnetpol.model.conditions import (
     FlagIs,
     Holds,
     NoneLeft,
+    Probed,
     Ready,
     Restored,
     RolledOut,
@@ -54,6 +58,10 @@ from eksnetpol.reporting.plan_view import duration
 from eksnetpol.reporting.render.commands import commands_of, creating, patching
 
 UNSCHEDULABLE = ".spec.unschedulable"
+_BY_NAME = 20
+"""So many objects of a kind are still written out by name."""
+_AS_NEW = """--type=json -p '[{"op":"remove","path":"/metadata/resourceVersion"}]' -o json | kubectl create -f -"""
+"""Nothing may be created under a version that it had; all else that the server sets it sets anew."""
 _LABEL = ".metadata.labels."
 
 
@@ -88,12 +96,17 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
             yield f"kubectl drain {node} --ignore-daemonsets --delete-emptydir-data"
         case UpdateAddon():
             yield _addon(action, plan)
-        case CreateAddon() | DeleteAddon() | Restore():
-            return
+        case CreateAddon():
+            yield from _new_addon(action, plan)
+        case DeleteAddon():
+            preserve = " --preserve" if action.preserve else " --no-preserve"
+            yield f"aws eks delete-addon{_of_addon(action.addon, plan)}{preserve}"
+        case Restore():
+            kept = (s.action for s in plan.steps if isinstance(s.action, BackUp) and s.action.file == action.file)
+            for back_up in kept:
+                yield from (f"kubectl patch --local -f {shlex.quote(file)} {_AS_NEW}" for file, _ in _copies(back_up))
         case BackUp():
-            kinds = dict.fromkeys((*(str(one.ref.of_kind) for one in action.objects), *action.kinds))
-            for kind in kinds:
-                yield f"kubectl get {shlex.quote(kind)} -A -o json > {shlex.quote(f'{kind}.{action.file}')}"
+            yield from (f"{command} > {shlex.quote(file)}" for file, command in _copies(action))
         case StripFinalizer():
             yield from commands_of(Step(step.id, step.title, action, All(())))
             for kind in action.kinds:
@@ -104,8 +117,50 @@ def _doing(step: Step, action: Action, plan: Plan, *, made_new: bool) -> Iterato
             # What is deleted are objects that may be there: not all ways to install an engine bring all of them.
             for command in commands_of(Step(step.id, step.title, action, All(()))):
                 yield f"{command} --ignore-not-found"
+        case Probe():
+            yield "# try these connections from pods with these labels, by whatever you have for it:"
+            for one in action.tries:
+                source, target = action.sources[one.source], action.targets[one.target]
+                wanted = "must work" if one.allowed else "must get no answer"
+                yield f"#   {source.title} to {target.title}, TCP {one.port}: {wanted}"
         case Look():
             return
+
+
+def _copies(action: BackUp) -> Iterator[tuple[str, str]]:
+    """Yield the files of a back-up, and the command that prints what belongs into each.
+
+    Few objects are asked for by name; where there are many, all of their kind, which is one command still.
+    """
+    named: dict[tuple[str, str], list[str]] = {}
+    for one in action.objects:
+        named.setdefault((str(one.ref.of_kind), one.ref.namespace), []).append(one.ref.name)
+    counted = Counter(str(one.ref.of_kind) for one in action.objects)
+    whole = [*(kind for kind, count in counted.items() if count > _BY_NAME), *action.kinds]
+    for (kind, namespace), names in named.items():
+        if kind not in whole:
+            where = f" -n {shlex.quote(namespace)}" if namespace else ""
+            listed = " ".join(map(shlex.quote, names))
+            file = ".".join(filter(None, (kind, namespace, action.file)))
+            yield file, f"kubectl get {shlex.quote(kind)} {listed}{where} --ignore-not-found -o json"
+    for kind in dict.fromkeys(whole):
+        yield f"{kind}.{action.file}", f"kubectl get {shlex.quote(kind)} -A -o json"
+
+
+def _of_addon(name: str, plan: Plan) -> str:
+    return f"{_listing(plan)} --addon-name {name}"
+
+
+def _new_addon(action: CreateAddon, plan: Plan) -> Iterator[str]:
+    role = f" --service-account-role-arn {shlex.quote(action.role_arn)}" if action.role_arn else ""
+    tags = "".join(f" {shlex.quote(f'{key}={value}')}" for key, value in sorted(action.tags.items()))
+    identity = f"serviceAccount=aws-node,roleArn={action.pod_identity_role}"
+    yield (
+        f"aws eks create-addon{_of_addon(action.addon, plan)} --addon-version {shlex.quote(action.version)}"
+        f" --resolve-conflicts {action.resolve_conflicts}{role}"
+        f"{f' --pod-identity-associations {shlex.quote(identity)}' if action.pod_identity_role else ''}"
+        f"{f' --tags{tags}' if tags else ''} --configuration-values {shlex.quote(action.configuration_values)}"
+    )
 
 
 def _stripping(kind: str, finalizer: str) -> str:
@@ -173,13 +228,17 @@ def _nothing(found: Any) -> Any:
 
 
 def _addon(action: UpdateAddon, plan: Plan) -> str:
-    region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
     role = f" --service-account-role-arn {shlex.quote(action.role_arn)}" if action.role_arn else ""
     return (
-        f"aws eks update-addon{region} --cluster-name {shlex.quote(plan.target.cluster)} --addon-name {action.addon}"
-        f" --addon-version {shlex.quote(action.version)} --resolve-conflicts {action.resolve_conflicts}{role}"
+        f"aws eks update-addon{_of_addon(action.addon, plan)} --addon-version {shlex.quote(action.version)}"
+        f" --resolve-conflicts {action.resolve_conflicts}{role}"
         f" --configuration-values {shlex.quote(action.configuration_values)}"
     )
+
+
+def _listing(plan: Plan) -> str:
+    region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
+    return f"{region} --cluster-name {shlex.quote(plan.target.cluster)}"
 
 
 def _named(ref: ObjectRef) -> str:
@@ -195,7 +254,7 @@ def gates(step: Step, plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(_gates(step.until, max(60, round(step.patience)), plan))
 
 
-def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, str]]:  # noqa: C901, PLR0912 - a case each
+def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, str]]:  # noqa: C901, PLR0912, PLR0915 - a case each
     limit = f"--timeout={seconds}s"
     match until:
         case All():
@@ -228,24 +287,37 @@ def _gates(until: Condition, seconds: int, plan: Plan) -> Iterator[tuple[str, st
             yield "it is established", f"kubectl wait --for=condition=Established crd/{shlex.quote(until.name)} {limit}"
         case Soaked():
             yield f"{duration(until.seconds)} have passed and nothing is amiss", f"sleep {round(until.seconds)}"
+        case Probed():
+            yield "allowed connections work, and denied ones get no answer", f"kubectl get jobs -A -l {PROBES}"
         case Answering():
             yield "every APIService is available (True)", "kubectl get apiservices"
             yield "no namespace hangs in Terminating", "kubectl get namespaces --field-selector status.phase=Terminating"
         case Covered():
             words = "every NetworkPolicy has PolicyEndpoints, which name all pods that it selects"
             yield words, "kubectl get policyendpoints.networking.k8s.aws -A"
+            if until.cluster:
+                words = "every ClusterNetworkPolicy has ClusterPolicyEndpoints, which name all pods that it selects"
+                yield words, "kubectl get clusterpolicyendpoints.networking.k8s.aws"
         case Unchanged():
             yield "nobody has changed a policy since this was made", f"kubectl get {','.join(map(shlex.quote, until.kinds))} -A"
         case AddonIs():
-            region = f" --region {shlex.quote(plan.target.region)}" if plan.target.region else ""
-            place = f"--cluster-name {shlex.quote(plan.target.cluster)} --addon-name {until.addon}"
-            yield "its status is ACTIVE", f"aws eks describe-addon{region} {place} --query 'addon.[status,health.issues]'"
+            place = _of_addon(until.addon, plan)
+            yield "its status is ACTIVE", f"aws eks describe-addon{place} --query 'addon.[status,health.issues]'"
         case FlagIs():
             yield f"its argument --{until.flag} is {until.value}", f"kubectl get {_named(until.ref)} -o yaml"
         case BackedUp():
-            yield "the files are there, and whole", ""
-        case Restored() | Unfinalized() | AddonGone():
-            yield "it is so", ""
+            yield "the files are there; one is empty only where nothing of that name was there", f"ls -l *.{until.file}"
+        case AddonGone():
+            yield f"{until.addon} is not among them", f"aws eks list-addons{_listing(plan)}"
+        case Restored():
+            yield "every object of the files is there again; of what was there all along kubectl says AlreadyExists", ""
+        case Unfinalized():
+            for held in until.objects:
+                words = f"{until.finalizer} is not among them"
+                yield words, f"kubectl get {_named(held.ref)} -o jsonpath='{{.metadata.finalizers}}'"
+            for kind in until.kinds:
+                shown = "-o custom-columns=NAME:.metadata.name,FINALIZERS:.metadata.finalizers"
+                yield f"{until.finalizer} is on none", f"kubectl get {shlex.quote(kind)} -A {shown}"
 
 
 def _slashed(ref: ObjectRef) -> str:

@@ -40,6 +40,8 @@ class MoveStatus:
     phases: tuple[PhaseNow, ...] = ()
     door: str = ""
     """The one-way door it waits before, empty for none."""
+    stopped: str = ""
+    """Where it stopped and why, as it said then; empty where it was killed without a word, goes on or is done."""
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -100,6 +102,7 @@ def document(status: MoveStatus) -> dict[str, Any]:
         "run": None if run is None else {"id": run.id, "state": run.state, "done": run.done, "steps": run.steps},
         "phases": [{"name": p.name, "done": p.done, "steps": p.steps, "next": p.next} for p in status.phases],
         "door": status.door,
+        "stopped": status.stopped,
         "next": list(status.ways),
     }
 
@@ -114,6 +117,8 @@ def _text(status: MoveStatus) -> Iterator[tuple[int, str]]:
             at = f"; next: {phase.next}" if phase.next and phase.done else ""
             mark = "+" if phase.done == phase.steps else "~" if phase.done else " "
             yield 2, f"{mark} {phase.name}: {phase.done} of {phase.steps}{at}"
+        if status.stopped:
+            yield 2, f"it stopped at {status.stopped}"
         if status.door:
             yield 2, f"it waits before the one-way door {status.door}"
     yield from _nodes(status.present)
@@ -122,14 +127,22 @@ def _text(status: MoveStatus) -> Iterator[tuple[int, str]]:
     yield from ((2, way) for way in status.ways)
 
 
+_POLICED = {
+    By.OLD: "policed by it alone",
+    By.BOTH: "policed by both engines",
+    By.NEW: "policed by the VPC CNI alone",
+    By.NOBODY: "policed by nobody",
+}
+
+
 def _headline(status: MoveStatus) -> str:
     present = status.present
     if not present.engine:
         on = {True: "the VPC CNI's agents are on", False: "the VPC CNI's agents are off", None: "no VPC CNI is there"}
         return f"no other engine runs here; {on[present.enforcing]}"
     counts = present.counts
-    told = ", ".join(f"{counts[by]:,} by {by.value}" for by in By if counts[by])
-    return f"{present.engine} is here; of {plural(len(present.nodes), 'node')} {told}"
+    told = ", ".join(f"{counts[by]:,} {_POLICED[by]}" for by in By if counts[by])
+    return f"{present.engine} is here; {plural(len(present.nodes), 'node')}: {told}"
 
 
 def _nodes(present: Present) -> Iterator[tuple[int, str]]:

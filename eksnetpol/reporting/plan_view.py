@@ -93,6 +93,9 @@ def places(plan: Plan) -> tuple[Place, ...]:
 def change_words(change: FieldChange) -> str:
     """Return one field, what it was and what it will be, and who owns it."""
     owned = f"  (owned by {', '.join(change.owners)})" if change.owners else ""
+    if not change.path:
+        # All of an object, and what becomes of it in one word.
+        return f"{'+' if change.before is None else '~'} {change.after}{owned}"
     if change.before is None:
         return f"+ {change.path} = {_short(change.after)}{owned}"
     if change.after is None:

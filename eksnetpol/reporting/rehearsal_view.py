@@ -116,7 +116,7 @@ def sections(done: Rehearsal, *, everything: bool = False) -> Iterator[tuple[str
         ("What stands in the way of running it", list(done.refusals)),
         ("What did not hold", _cut([violation(v) for v in done.violations], everything=everything)),
         ("What flowed and did not before", _flows(done)),
-        ("What does not flow any more", _lost(done)),
+        ("What does not flow any more", lost(done)),
         ("What people may notice", [f"{p.name}: {words}" for p in done.phases for words in p.disrupts]),
         ("One-way doors", list(_doors(done))),
         ("The way back", list(_ways_back(done))),
@@ -146,7 +146,8 @@ def _flows(done: Rehearsal) -> list[str]:
     return [*worst.flows, *rest]
 
 
-def _lost(done: Rehearsal) -> list[str]:
+def lost(done: Rehearsal) -> list[str]:
+    """Return what does not flow any more at the worst moment, in words, with some examples."""
     worst = max(done.beats, key=lambda beat: beat.narrower, default=None)
     if worst is None or not worst.narrower:
         return []

@@ -8,6 +8,7 @@ from typing import Any
 
 from eksnetpol.errors import Rejected, TransientError, Unreachable
 from eksnetpol.model.kinds import Json, Kind, ObjectRef
+from eksnetpol.model.webhooks import unanswered
 from eksnetpol.simulation.life import Life
 
 VERBS = ("create", "patch", "update", "delete")
@@ -54,7 +55,7 @@ class Hardships:
             if why := judge(verb, ref):
                 raise Rejected(f"The API server would not {verb} {ref}: {why}")
         if self._life is not None and (why := self._life.services.refusing(verb, ref, labels or {})):
-            raise TransientError(f"the API server failed to {verb} {ref} (500: {why}), retries included; try again later")
+            raise TransientError(f"the API server could not {verb} {ref} (500: {why}); {unanswered(why)}")
 
     def _next_planned(self) -> float | None:
         return self._planned[0][0] if self._planned else None

@@ -43,6 +43,7 @@ class Run:
     cleans: str
     node: str
     retries: int
+    uid: str = ""
     pod: SimPod | None = None
     failed: int = 0
     over: bool = False
@@ -56,6 +57,8 @@ class Jobs:
     nodes: Nodes
     table: PodTable
     cleaning: list[Callable[[str, str, Cleaning], None]] = field(default_factory=list)
+    says: Callable[[Json, str], str] | None = None
+    """Asked for what the pod of a Job, on a node, leaves behind when it ends."""
     fails: set[str] = field(default_factory=set)
     """Nodes where the pods of Jobs fail."""
     _runs: dict[ObjectRef, Run] = field(default_factory=dict)
@@ -87,17 +90,20 @@ class Jobs:
 
     def _take(self, ref: ObjectRef) -> None:
         live, run = self.ground.get(ref), self._runs.get(ref)
-        if live is None:
-            self._runs.pop(ref, None)
-            if run is not None and run.pod is not None and self.table.is_there(run.pod):
+        if run is not None and (live is None or live["metadata"].get("uid", "") != run.uid):
+            # Gone, or another one by that name already.
+            self._runs.pop(ref)
+            if run.pod is not None and self.table.is_there(run.pod):
                 run.over = True
                 self.table.end(run.pod)
-            return
-        if run is None:
+            run = None
+        if run is None and live is not None:
             template = live["spec"].get("template") or {}
             cleans = (live["metadata"].get("labels") or {}).get(CLEANS, "")
             node = template.get("spec", {}).get("nodeName", "")
-            run = self._runs[ref] = Run(ref, template, cleans, node, int(live["spec"].get("backoffLimit", 6)))
+            run = self._runs[ref] = Run(
+                ref, template, cleans, node, int(live["spec"].get("backoffLimit", 6)), live["metadata"].get("uid", "")
+            )
             self._start(run, live)
 
     def _start(self, run: Run, live: Json) -> None:
@@ -133,6 +139,9 @@ class Jobs:
             self._retry(run)
             return
         run.over = True
+        live = self.ground.get(run.ref)
+        if self.says is not None and live is not None:
+            pod.said = self.says(live, pod.node)
         self.table.turn_into(pod, Phase.SUCCEEDED)
         self._status(run, condition="Complete", succeeded=1)
         self._tell(run, pod, Cleaning.DONE)

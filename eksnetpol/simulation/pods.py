@@ -86,6 +86,8 @@ class SimPod:
     known: bool = False
     template: str = ""
     due: float = 0.0
+    said: str = ""
+    """What its container left behind when it ended."""
 
     @property
     def has_address(self) -> bool:
@@ -275,6 +277,8 @@ def json_of(pod: SimPod) -> Json:
     }
     status |= {"podIP": pod.address} if pod.address else {}
     status |= {"hostIP": pod.host} if pod.host else {}
+    if pod.said:
+        status["containerStatuses"] = [{"name": "probe", "state": {"terminated": {"exitCode": 0, "message": pod.said}}}]
     placed = {**spec, "nodeName": pod.node} if pod.node else spec
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": placed, "status": status}
 

@@ -59,11 +59,16 @@ class Differences:
     notes: tuple[str, ...] = ()
 
 
-def after(world: World, outputs: Iterable[Output]) -> World:
-    """Return *world* as it is with *outputs* applied and the other engine gone."""
+def objects(outputs: Iterable[Output]) -> tuple[tuple[NetworkPolicy, ...], tuple[ClusterNetworkPolicy, ...]]:
+    """Return *outputs* as objects of their two kinds."""
     outputs = tuple(outputs)
     made = tuple(msgspec.convert(o.manifest, NetworkPolicy) for o in outputs if not o.is_cluster_wide)
-    above = tuple(msgspec.convert(o.manifest, ClusterNetworkPolicy) for o in outputs if o.is_cluster_wide)
+    return made, tuple(msgspec.convert(o.manifest, ClusterNetworkPolicy) for o in outputs if o.is_cluster_wide)
+
+
+def after(world: World, outputs: Iterable[Output]) -> World:
+    """Return *world* as it is with *outputs* applied and the other engine gone."""
+    made, above = objects(outputs)
     taken, names = {(p.namespace, p.name) for p in made}, {p.metadata.name for p in above}
     left = tuple(p for p in world.network_policies if (p.namespace, p.name) not in taken)
     others = tuple(p for p in world.cluster_policies if p.metadata.name not in names)

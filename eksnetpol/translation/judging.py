@@ -102,7 +102,8 @@ def _policy(
     own = _of(ref, "", ledgers, found, is_of_today=any(ledgers[ref, rule.place].now for rule in written), kept=kept)
     worst = max((own, *rules), key=lambda j: _weight(j.verdict).rank)
     reasons = own.reasons if worst is own else (*_at(worst), *own.reasons)
-    yield Judged(ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept)
+    itself = own.verdict is Verdict.LOOSER
+    yield Judged(ref, "", _weight(worst.verdict), reasons, own.witness or worst.witness, kept, itself)
     yield from rules
 
 

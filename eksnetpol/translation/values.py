@@ -63,7 +63,7 @@ class Judged:
     """The verdict on one rule, or where ``place`` is empty on a policy as a whole.
 
     ``reasons`` say what is lost or only true today. ``kept`` is true of a NetworkPolicy that stays as it is: the target has it
-    already.
+    already. ``itself`` is true of a policy that is looser by what it isolates, whatever its rules are.
     """
 
     ref: Subject
@@ -72,6 +72,7 @@ class Judged:
     reasons: tuple[str, ...] = ()
     witness: Witness | None = None
     kept: bool = False
+    itself: bool = False
 
     @property
     def reason(self) -> str:

@@ -25,6 +25,7 @@ from eksnetpol.model.snapshot import SECTIONS, Target
 from tests.cli.conftest import LOOKED, Ended, snapshot
 
 Cli = Callable[..., Ended]
+ROOT = Path(__file__).parents[2]
 
 
 # --- version, schema --------------------------------------------------------------------------------------------------
@@ -304,3 +305,15 @@ def test_the_stub_names_what_the_library_offers() -> None:
     assert all(f'"{name}"' in stub for name in eksnetpol.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         eksnetpol.nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("command", ["run", "cleanup"])
+def test_what_a_migration_needs_is_printed_as_it_is_shipped(cli: Cli, command: str) -> None:
+    shown = cli("permissions", "show", "migrate", command, "--rbac-only").out
+    assert shown == (ROOT / "templates" / "rbac" / "clusterrole-migrate.yaml").read_text()
+
+
+@pytest.mark.parametrize("command", ["assess", "translate", "prove", "rehearse", "runbook", "status", "verify"])
+def test_what_foresees_a_migration_needs_the_role_for_reading(cli: Cli, command: str) -> None:
+    shown = cli("permissions", "show", "migrate", command, "--rbac-only").out
+    assert shown == (ROOT / "templates" / "rbac" / "clusterrole-read.yaml").read_text()

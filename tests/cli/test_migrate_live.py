@@ -85,6 +85,15 @@ def test_a_live_cluster_and_its_snapshot_answer_alike(ask: Callable[..., Ended],
     assert (quiet_place / "live" / "kustomization.yaml").exists()
 
 
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_where_a_migration_stands_is_told_to_whoever_may_read(ask: Callable[..., Ended], cli: Cli, command: str) -> None:
+    assert ask("snapshot", "save", f"{command}.json.gz").code == 0
+    live = ask("migrate", command)
+    replayed = cli("migrate", command, "--snapshot", f"{command}.json.gz", "--width", "200")
+    assert (live.code, live.out.count("\n")) == (replayed.code, replayed.out.count("\n")), live.err
+    assert "forbidden" not in live.out + live.err
+
+
 def test_translated_policies_are_ones_the_server_takes(ask: Callable[..., Ended], plane: ControlPlane, quiet_place: Path) -> None:
     ask("migrate", "translate", "--out", "out")
     said = plane.did("apply", "--dry-run=server", "-k", str(quiet_place / "out"))

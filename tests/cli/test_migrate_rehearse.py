@@ -87,6 +87,19 @@ def test_a_waiver_that_has_expired(cli: Cli, saved: Callable[..., str]) -> None:
     assert "expired on 2020-01-01" in ended.err
 
 
+def test_a_waiver_in_the_file_that_has_expired_is_named_with_its_day(
+    cli: Cli, saved: Callable[..., str], quiet_place: Path
+) -> None:
+    written = '[[migration-waivers]]\npolicy = "networkpolicy/shop/db"\nowner = "net"\nreason = "later"\nexpires = 2020-01-01\n'
+    (quiet_place / "eksnetpol.toml").write_text(written)
+    words = "the waiver of networkpolicy/shop/db by net expired on 2020-01-01 and no longer waives anything"
+    file = saved()
+    assert words in json.loads(cli("migrate", "rehearse", "--snapshot", file, *IMAGE, "-o", "json").out)["notes"]
+    for command in (("run", "--plan"), ("runbook",)):
+        shown = cli("migrate", *command, "--snapshot", file, *IMAGE, "--width", "400")
+        assert words in shown.out + shown.err, command
+
+
 def test_two_engines_at_once(cli: Cli, saved: Callable[..., str]) -> None:
     calico, cilium = town("calico_by_manifest").snapshot, town("cilium").snapshot
     both = {}

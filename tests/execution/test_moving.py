@@ -166,7 +166,9 @@ def test_agents_are_asked_for_on_nodes_with_a_label() -> None:
     assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS
     world.api.apply(towns.labelled("n1"))
     assert seen(world, Runs(AWS_NODE, label=label)) == (State.HOLDS, f"{AWS_NODE} runs on n1 and is ready")
-    assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.PENDING
+    state, words = seen(world, Runs(AWS_NODE, gone=True, label=label))
+    assert state is State.HOPELESS, "it runs where it had left, and what it wrote there no look shows"
+    assert "runs again on n1, which had left it" in words
     world.api.delete(ObjectRef.of(world.pods_on("n1")[0]))
     assert seen(world, Runs(AWS_NODE, label=label))[0] is State.PENDING
     assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS
@@ -196,7 +198,9 @@ def test_nodes_that_are_ready_and_enough_with_a_label() -> None:
     label = f"{LABEL}=vpc-cni"
     assert seen(world, Ready(("n0", "n1")))[0] is State.HOLDS
     assert seen(world, Ready(("n0", "n9"))) == (State.PENDING, "waiting for node n9 (not there)")
-    assert seen(world, Ready(label=label, at_least=1)) == (State.PENDING, f"0 of 1 nodes with {label} are ready")
+    state, words = seen(world, Ready(label=label, at_least=1))
+    assert state is State.PENDING
+    assert words.startswith(f"0 of 1 nodes with {label} are ready. Nodes get it from whoever brings them: eksctl create ")
     world.api.apply(towns.labelled("n1"))
     assert seen(world, Ready(label=label, at_least=1))[0] is State.HOLDS
     live = world.api.get(ObjectRef.to(NODE, "n1"))

@@ -17,7 +17,7 @@ from eksnetpol.gateways.aws import Aws
 from eksnetpol.gateways.aws_door import AwsDoor
 from eksnetpol.gateways.kubernetes import KubernetesApi
 from eksnetpol.gateways.kubernetes_lists import Resource
-from eksnetpol.gateways.permit_documents import Place, cluster_role, iam_policy, partition_of, shipped_documents
+from eksnetpol.gateways.permit_documents import MIGRATOR, Place, cluster_role, iam_policy, partition_of, shipped_documents
 from eksnetpol.gateways.permits import IamPermission, permissions_for, rbac
 from eksnetpol.interfaces import AwsGateway, KubernetesGateway
 from eksnetpol.interfaces.acting import Hands
@@ -224,3 +224,14 @@ def test_what_a_permission_is_called() -> None:
         "get /version",
     ]
     assert str(IamPermission("eks:DescribeAddon")) == "eks:DescribeAddon"
+
+
+@pytest.mark.parametrize("command", permits.FORESEEING)
+def test_whoever_foresees_a_migration_needs_no_more_than_the_role_for_reading(command: str) -> None:
+    assert permissions_for(command) == permissions_for("preflight")
+
+
+@pytest.mark.parametrize("command", permits.MIGRATING)
+def test_each_command_that_migrates_has_the_role_that_is_shipped(command: str) -> None:
+    shipped = shipped_documents()["templates/rbac/clusterrole-migrate.yaml"]
+    assert cluster_role(permissions_for(command), MIGRATOR) == shipped

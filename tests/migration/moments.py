@@ -10,6 +10,7 @@ import msgspec
 
 from eksnetpol.migration.exposure import Exposure
 from eksnetpol.migration.rules import Rules
+from eksnetpol.migration.waived import TakenOn, Waived, allowing
 from eksnetpol.migration.watching import Watch
 from eksnetpol.model.actions import Apply, Delete, Look, ObjectId
 from eksnetpol.model.conditions import Absent, Holds, Soaked
@@ -115,7 +116,7 @@ class Stage:
     brought: tuple[NetworkPolicy, ...] = (standard("db", "db", "web"),)
     ebpf: bool = False
     dialect: str = "calico"
-    accepted: bool = False
+    accepted: tuple[str, ...] = ()
     grace: float = 0.0
     plan: Plan = field(default_factory=a_plan)
     states: dict[str, NodeState] = field(default_factory=dict)
@@ -132,11 +133,13 @@ class Stage:
         self.changed: set[str] = set(NODES)
         self.states = {node: NodeState(node, LIVE, ABSENT, pods=1) for node in NODES}
         ours = {(p.namespace, p.name) for p in self.brought}
-        exposure = Exposure(
-            mine, self.dialect, PROFILE, self.on, ours=ours, coming=[self.end], accepted=self.end if self.accepted else None
-        )
+        taken = self._taken_on() if self.accepted else None
+        exposure = Exposure(mine, self.dialect, PROFILE, self.on, ours=ours, coming=[self.end], accepted=taken)
         self.watch = Watch(self.plan, self.scene, lambda: self.rules, exposure, ebpf=self.ebpf, grace=self.grace)
         self.watch()
+
+    def _taken_on(self) -> TakenOn:
+        return TakenOn(self.end, Waived(allowing(()), tuple(one for one in self.brought if one.name in self.accepted)))
 
     def on(self, node: str) -> Iterator[Workload]:
         """Yield the workloads on a node."""

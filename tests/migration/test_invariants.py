@@ -162,8 +162,26 @@ def test_a_policy_that_lets_more_through_is_seen_as_soon_as_it_counts() -> None:
 
 
 def test_what_was_taken_on_by_name_is_no_violation() -> None:
-    stage = Stage(brought=(standard("db", "db", None),), accepted=True)
+    stage = Stage(brought=(standard("db", "db", None),), accepted=("db",))
     assert stage.well().broken == []
+
+
+def test_a_waiver_takes_on_nothing_of_another_policy() -> None:
+    wide = (standard("db", "db", None), standard("web", "web", None))
+    stage = Stage((policy("db", "db", "web"), policy("web", "web", "nobody")), wide, accepted=("db",))
+    stage.bring(*stage.brought)
+    assert stage.broken == ["I3"]
+    flows = {(flow.source, flow.destination) for flow in stage.watch.exposed.flows}
+    assert {destination for _, destination in flows} == {"shop/StatefulSet/web"}
+
+
+def test_what_was_taken_on_has_to_flow_in_the_end_too() -> None:
+    # Nobody enforces for a while: that is more than the policy that was waived lets through.
+    stage = Stage((policy("db", "db", "web"),), (standard("db", "db", "spy"),), accepted=("db",))
+    stage.bring(*stage.brought)
+    assert stage.broken == []
+    stage.turn("n2", old=ABSENT)
+    assert "I3" in stage.broken
 
 
 def test_a_rule_that_was_changed_midway_is_what_counts_from_then_on() -> None:

@@ -24,7 +24,7 @@ from tests.simulation import engine_clusters
 
 Json = dict[str, Any]
 ENGINES = ("calico_by_operator", "calico_by_manifest", "kube_router", "cilium")
-_EMPTY = (
+EMPTY = (
     "cluster_role_bindings", "admission_policies", "admission_bindings", "service_accounts", "webhooks", "api_services",
     "policy_endpoints", "cluster_policy_endpoints", "cluster_policies",
 )  # fmt: skip
@@ -70,7 +70,7 @@ def town(engine: str) -> Town:
     """Return the shop under one of `ENGINES`."""
     written = short()
     written |= {"daemonsets": [], "deployments": [], "pods": [p for p in written["pods"] if "calico" not in p["name"]]}
-    written |= {name: [] for name in _EMPTY}
+    written |= {name: [] for name in EMPTY}
     found: ClusterSnapshot = getattr(engine_clusters, engine)(owned(look(written)))
     if engine != "kube_router":
         one = CILIUM if engine == "cilium" else SOURCE

@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from eksnetpol.errors import Bug
-from eksnetpol.model.actions import Action
-from eksnetpol.model.conditions import All, Condition
+from eksnetpol.model.actions import Action, Probe, ProbeSource, ProbeTarget, ProbeTry
+from eksnetpol.model.conditions import All, Condition, Probed
 from eksnetpol.model.fingerprints import digest_of
-from eksnetpol.model.kinds import KINDS, Kind, ObjectRef
+from eksnetpol.model.kinds import JOB, KINDS, Kind, ObjectRef
 from eksnetpol.model.plan import Plan, Step
 from tests.execution import plans, town
 
@@ -21,7 +21,15 @@ from tests.execution import plans, town
 @pytest.fixture(scope="module")
 def plan() -> Plan:
     whole = plans.everything(plans.cluster())
-    return replace(whole, steps=(*whole.steps, *town.moving(town.town()).steps))
+    return replace(whole, steps=(*whole.steps, *town.moving(town.town()).steps, probing()))
+
+
+def probing() -> Step:
+    source = ProbeSource("shop/Deployment/web", ObjectRef.to(JOB, "eksnetpol-probe-0", "shop"), {"app": "web"})
+    targets = (ProbeTarget("the API", "10.0.0.1"), ProbeTarget("shop/Deployment/db", "", "shop", {"app": "db"}, ("tier",)))
+    tries = (ProbeTry(0, 0, 443, allowed=True), ProbeTry(0, 1, 5432, allowed=False, control=0))
+    action = Probe("batch-1", "example.org/probe", (source,), targets, tries, label="a=b", near=True)
+    return Step("probe", "Try what flows", action, Probed("batch-1", 2, rejects=True, idle=True))
 
 
 def conditions(condition: Any) -> set[type]:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from eksnetpol.errors import EksNetpolError
 from eksnetpol.migration.timeline import Rehearsal
+from eksnetpol.migration.waived import Waived, allowing
 from eksnetpol.migration.watching import Census
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.model.policies import NetworkPolicy
@@ -28,14 +29,14 @@ def rehearsed(
     *,
     policies: tuple[NetworkPolicy, ...] | None = None,
     ebpf: bool = False,
-    accepted: bool = False,
+    waived: Waived | None = None,
     prepare: Callable[[SimulatedCluster], object] = lambda _: None,
 ) -> Rehearsal:
     """Return how a plan goes, that of the shop where none is given."""
     mine = snapshot()
     bring = brought() if policies is None else policies
     return rehearse_migration(
-        made or plan(), mine, source_of(mine, "calico"), bring, profile=PROFILE, ebpf=ebpf, accepted=accepted, prepare=prepare
+        made or plan(), mine, source_of(mine, "calico"), bring, profile=PROFILE, ebpf=ebpf, waived=waived, prepare=prepare
     )
 
 
@@ -139,7 +140,7 @@ def test_a_policy_that_widens_is_caught_and_what_was_taken_on_is_not() -> None:
 
     made = changed("apply/shop/db", widened)
     assert broken(rehearsed(made, policies=policies)) == [("I3", "apply/shop/db")]
-    assert rehearsed(made, policies=policies, accepted=True).went_well
+    assert rehearsed(made, policies=policies, waived=Waived(allowing(()), policies)).went_well
 
 
 def test_a_policy_that_narrows_is_shown_and_is_no_violation() -> None:

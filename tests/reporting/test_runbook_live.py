@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from eksnetpol.assets.manifests import definition
 from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.migration.invariants import conditions
 from eksnetpol.model.actions import Apply, Create, Delete, Evict
 from eksnetpol.model.conditions import Absent, Condition, Holds
-from eksnetpol.model.kinds import CONFIGMAP, DAEMONSET, DEPLOYMENT
+from eksnetpol.model.kinds import CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT, CONFIGMAP, DAEMONSET, DEPLOYMENT
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.reporting import by_hand
 from eksnetpol.simulation.sections import objects, seen
+from tests.migration import cluster_policy_town
 from tests.migration.towns import town
 from tests.testbed.build import Components
 from tests.testbed.cluster import ControlPlane
@@ -58,13 +60,17 @@ def _plain(one: Json) -> Json:
 
 
 @pytest.fixture(scope="module")
-def shell(plane: ControlPlane, programs: Components) -> Any:
-    """Run a command as a person does, and return what it printed."""
+def shell(plane: ControlPlane, programs: Components, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Run a command as a person does, in a folder for the copies, and return what it printed."""
     folder = Path(programs.program("kubectl")).parent
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig()), "PATH": f"{folder}:{os.environ['PATH']}"}
 
+    copies = tmp_path_factory.mktemp("copies")
+
     def run(command: str) -> str:
-        done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            ["sh", "-c", command], env=environment, cwd=copies, capture_output=True, text=True, timeout=120, check=False
+        )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -117,6 +123,26 @@ def test_what_is_typed_makes_true_what_the_plan_says_and_is_taken_back(plane: Co
             assert is_so(plane, step.undo.until) == [], step.id
 
 
+def test_cluster_network_policies_are_applied_looked_at_and_taken_back(plane: ControlPlane, shell: Any) -> None:
+    for kind in (CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT):
+        if plane.kubectl("get", "crd", str(kind)).returncode:
+            plane.apply(definition(str(kind)))
+        plane.did("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=60s")
+    plan = cluster_policy_town.move().plan
+    (step,) = (s for s in plan.steps if isinstance(s.action, Apply) and s.action.ref.of_kind == CLUSTER_POLICY)
+    for command in by_hand.doing(step, plan):
+        shell(command)
+    assert is_so(plane, step.until) == []
+    covered = next(step for step in plan.steps if step.id == "covered")
+    for _, command in by_hand.gates(covered, plan):
+        if "cluster" in command:
+            shell(command)
+    assert step.undo is not None
+    for command in by_hand.undoing(step, plan):
+        shell(command)
+    assert is_so(plane, step.undo.until) == []
+
+
 def test_nodes_are_drained_by_a_verb_of_kubectl(shell: Any) -> None:
     plan = town("cilium").plan()
     drains = [step for step in plan.steps if isinstance(step.action, Evict)]
@@ -145,3 +171,25 @@ def test_the_engine_is_taken_away_by_name(plane: ControlPlane, shell: Any) -> No
     for command in by_hand.doing(step, plan):
         shell(command)
     assert is_so(plane, step.until) == []
+
+
+def test_what_was_taken_away_comes_back_from_the_copies(plane: ControlPlane, shell: Any) -> None:
+    plan = TOWN.plan()
+    kept = next(step for step in plan.steps if step.id == "back-up/engine")
+    gone = next(step for step in plan.steps if step.id == "uninstall/control")
+    assert isinstance(gone.action, Delete)
+    assert gone.undo is not None
+    before = plane.get("deployments.apps", gone.action.objects[0].ref.name, "-n", "kube-system")
+    for command in by_hand.doing(kept, plan):
+        shell(command)
+    for command in by_hand.doing(gone, plan):
+        shell(command)
+    assert is_so(plane, gone.until) == []
+    # Of what is not there at all its file is empty, and nothing is to be brought back.
+    for command in by_hand.undoing(gone, plan):
+        file = command.split(" -f ")[1].split()[0]
+        if shell(f"wc -c < {file}").strip() != "0":
+            shell(f"{command} || kubectl get deployments.apps -n kube-system {before['metadata']['name']}")
+    after = plane.get("deployments.apps", before["metadata"]["name"], "-n", "kube-system")
+    assert after["spec"] == before["spec"]
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]

@@ -36,6 +36,9 @@ FINALIZERS = [
 HOST = {"calico-node", "kube-router", "cilium", "tigera-operator", "cilium-operator", "calico-typha"}
 
 
+_COUNTS = ("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable")
+
+
 def calico_by_operator(base: ClusterSnapshot) -> ClusterSnapshot:
     """Return *base* with Calico as the Tigera operator installs it beside the VPC CNI."""
     by = {"app.kubernetes.io/managed-by": "tigera-operator"}
@@ -117,7 +120,7 @@ def _installed(
     addresses = {n.name: next((a.address for a in n.status.addresses if a.type == "InternalIP"), "") for n in value(base.nodes)}
     sets, made, pods = [], [], []
     for space, name, labels in agents:
-        status = dict.fromkeys(("desiredNumberScheduled", "currentNumberScheduled", "numberReady", "numberAvailable"), len(nodes))
+        status = dict.fromkeys(_COUNTS, len(nodes))
         sets.append(_workload("DaemonSet", space, name, labels, args, status | {"observedGeneration": 1}))
         pods += [_pod("DaemonSet", space, name, f"{name}-{uid_of(node)[:8]}", node, addresses[node]) for node in nodes]
     for space, name, labels, replicas in deployments:

@@ -72,9 +72,7 @@ def ec2_side(described: Scenario, aws: Aws) -> Ec2:
     """Make the VPC, two subnets and one instance for each EC2 node."""
     ec2 = aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="192.168.0.0/16")["Vpc"]["VpcId"]
-    subnets = tuple(
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"192.168.{i * 64}.0/18")["Subnet"]["SubnetId"] for i in range(2)
-    )
+    subnets = tuple(ec2.create_subnet(VpcId=vpc, CidrBlock=f"192.168.{i * 64}.0/18")["Subnet"]["SubnetId"] for i in range(2))
     count = sum(g["count"] for g in described.data["nodes"])
     image = ec2.describe_images()["Images"][0]["ImageId"]
     options = {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
@@ -120,14 +118,19 @@ def load(described: Scenario, plane: ControlPlane, ec2: Ec2) -> None:
     plane.apply(Path(__file__).parent / "eks_defaults.yaml", manager="eks")
     if described.has_controller:
         _bootstrap(plane)
-    objects = [d for d in yaml.safe_load_all(described.data.get("objects", "")) if d]
+    objects = documents(described.data.get("objects", ""))
     _apply_ordered(plane, [o for o in objects if o["kind"] == "Namespace"], "operator", None)
     for step in described.data["apply"]:
         managed = step["file"].startswith("vpc-cni/") and described.data["eks"]["addon"] is not None
-        documents = [d for text in _texts(plane, step) for d in yaml.safe_load_all(text) if d]
-        _apply_ordered(plane, documents, "eks" if managed else "kubectl", step.get("namespace"))
+        found = documents(*_texts(plane, step))
+        _apply_ordered(plane, found, "eks" if managed else "kubectl", step.get("namespace"))
     _apply_ordered(plane, objects, "operator", None)
     plane.create(_nodes(described, ec2))
+
+
+def documents(*texts: str) -> list[Json]:
+    """Return what YAML texts hold, read by libyaml: engines' definitions are large."""
+    return [one for text in texts for one in yaml.load_all(text, yaml.CSafeLoader) if one]
 
 
 _FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount")
@@ -153,7 +156,7 @@ def await_pods(plane: ControlPlane) -> None:
         waiting += [s["metadata"]["name"] for s in sets if not _has_rolled(s)]
         if pods and not waiting:
             return
-        time.sleep(1.0)
+        time.sleep(0.3)
     raise AssertionError(f"still waiting for {waiting[:5]}")
 
 
@@ -237,11 +240,11 @@ def _texts(plane: ControlPlane, step: Json) -> list[str]:
 
 
 def _with_env(text: str, name: str, value: str) -> str:
-    documents = [d for d in yaml.safe_load_all(text) if d]
-    for document in documents:
+    found = documents(text)
+    for document in found:
         spec = document.get("spec", {}).get("template", {}).get("spec", {})
         for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
             for variable in container.get("env", ()):
                 if variable["name"] == name:
                     variable["value"] = value
-    return "\n---\n".join(yaml.safe_dump(d) for d in documents)
+    return "\n---\n".join(yaml.safe_dump(d) for d in found)

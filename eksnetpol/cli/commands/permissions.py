@@ -76,9 +76,11 @@ def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[
     """Print the least IAM policy, and the ClusterRole with its binding, that COMMAND needs; preflight if none is named.
 
     Bind the group by an access entry of the cluster: aws eks create-access-entry --kubernetes-groups eksnetpol-read. What
-    commands need that change a cluster is called eksnetpol-manage, and has a Role in kube-system beside its ClusterRole.
+    commands need that change a cluster is called eksnetpol-manage, and has a Role in kube-system beside its ClusterRole; that of
+    `migrate run` and `migrate cleanup`, which whoever resumes or goes back on such a run needs as well, eksnetpol-migrate.
     """
-    from eksnetpol.gateways.permit_documents import Place, cluster_role, iam_policy, partition_of
+    from eksnetpol.gateways.permit_documents import MIGRATOR, Place, cluster_role, iam_policy, partition_of
+    from eksnetpol.gateways.permits import MIGRATING
 
     if iam_only and rbac_only:
         raise UsageError("--iam-only and --rbac-only leave nothing to print; give one of them")
@@ -87,7 +89,8 @@ def show(words: tuple[str, ...], iam_only: bool, rbac_only: bool, output: tuple[
     outputs = settle(output)
     needed = _needs(words)
     policy = "" if rbac_only else iam_policy(needed, Place(partition_of(region), region, account, cluster))
-    role = "" if iam_only else cluster_role(needed, group=group)
+    name = MIGRATOR if " ".join(words) in MIGRATING else ""
+    role = "" if iam_only else cluster_role(needed, name, group)
     for place in outputs:
         text = _shown(policy, role) if place.format == "text" else _data(policy, role, place.format)
         write(text, place.file)

@@ -12,10 +12,12 @@ from eksnetpol.facts.vpc_cni import VpcCni
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.enabling import strategy
 from eksnetpol.migration.planning.gate import answering
-from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving
+from eksnetpol.migration.planning.leaving import IN_PLACE, LABELLED, Leaving
 from eksnetpol.migration.planning.options import Exit
+from eksnetpol.migration.planning.probing import Probing
+from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Delete, ObjectId
-from eksnetpol.model.conditions import Absent, All, Covered, Holds, RolledOut
+from eksnetpol.model.conditions import Absent, All, Holds, RolledOut, Runs
 from eksnetpol.model.plan import Step, Undo
 from eksnetpol.planning import places
 from eksnetpol.planning.draft import Draft
@@ -24,12 +26,12 @@ from eksnetpol.planning.places import AWS_NODE
 from eksnetpol.planning.reading import known
 
 
-def closing(facts: Lookup, left: Leaving) -> Draft:
+def closing(facts: Lookup, left: Leaving, sources: Sources, probing: Probing) -> Draft:
     """Return the steps of phase 9."""
-    return Draft(steps=tuple(replace(step, phase=phases.CLOSE) for step in _steps(facts, left)))
+    return Draft(steps=tuple(replace(step, phase=phases.CLOSE) for step in _steps(facts, left, sources, probing)))
 
 
-def _steps(facts: Lookup, left: Leaving) -> Iterator[Step]:
+def _steps(facts: Lookup, left: Leaving, sources: Sources, probing: Probing) -> Iterator[Step]:
     if left.exit is Exit.IN_PLACE and left.nodes:
         jobs = tuple(ObjectId(cleaner_ref(node.name)) for node in left.nodes)
         yield Step(
@@ -44,10 +46,13 @@ def _steps(facts: Lookup, left: Leaving) -> Iterator[Step]:
     before = cni.workload.spec.update_strategy.type or "RollingUpdate" if cni is not None else "OnDelete"
     if left.engine not in IN_PLACE and left.all_nodes and before != "OnDelete":
         yield _rolls_again(before)
-    title = "See that the VPC CNI enforces on every node, that every policy is resolved, and that nothing stumbles"
-    whole = All((places.agent_told("true"), RolledOut(AWS_NODE), Covered(), answering(facts)))
+    title = "See that the VPC CNI alone enforces everywhere, that every policy is resolved, and that nothing stumbles"
+    gone = (Runs(left.ref, gone=True, label=LABELLED), Runs(left.ref, gone=True))
+    whole = All((*gone, places.agent_told("true"), RolledOut(AWS_NODE), sources.covered, answering(facts)))
     if left.all_nodes:
         yield phases.look("close/verify", title, whole, "", patience=1800.0)
+    if left.nodes:
+        yield from probing.closing()
 
 
 def _rolls_again(kind: str) -> Step:

@@ -15,8 +15,9 @@ from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.excluding import excluding
 from eksnetpol.migration.planning.leaving import IN_PLACE, LABELLED, Leaving
 from eksnetpol.migration.planning.options import MigrateOptions
+from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Apply, Create, UpdateAddon
-from eksnetpol.model.conditions import All, Covered, Holds
+from eksnetpol.model.conditions import All, Holds
 from eksnetpol.model.kinds import Json
 from eksnetpol.model.plan import Plan, Step, Undo
 from eksnetpol.planning import live, places
@@ -32,12 +33,12 @@ _STARTUP_TAINT = "node.cilium.io/agent-not-ready"
 _COVERS_WITHIN = 1800.0
 
 
-def enabling(facts: Lookup, left: Leaving, options: MigrateOptions) -> tuple[Draft, Plan]:
+def enabling(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> tuple[Draft, Plan]:
     """Return the steps of phase 5, and the plan to enable that they are of. Raises as `plan_enable`."""
     plan = plan_enable(facts, EnableOptions(resolve=options.resolve, values=options.values))
     by_node = left.engine not in IN_PLACE and left.has_agent
     exclusion = excluding(left, phases.AGENT) if by_node else Draft()
-    steps = tuple(_steps(facts, plan, exclusion, by_node=by_node))
+    steps = tuple(_steps(facts, plan, exclusion, sources, by_node=by_node))
     warnings = [*plan.warnings]
     if by_node:
         warnings.append(
@@ -67,12 +68,12 @@ def enabling(facts: Lookup, left: Leaving, options: MigrateOptions) -> tuple[Dra
     ), plan
 
 
-def _steps(facts: Lookup, plan: Plan, exclusion: Draft, *, by_node: bool) -> Iterator[Step]:
+def _steps(facts: Lookup, plan: Plan, exclusion: Draft, sources: Sources, *, by_node: bool) -> Iterator[Step]:
     first = [step for step in plan.steps if _is_of_controller(step)]
     then = [step for step in plan.steps if step not in first]
     yield from phases.in_phase(first, phases.CONTROLLER, prefix="enable")
     if not any(isinstance(step.action, UpdateAddon) for step in then):
-        yield _covered("covered", phases.CONTROLLER)
+        yield _covered("covered", sources, phases.CONTROLLER)
     if by_node:
         yield from exclusion.steps
         yield from _by_node(facts)
@@ -80,10 +81,10 @@ def _steps(facts: Lookup, plan: Plan, exclusion: Draft, *, by_node: bool) -> Ite
     yield from phases.in_phase(then, phases.AGENT, prefix="enable")
     if any(isinstance(step.action, UpdateAddon) for step in then):
         # EKS switches both on at once; the old engine still has its say while the policies are being resolved.
-        yield _covered("covered", phases.AGENT)
+        yield _covered("covered", sources, phases.AGENT)
     if not by_node:
         title = f"See that {AWS_NODE} runs its present template on every node, and that every policy is resolved"
-        until = All((places.agent_told("true"), ROLLED, Covered()))
+        until = All((places.agent_told("true"), ROLLED, sources.covered))
         yield phases.look("enforces", title, until, phases.AGENT, patience=_COVERS_WITHIN)
 
 
@@ -92,10 +93,11 @@ def _is_of_controller(step: Step) -> bool:
     return isinstance(step.action, Apply | Create) and step.action.ref != AWS_NODE
 
 
-def _covered(name: str, phase: str) -> Step:
+def _covered(name: str, sources: Sources, phase: str) -> Step:
     before = ", before any agent acts on it" if phase == phases.CONTROLLER else ""
-    title = f"Wait until every NetworkPolicy is resolved for every pod it selects{before}"
-    return phases.look(name, title, Covered(), phase, patience=_COVERS_WITHIN)
+    what = "NetworkPolicy and ClusterNetworkPolicy" if sources.cluster else "NetworkPolicy"
+    title = f"Wait until every {what} is resolved for every pod it selects{before}"
+    return phases.look(name, title, sources.covered, phase, patience=_COVERS_WITHIN)
 
 
 def _by_node(facts: Lookup) -> Iterator[Step]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from msgspec.structs import replace
+
 from eksnetpol.assets.cleaner import OWN_COMMANDS, SECONDS, cleaner, cleaner_ref
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning import phases
@@ -17,9 +19,10 @@ from eksnetpol.migration.planning.excluding import excluding
 from eksnetpol.migration.planning.gate import answering
 from eksnetpol.migration.planning.leaving import IN_PLACE, LABEL, LABELLED, UNFINISHED, VALUE, Leaving, is_cordoned
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
+from eksnetpol.migration.planning.probing import Probing
 from eksnetpol.migration.planning.sources import Sources
-from eksnetpol.model.actions import Apply, Create, Delete, Evict, ObjectId
-from eksnetpol.model.conditions import Absent, All, Completed, Condition, Covered, Evicted, Holds, Ready, Runs, Soaked
+from eksnetpol.model.actions import Apply, Create, Delete, Evict, Look, ObjectId
+from eksnetpol.model.conditions import Absent, All, Completed, Condition, Evicted, Holds, Ready, Runs, Soaked
 from eksnetpol.model.kinds import NODE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget, Node
 from eksnetpol.model.plan import Step, Undo
@@ -38,7 +41,7 @@ _GOES = 3600.0
 _NAMED = 5
 
 
-def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Draft:
+def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions, probing: Probing) -> Draft:
     """Return the exclusion of the old agent, and the batches. Raises `UsageError` for a batch that means nothing.
 
     An eBPF engine is excluded before the VPC CNI's agent comes to any node: see `enabling`.
@@ -46,13 +49,14 @@ def exiting(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOpti
     draft = excluding(left, phases.EXIT) if left.engine in IN_PLACE else Draft()
     batches = tuple(_batches(left, options))
     # Pods that stay where they are stay resolved, and to ask for all of them costs.
-    moved = (Covered(),) if left.exit is Exit.REPLACEMENT else ()
-    before = All((sources.unchanged, answering(facts), *moved))
+    moved = (sources.covered,) if left.exit is Exit.REPLACEMENT else ()
+    kept_off = Runs(left.ref, gone=True, label=LABELLED)
+    before = All((sources.unchanged, kept_off, answering(facts), *moved))
     steps: list[Step] = []
     done = 0
     for number, nodes in enumerate(batches, 1):
         done += len(nodes)
-        steps += _batch(left, before, options, f"batch-{number}", nodes, done)
+        steps += _batch(left, before, options, f"batch-{number}", nodes, done, probing)
     return draft + Draft(
         steps=tuple(steps),
         facts=tuple(_facts(left, batches)),
@@ -69,13 +73,21 @@ def _batches(left: Leaving, options: MigrateOptions) -> Iterator[tuple[Node, ...
 
 
 def _batch(
-    left: Leaving, before: Condition, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
+    left: Leaving,
+    before: Condition,
+    options: MigrateOptions,
+    batch: str,
+    nodes: tuple[Node, ...],
+    done: int,
+    probing: Probing,
 ) -> Iterator[Step]:
-    yield _look(batch, "gate", "See that nothing stumbles and the policies are those that were translated", before, 300.0)
+    title = "See that nothing stumbles, nothing was put back, and the policies are those that were translated"
+    yield _look(batch, "gate", title, before, 300.0)
     if left.exit is Exit.IN_PLACE:
         yield from _in_place(left, options, batch, nodes)
     else:
         yield from _replacement(left, options, batch, nodes, done)
+    yield from probing.after(batch, tuple(node.name for node in nodes))
     if options.soak:
         title = f"Let {options.soak:g} s pass, and see whether the cluster does well"
         yield _look(batch, "soak", title, Soaked(options.soak), options.soak + 60.0)
@@ -93,6 +105,8 @@ def _in_place(left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[N
     on = counted(len(names), "node")
     yield _look(batch, "enforced", f"See that the VPC CNI's agent enforces on {on}", Runs(AWS_NODE, names), _AGENT_LEAVES)
     for node in nodes:
+        if node.name in left.cleaned_before:
+            yield _forget(node)
         if not is_cordoned(node):
             yield _cordon(node)
     for node in nodes:
@@ -140,6 +154,19 @@ def _finished(left: Leaving, node: Node) -> Step:
         action=Apply(plain, keeps=True, drops=drops),
         until=Holds(plain, without=drops),
         undo=Undo(f"{'Unmark' if cordoned else 'Cordon'} {node.name}", Apply(before, keeps=True), Holds(before)),
+        phase=phases.EXIT,
+    )
+
+
+def _forget(node: Node) -> Step:
+    """Return the step that lets the cleaner be set to work on a node where it has been before the agent came back."""
+    one = ObjectId(cleaner_ref(node.name))
+    return Step(
+        id=f"roll/{node.name}/forget",
+        title=f"Delete the Job of the cleaner that was on {node.name} before its agent came back",
+        action=Delete((one,)),
+        until=Absent((one,)),
+        undo=phases.nothing_to_do("it has done its work, and nothing is lost but its log"),
         phase=phases.EXIT,
     )
 
@@ -217,7 +244,7 @@ def _replacement(
     left: Leaving, options: MigrateOptions, batch: str, nodes: tuple[Node, ...], done: int
 ) -> Iterator[Step]:
     wanted = ceil(done * (options.replacements or len(left.nodes)) / len(left.nodes))
-    yield _look(
+    waits = _look(
         batch,
         "new-nodes",
         f"Wait until {counted(wanted, 'node')} with {LABELLED} {'is' if wanted == 1 else 'are'} ready and the VPC CNI's agent "
@@ -225,6 +252,7 @@ def _replacement(
         All((Ready(label=LABELLED, at_least=wanted), Runs(AWS_NODE, label=LABELLED))),
         _NEW_NODES,
     )
+    yield replace(waits, undo=_without_them(left)) if done == len(nodes) and left.engine not in IN_PLACE else waits
     for node in nodes:
         if not is_cordoned(node):
             yield _cordon(node)
@@ -234,6 +262,12 @@ def _replacement(
         one = ObjectId(ObjectRef.to(NODE, node.name), node.metadata.uid)
         title = f"Wait until {node.name} is gone: its node group, Karpenter or people take it away"
         yield phases.look(f"roll/{node.name}/gone", title, Absent((one,)), phases.EXIT, patience=_GOES)
+
+
+def _without_them(left: Leaving) -> Undo:
+    """Return the way back from new nodes where the old engine's owner keeps it off them: nothing would enforce on these."""
+    title = f"Wait until no node with {LABELLED} is left: {left.title} is kept off them, so that they have to go again"
+    return Undo(title, Look(), Runs(AWS_NODE, label=LABELLED, gone=True))
 
 
 def _drain(left: Leaving, options: MigrateOptions, node: Node) -> Step:

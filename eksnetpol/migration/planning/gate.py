@@ -186,13 +186,18 @@ def _of_bare_pods(facts: Lookup, left: Leaving, options: MigrateOptions) -> Iter
 
 def _of_owners(left: Leaving) -> Iterator[Refusal]:
     """Yield who would put back what the plan writes. An operator is told through its own object, which has an owner too."""
-    if left.parts.chart:
-        return
-    written = left.agent.metadata if left.installation is None else left.installation.metadata
-    kind = kinds.DAEMONSET if left.installation is None else INSTALLATION
-    found = [owner for owner in by_marks(written, kind) if owner.certain]
+    found = () if left.parts.chart else owners(left)
     for tool in dict.fromkeys(owner.tool for owner in found):
         yield Refusal(_words(tool, [owner for owner in found if owner.tool is tool]), TAKE_OVER)
+
+
+def owners(left: Leaving) -> tuple[Owner, ...]:
+    """Return the tools that are known to own the old engine."""
+    if left.agent is None:
+        return ()
+    written = left.agent.metadata if left.installation is None else left.installation.metadata
+    kind = kinds.DAEMONSET if left.installation is None else INSTALLATION
+    return tuple(owner for owner in by_marks(written, kind) if owner.certain)
 
 
 def _words(tool: Tool, found: Iterable[Owner]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from eksnetpol.assets.cleaner import cleaner_ref
 from eksnetpol.engines.engine import Life
 from eksnetpol.engines.parts import Parts, calico_by_manifest, calico_by_operator, cilium, kube_router
 from eksnetpol.engines.placement import may_run_on
@@ -15,9 +16,9 @@ from eksnetpol.facts.platform import NodeKinds
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
 from eksnetpol.model import engine_kinds
 from eksnetpol.model.actions import ObjectId
-from eksnetpol.model.kinds import DEFINITION, ObjectRef
-from eksnetpol.model.kubernetes import CustomObject, CustomResourceDefinition, Node, ObjectMeta, Workload
-from eksnetpol.planning.reading import need
+from eksnetpol.model.kinds import DEFINITION, JOB, ObjectRef
+from eksnetpol.model.kubernetes import CustomObject, CustomResourceDefinition, Node, ObjectMeta, Pod, Workload
+from eksnetpol.planning.reading import known, need
 
 LABEL, VALUE = "eksnetpol.io/engine", "vpc-cni"
 """The label of a node that the VPC CNI alone polices: the old agent is kept off nodes that have it."""
@@ -54,6 +55,8 @@ class Leaving:
     installation: CustomObject | None = None
     has_agent: bool = True
     doubtful: int = 0
+    cleaned_before: frozenset[str] = frozenset()
+    """Nodes on which a former run's cleaner has been and the agent runs all the same: its Job is done, and its work is not."""
 
     @property
     def engine(self) -> str:
@@ -104,6 +107,7 @@ def leaving(facts: Lookup, options: MigrateOptions) -> Leaving | None:
         all_nodes=whole,
         definitions=definitions,
         installation=installation,
+        cleaned_before=_cleaned_before(facts, agent),
     )
 
 
@@ -159,9 +163,31 @@ def _installation(facts: Lookup) -> CustomObject | None:
 def _nodes(facts: Lookup, agent: Workload, labels: Mapping[str, str]) -> tuple[tuple[Node, ...], bool]:
     """Return the nodes that run the agent and have not left it, and whether that is all of them."""
     kinds: NodeKinds = need(facts, "node_kinds")
-    at = [node for node in kinds.linux_ec2 if is_unfinished(node) or (may_run_on(agent, node) and not _has_left(node))]
+    back = _runs_on(facts, agent)
+    at = [
+        node
+        for node in kinds.linux_ec2
+        if is_unfinished(node) or (may_run_on(agent, node) and (node.name in back or not _has_left(node)))
+    ]
     chosen = [node for node in at if labels.items() <= node.metadata.labels.items()]
     return tuple(sorted(chosen, key=lambda node: node.name)), len(chosen) == len(at)
+
+
+def _runs_on(facts: Lookup, agent: Workload) -> frozenset[str]:
+    """Return the nodes on which a pod of the agent is: also those that had left it, where somebody has brought it back."""
+    pods: tuple[Pod, ...] = known(facts, "pods", ())
+    return frozenset(
+        pod.spec.node_name
+        for pod in pods
+        if pod.namespace == agent.namespace
+        and any(o.kind == agent.kind and o.name == agent.name for o in pod.metadata.owner_references)
+    )
+
+
+def _cleaned_before(facts: Lookup, agent: Workload) -> frozenset[str]:
+    pods: tuple[Pod, ...] = known(facts, "pods", ())
+    jobs = {o.name for pod in pods for o in pod.metadata.owner_references if o.kind == JOB.name}
+    return frozenset(node for node in _runs_on(facts, agent) if cleaner_ref(node).name in jobs)
 
 
 def excluded(affinity: Mapping[str, Any]) -> dict[str, Any]:

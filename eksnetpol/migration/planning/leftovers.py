@@ -13,11 +13,11 @@ from eksnetpol.engines.parts import SHARED_GROUPS
 from eksnetpol.errors import Bug
 from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.backing_up import DEFINITIONS, NAMESPACES, OWN_POLICIES, SETTINGS_FILE, served_settings
-from eksnetpol.migration.planning.leaving import Leaving
+from eksnetpol.migration.planning.leaving import LABELLED, Leaving
 from eksnetpol.migration.planning.options import LeftOver
 from eksnetpol.migration.planning.sources import Sources
-from eksnetpol.model.actions import Delete, ObjectId, Restore, StripFinalizer
-from eksnetpol.model.conditions import Absent, All, Established, NoneLeft, Restored, Unfinalized
+from eksnetpol.model.actions import Delete, Look, ObjectId, Restore, StripFinalizer
+from eksnetpol.model.conditions import Absent, All, Established, NoneLeft, Restored, Runs, Unfinalized
 from eksnetpol.model.kinds import NAMESPACE, ObjectRef
 from eksnetpol.model.plan import Step, Undo
 from eksnetpol.planning.draft import Draft
@@ -37,11 +37,24 @@ def left_overs(left: Leaving, sources: Sources, wanted: tuple[LeftOver, ...]) ->
         steps += _definitions(left)
     if LeftOver.NAMESPACES in wanted and left.parts.namespaces:
         steps += _namespaces(left)
+    if steps and left.has_agent:
+        steps.insert(0, _gate(left, sources))
     kept = [one for one in LeftOver if one not in wanted]
     said = ", ".join(one.value for one in kept)
     more = (f"left-overs that stay unless they are asked for: {said}; eksnetpol migrate cleanup takes them away later",)
-    marked = (replace(step, phase=phases.LEFT_OVERS, door=phases.LEFT_OVERS_DOOR) for step in steps)
+    marked = (
+        replace(step, phase=phases.LEFT_OVERS, door="" if isinstance(step.action, Look) else phases.LEFT_OVERS_DOOR)
+        for step in steps
+    )
     return Draft(steps=tuple(marked), afterwards=more if kept else ())
+
+
+def _gate(left: Leaving, sources: Sources) -> Step:
+    """Return the look before what the old engine understood goes for good: it is gone, and what its policies said is there."""
+    gone = (Runs(left.ref, gone=True, label=LABELLED), Runs(left.ref, gone=True))
+    whole = All((*gone, sources.unchanged))
+    title = f"See that {left.title} has not come back, and that what its policies said is still in force"
+    return phases.look("left-overs/gate", title, whole, phases.LEFT_OVERS)
 
 
 def _admission(left: Leaving) -> Iterator[Step]:

@@ -12,8 +12,10 @@ from eksnetpol.migration.planning.exiting import exiting
 from eksnetpol.migration.planning.leaving import IN_PLACE, Leaving, engines_there, leaving, residue
 from eksnetpol.migration.planning.leftovers import left_overs
 from eksnetpol.migration.planning.options import Exit, MigrateOptions
+from eksnetpol.migration.planning.probing import Probing
 from eksnetpol.migration.planning.sources import Sources, policies, sources_of
 from eksnetpol.migration.planning.uninstalling import uninstalling
+from eksnetpol.migration.probing.choosing import Chosen
 from eksnetpol.model.plan import Plan, Refusal, Verb
 from eksnetpol.planning import refusals as of_enabling
 from eksnetpol.planning.basis import basis
@@ -25,9 +27,12 @@ from eksnetpol.translation.values import Translation
 _PLAIN = MigrateOptions()
 
 
-def plan_migration(facts: Lookup, translation: Translation, options: MigrateOptions = _PLAIN) -> Plan:
+def plan_migration(
+    facts: Lookup, translation: Translation, options: MigrateOptions = _PLAIN, chosen: Chosen | None = None
+) -> Plan:
     """Return the plan that leads the cluster of *facts* off its other engine, whose policies became *translation*.
 
+    *chosen* are the connections that are tried at its gates, which ``options.probe_image`` runs; None for no probes.
     The plan is always made and shown; what stands in the way is in its refusals. Where nothing is left to do it has no steps.
     Raises `UsageError` for manifests and for options that mean nothing, `Denied` and `EksNetpolError` where something that
     decides is unread.
@@ -39,11 +44,11 @@ def plan_migration(facts: Lookup, translation: Translation, options: MigrateOpti
     if assessment.outlook is Outlook.NOTHING:
         return _plan(facts, None, Draft(facts=("no other engine is here: nothing is to be left", *assessment.notes)))
     left = leaving(facts, options)
-    sources = sources_of(facts, left) if left is not None else None
+    sources = sources_of(facts, left, translation) if left is not None else None
     stops = tuple(gate.refusals(facts, assessment, translation, left, sources, options))
     if left is None or sources is None or (left.exit is Exit.IN_PLACE and left.engine not in IN_PLACE):
         return _plan(facts, left, Draft(refusals=stops, facts=assessment.notes))
-    draft, enable = _whole(facts, left, sources, translation, options)
+    draft, enable = _whole(facts, left, sources, translation, options, chosen)
     noted = Draft(refusals=stops, facts=(_what(left, translation), *assessment.notes))
     return _plan(facts, left, noted + draft, enable)
 
@@ -68,18 +73,24 @@ def plan_cleanup(facts: Lookup, options: MigrateOptions) -> Plan:
 
 
 def _whole(
-    facts: Lookup, left: Leaving, sources: Sources, translation: Translation, options: MigrateOptions
+    facts: Lookup,
+    left: Leaving,
+    sources: Sources,
+    translation: Translation,
+    options: MigrateOptions,
+    chosen: Chosen | None,
 ) -> tuple[Draft, Plan]:
-    enabled, enable = enabling(facts, left, options)
+    probing = Probing(left, options, chosen)
+    enabled, enable = enabling(facts, left, sources, options)
     applied = applying(facts, left, translation)
-    exits = exiting(facts, left, sources, options) if left.has_agent else Draft()
-    parts = [gate.gate(facts, sources), back_up(left, sources), applied, enabled, exits]
+    exits = exiting(facts, left, sources, options, probing) if left.has_agent else Draft()
+    parts = [gate.gate(facts, sources), back_up(left, sources), probing.baseline(), applied, enabled, exits]
     if left.all_nodes:
         parts += [uninstalling(facts, left, sources, options), left_overs(left, sources, options.left_overs)]
     else:
         stays = f"nodes without {options.nodes} keep {left.title}, so that it is not uninstalled: plan again for them"
         parts.append(Draft(afterwards=(stays,)))
-    parts.append(closing(facts, left))
+    parts.append(closing(facts, left, sources, probing))
     return joined(parts), enable
 
 
@@ -110,7 +121,10 @@ def _what(left: Leaving, translation: Translation) -> str:
     own = len({str(j.ref) for j in translation.judged if not j.kept})
     if not own:
         return f"{left.title} has no policies of its own here: NetworkPolicies stay as they are"
-    return f"{policies(own)} of {left.title} become {policies(len(translation.outputs), 'NetworkPolicy')}"
+    above = sum(output.is_cluster_wide for output in translation.outputs)
+    made = policies(len(translation.outputs) - above, "NetworkPolicy")
+    more = f" and {policies(above, 'ClusterNetworkPolicy')}" if above else ""
+    return f"{policies(own)} of {left.title} become {made}{more}"
 
 
 __all__ = ["phases", "plan_cleanup", "plan_migration"]

@@ -38,7 +38,9 @@ class MigrateOptions(msgspec.Struct, frozen=True):
     leaves the choice to what the engine allows. ``cleaner_image`` runs the cleaner on nodes left in place. ``bare`` are pods
     (``namespace/name``) that nothing brings back and that may go with their nodes. ``replacements`` is how many new nodes there
     will be in the end, 0 for one for each old one. ``nodes`` are labels (``key=value,…``): only nodes with them are left, and
-    then nothing is uninstalled. ``left_overs`` go at the end. ``resolve`` and ``values``: see `planning.options.EnableOptions`.
+    then nothing is uninstalled. ``left_overs`` go at the end. ``probe_image`` runs the probes, without which gates look at
+    objects alone; ``probes`` is how many connections are tried at most, ``abort_after`` how many that are allowed may fail at a
+    gate. ``resolve`` and ``values``: see `planning.options.EnableOptions`.
     """
 
     batch: str = "5%"
@@ -51,6 +53,9 @@ class MigrateOptions(msgspec.Struct, frozen=True):
     replacements: int = 0
     nodes: str = ""
     left_overs: tuple[LeftOver, ...] = ()
+    probe_image: str = ""
+    probes: int = 40
+    abort_after: int = 0
     resolve: Resolve | None = None
     values: dict[str, str] = msgspec.field(default_factory=dict)
 

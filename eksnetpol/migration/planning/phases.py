@@ -15,6 +15,7 @@ from eksnetpol.planning.draft import Draft
 GATE = "0 gate"
 BACK_UP = "1 back-up"
 TRANSLATE = "2 translate"
+BASELINE = "3 baseline"
 APPLY = "4 apply"
 CONTROLLER = "5a controller"
 AGENT = "5b agent"
@@ -23,8 +24,8 @@ UNINSTALL = "7 uninstall"
 LEFT_OVERS = "8 left-overs"
 CLOSE = "9 close"
 
-PHASES = (GATE, BACK_UP, TRANSLATE, APPLY, CONTROLLER, AGENT, EXIT, UNINSTALL, LEFT_OVERS, CLOSE)
-"""All of them, in their order; 3, the probes under the old engine, changes nothing and is no part of the plan."""
+PHASES = (GATE, BACK_UP, TRANSLATE, BASELINE, APPLY, CONTROLLER, AGENT, EXIT, UNINSTALL, LEFT_OVERS, CLOSE)
+"""All of them, in their order; 3 is in plans with probes alone."""
 
 UNINSTALL_DOOR, LEFT_OVERS_DOOR = "uninstall", "left-overs"
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from eksnetpol.facts.declare import Lookup
 from eksnetpol.migration.planning.leaving import Leaving
 from eksnetpol.model.actions import ObjectId
-from eksnetpol.model.conditions import Unchanged
+from eksnetpol.model.conditions import Covered, Unchanged
 from eksnetpol.model.engine_kinds import ENGINE_KINDS
 from eksnetpol.model.fingerprints import digest_of_objects
 from eksnetpol.model.foreign import ForeignPolicy
-from eksnetpol.model.kinds import NETWORK_POLICY, Json, Kind, ObjectRef
+from eksnetpol.model.kinds import CLUSTER_POLICY, NETWORK_POLICY, Json, Kind, ObjectRef
 from eksnetpol.model.kubernetes import KindCount
-from eksnetpol.model.policies import NetworkPolicy
+from eksnetpol.model.policies import ClusterNetworkPolicy, NetworkPolicy
 from eksnetpol.model.snapshot import Unread, Why
 from eksnetpol.planning import live
 from eksnetpol.planning.reading import known, need
-from eksnetpol.translation.naming import MANAGED_BY
+from eksnetpol.translation.naming import MANAGED_BY, is_ours
+from eksnetpol.translation.values import Translation
 
 OURS = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 """The label of NetworkPolicies that a translation made, as a selector."""
@@ -34,6 +35,8 @@ class Sources:
     """``own`` are the old engine's policies and what they refer to, ``standard`` the NetworkPolicies that are not ours.
 
     ``kinds`` are served here and say what may flow; ``strange`` are objects of versions that are not written here, in words.
+    ``cluster`` is set where ClusterNetworkPolicies are among what they become: nobody else may write any beside them then, and
+    they have to be resolved as NetworkPolicies are.
     """
 
     own: tuple[ObjectId, ...]
@@ -41,6 +44,7 @@ class Sources:
     kinds: tuple[Kind, ...]
     digest: str
     strange: tuple[str, ...] = ()
+    cluster: bool = False
 
     @property
     def all(self) -> tuple[ObjectId, ...]:
@@ -52,9 +56,14 @@ class Sources:
         """The condition that they are still what the plan was made from."""
         return Unchanged(tuple(str(kind) for kind in self.kinds), self.digest, OURS)
 
+    @property
+    def covered(self) -> Covered:
+        """The condition that the controller has resolved what they became, and all other policies."""
+        return Covered(self.cluster)
 
-def sources_of(facts: Lookup, left: Leaving) -> Sources:
-    """Return what the plan is made from; raise as `need` where it was not read."""
+
+def sources_of(facts: Lookup, left: Leaving, translation: Translation | None = None) -> Sources:
+    """Return what the plan is made from, which becomes *translation*; raise as `need` where it was not read."""
     found: tuple[NetworkPolicy, ...] = need(facts, "network_policies")
     foreign: tuple[ForeignPolicy, ...] = known(facts, "foreign_policies", ()) if not left.parts.policies else _foreign(facts)
     standard = [policy for policy in found if not MANAGED_BY.items() <= policy.metadata.labels.items()]
@@ -64,12 +73,16 @@ def sources_of(facts: Lookup, left: Leaving) -> Sources:
     strange = [policy for policy in foreign if _is_of_same(policy, left) and policy not in own]
     bodies: list[Json] = [policy.body for policy in own if policy.kind not in _OF_NODES]
     bodies += [live.as_object(policy, NETWORK_POLICY) for policy in standard]
+    cluster = translation is not None and any(output.is_cluster_wide for output in translation.outputs)
+    above: tuple[ClusterNetworkPolicy, ...] = need(facts, "cluster_policies") if cluster else ()
+    bodies += [live.as_object(policy, CLUSTER_POLICY) for policy in above if not is_ours(policy.metadata.labels)]
     return Sources(
         own=tuple(sorted(_ids(own))),
         standard=tuple(sorted(ObjectId(ObjectRef.to(NETWORK_POLICY, p.name, p.namespace), p.metadata.uid) for p in standard)),
-        kinds=(*(kind for kind in served if kind.name not in _OF_NODES), NETWORK_POLICY),
+        kinds=(*(k for k in served if k.name not in _OF_NODES), NETWORK_POLICY, *((CLUSTER_POLICY,) if cluster else ())),
         digest=digest_of_objects(bodies),
         strange=tuple(f"{p.kind} {p.metadata.name} of {p.api_version}" for p in strange),
+        cluster=cluster,
     )
 
 

@@ -15,11 +15,11 @@ from eksnetpol.migration.planning import phases
 from eksnetpol.migration.planning.backing_up import ENGINE, SINGLETONS, is_defined
 from eksnetpol.migration.planning.excluding import daemonset
 from eksnetpol.migration.planning.gate import answering
-from eksnetpol.migration.planning.leaving import Leaving
+from eksnetpol.migration.planning.leaving import LABELLED, Leaving
 from eksnetpol.migration.planning.options import MigrateOptions
 from eksnetpol.migration.planning.sources import Sources
 from eksnetpol.model.actions import Delete, ObjectId, Restore
-from eksnetpol.model.conditions import Absent, All, Condition, Covered, Holds, Restored, Runs, Soaked
+from eksnetpol.model.conditions import Absent, All, Condition, Holds, Restored, Runs, Soaked
 from eksnetpol.model.engine_kinds import CALICO_API_SERVER
 from eksnetpol.model.kinds import API_SERVICE, Kind, ObjectRef
 from eksnetpol.model.kubernetes import ApiService
@@ -40,8 +40,11 @@ def uninstalling(facts: Lookup, left: Leaving, sources: Sources, options: Migrat
 
 def _gate(facts: Lookup, left: Leaving, sources: Sources, options: MigrateOptions) -> Iterator[Step]:
     agents_gone = Runs(left.ref, gone=True)
-    yield phases.look("uninstall/agents-gone", f"See that no node runs {left.ref.name}", agents_gone, "", patience=600.0)
-    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, answering(facts), Covered())
+    title = f"See that no node runs {left.ref.name}, and that it came back to none"
+    came_back = Runs(left.ref, gone=True, label=LABELLED)
+    still = All((came_back, agents_gone)) if left.has_agent and left.nodes else agents_gone
+    yield phases.look("uninstall/agents-gone", title, still, "", patience=600.0)
+    gates: tuple[Condition, ...] = (agents_gone, sources.unchanged, answering(facts), sources.covered)
     if options.settle:
         title = f"Let {options.settle:g} s pass without {left.title} on any node"
         yield phases.look("uninstall/settle", title, Soaked(options.settle), "", patience=options.settle + 60.0)

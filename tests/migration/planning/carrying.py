@@ -12,7 +12,7 @@ from eksnetpol.execution.progress import past_of
 from eksnetpol.interfaces.acting import SilentWatcher
 from eksnetpol.model.actions import Look
 from eksnetpol.model.conditions import Absent, All, Condition, Holds, Ready
-from eksnetpol.model.kinds import NETWORK_POLICY, POLICY_ENDPOINT, ObjectRef
+from eksnetpol.model.kinds import NETWORK_POLICY, NODE, POLICY_ENDPOINT, ObjectRef
 from eksnetpol.model.plan import Plan
 from eksnetpol.model.snapshot import ClusterSnapshot
 from eksnetpol.planning.rollback import plan_rollback
@@ -101,6 +101,26 @@ class People(SilentWatcher):
         self.heard.append(text)
 
 
+class Returning(SilentWatcher):
+    """Those who take new nodes away again once it is gone back on a run that had waited for them."""
+
+    def __init__(self, cluster: SimulatedCluster, people: People) -> None:
+        self._cluster = cluster
+        self._people = people
+
+    def started(self, step: str, title: str, number: int, of: int) -> None:  # noqa: ARG002 - as a watcher is told
+        """Do what a step waits for."""
+        if step.startswith("back-") and step.endswith("/new-nodes"):
+            if self._people.supply is not None:
+                self._people.supply.never = True
+            for node in self._cluster.objects(NODE, selector="eksnetpol.io/engine=vpc-cni"):
+                self._cluster.at(self._cluster.monotonic() + 60.0, _taking(ObjectRef.to(NODE, node["metadata"]["name"])))
+
+
+def _taking(ref: ObjectRef) -> Callable[[SimulatedCluster], object]:
+    return lambda cluster: cluster.ground.delete(ref)
+
+
 def doors(plan: Plan) -> frozenset[str]:
     """All one-way doors of a plan."""
     return frozenset(step.door for step in plan.steps if step.door)
@@ -132,14 +152,18 @@ class Run:
         )
         return process
 
+    def way_back(self) -> Plan:
+        """Return the plan to go back on it."""
+        return plan_rollback(self.plan, run="r1", touched=past_of(self.disk.entries).touched)
+
     def back(self) -> Plan:
         """Go back on it, and return the plan by which that was done."""
-        plan = plan_rollback(self.plan, run="r1", touched=past_of(self.disk.entries).touched)
+        plan = self.way_back()
         # The second run has a journal of its own and reads the files of the first.
         back = Disk()
         back.files = self.disk.files
         process = Process(self.cluster, back, run="r2")
-        carry_out(plan, process.hands, process.journal, self.cluster, SilentWatcher(), holder=HOLDER)
+        carry_out(plan, process.hands, process.journal, self.cluster, Returning(self.cluster, self.people), holder=HOLDER)
         return plan
 
     def standing(self) -> Counter[tuple[str, str, bool]]:

@@ -153,7 +153,8 @@ def test_what_is_deleted_is_kept_before_and_never_what_others_share(plan: Plan) 
 def test_policies_are_looked_at_before_every_batch_and_before_the_end(plan: Plan) -> None:
     looked = {step.id for step in plan.steps if any(isinstance(c, Unchanged) for c in conditions(step.until))}
     batches = {step.id.split("/")[1] for step in plan.steps if step.id.startswith("roll/batch-")}
-    assert {"gate", "translated", "uninstall/gate", *(f"roll/{batch}/gate" for batch in batches)} == looked
+    last = {"left-overs/gate"} if any(step.door == "left-overs" for step in plan.steps) else set()
+    assert {"gate", "translated", "uninstall/gate", *last, *(f"roll/{batch}/gate" for batch in batches)} == looked
     assert len(batches) == len({step.id for step in plan.steps if any(isinstance(c, Soaked) for c in conditions(step.until))}) - 1
 
 

@@ -198,7 +198,10 @@ def test_nodes_that_somebody_cordoned_stay_so_and_nodes_that_left_are_left_alone
     first, second, third = value(snapshot.nodes)
     cordoned = replace(first, spec=replace(first.spec, unschedulable=True))
     gone = replace(second, metadata=replace(second.metadata, labels={**second.metadata.labels, LABEL: "vpc-cni"}))
-    ids = [step.id for step in of(replace(snapshot, nodes=Seen((cordoned, gone, third)))).steps]
+    there = replace(snapshot, nodes=Seen((cordoned, gone, third)))
+    assert f"roll/{second.name}/clean" in [step.id for step in of(there).steps], "the old agent is on it all the same"
+    pods = (p for p in value(snapshot.pods) if p.spec.node_name != second.name or not p.name.startswith("calico-node"))
+    ids = [step.id for step in of(replace(there, pods=Seen(tuple(pods)))).steps]
     assert f"roll/{first.name}/label" in ids
     assert f"roll/{first.name}/cordon" not in ids
     assert f"roll/{first.name}/uncordon" not in ids
@@ -243,7 +246,7 @@ def test_left_overs_go_only_where_they_are_asked_for() -> None:
     assert any("admission, policies, definitions, namespaces" in line for line in plan.afterwards)
     some = of(clusters.calico_by_operator(), left_overs=(LeftOver.POLICIES,))
     ids = {step.id.removeprefix("left-overs/") for step in some.steps if step.phase == "8 left-overs"}
-    assert ids == {"free-ippools", "free-tiers", "policies"}
+    assert ids == {"gate", "free-ippools", "free-tiers", "policies"}
 
 
 def test_parts_without_an_agent_are_uninstalled_once_no_kernel_is_in_doubt() -> None:

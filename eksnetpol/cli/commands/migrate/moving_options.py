@@ -69,6 +69,19 @@ moving = together(
         "--replacements", group=NODES, metavar="N", type=click.IntRange(0), default=0,
         help="New nodes there will be in the end.  [default: one for each]",
     ),
+    option(
+        "--probe-image", group="Probes", metavar="IMAGE", default="",
+        help="Image of the Jobs that try connections under the old engine, after each batch and at the end: with a shell and nc "
+        "or bash; pin it by digest. Without it gates look at objects alone.",
+    ),
+    option(
+        "--probes", group="Probes", metavar="N", type=click.IntRange(1, 200), default=40, show_default=True,
+        help="Connections that are tried each time, at most.",
+    ),
+    option(
+        "--abort-after", group="Probes", metavar="N", type=click.IntRange(0), default=0, show_default=True,
+        help="Allowed connections that may fail; with more of them the run stops, and at once if a denied one gets through.",
+    ),
     left_overs,
     option(
         "--set", "values", group="The change", multiple=True, type=SettingType(),
@@ -95,6 +108,9 @@ def options_of(params: dict[str, Any]) -> MigrateOptions:
         replacements=params["replacements"],
         nodes=params["nodes"],
         left_overs=tuple(map(LeftOver, params["left_overs"])),
+        probe_image=params["probe_image"],
+        probes=params["probes"],
+        abort_after=params["abort_after"],
         resolve=resolve.upper() if resolve else None,
         values=dict(params["values"]),
     )
@@ -112,6 +128,7 @@ class Wish:
     options: MigrateOptions
     taken: tuple[Accepted, ...]
     notes: tuple[str, ...]
+    cluster_policies: bool = False
 
     def prepare(self, snapshot: ClusterSnapshot) -> Move:
         """Return what leading the cluster of *snapshot* off its engine comes to.
@@ -124,7 +141,13 @@ class Wish:
 
         try:
             return prepare_migration(
-                snapshot, self.options, self.config.settings, engine=self.engine, taken=self.taken, notes=self.notes
+                snapshot,
+                self.options,
+                self.config.settings,
+                engine=self.engine,
+                taken=self.taken,
+                notes=self.notes,
+                cluster_policies=self.cluster_policies,
             )
         except EksNetpolError as error:
             if error.exit_code == EksNetpolError.exit_code and source(self.config) == "--snapshot":
@@ -146,4 +169,4 @@ def wish_of(ctx: click.Context, config: Config) -> Wish:
     """Return what the person said; raise `UsageError` for what means nothing, `Refused` for a waiver that has expired."""
     options = options_of(ctx.params)
     taken, notes = all_taken_on(ctx, config)
-    return Wish(config, ctx.params["engine"] or "", options, taken, notes)
+    return Wish(config, ctx.params["engine"] or "", options, taken, notes, ctx.params["allow_cluster_policies"])

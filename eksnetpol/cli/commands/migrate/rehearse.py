@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.common import allowing, leaving, taking_on
 from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
@@ -36,6 +36,7 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
 @target
 @leaving
 @moving
+@allowing
 @taking_on
 @output_option("text", "json", "yaml", "markdown", "html")
 @configuration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from eksnetpol.cli.change_options import ChangeCommand, endings, going, ignoring, reach, take_over, unknowns
-from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.common import allowing, leaving, taking_on
 from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.options import sources, target
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @target
 @leaving
 @moving
+@allowing
 @taking_on
 @take_over
 @ignoring

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from eksnetpol.cli.base import Command
-from eksnetpol.cli.commands.migrate.common import leaving, taking_on
+from eksnetpol.cli.commands.migrate.common import allowing, leaving, taking_on
 from eksnetpol.cli.commands.migrate.moving_options import moving, wish_of
 from eksnetpol.cli.config import configuration, merge
 from eksnetpol.cli.options import general, sources, target
@@ -35,6 +35,7 @@ from eksnetpol.cli.outputs import output_option, settle, write
 @target
 @leaving
 @moving
+@allowing
 @taking_on
 @output_option("markdown")
 @configuration
@@ -44,7 +45,9 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     """Write a runbook of exactly this cluster's migration: phase by phase what to type, when to go on, and the way back.
 
     The plan is that of `eksnetpol migrate run` with the same options, which does all of it and can be resumed. Nothing is changed
-    here. Nodes leave the old engine alike: one of each phase is written out, all of them with -v.
+    here. It is rehearsed in memory first: how long each phase takes and what is exposed meanwhile stands in it, with what
+    becomes stricter, what was taken on until when, whom to pause, and when to stop. Nodes leave the old engine alike: one of each
+    batch is written out, all of them with -v.
     """
     config = merge(ctx)
     terminal = config.terminal()
@@ -55,6 +58,7 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     wish = wish_of(ctx, config)
 
     from eksnetpol.cli.look import look, source
+    from eksnetpol.cli.progress import busy
     from eksnetpol.errors import Refused, UsageError
     from eksnetpol.operations.lifecycle import standing
     from eksnetpol.reporting import runbook
@@ -66,6 +70,9 @@ def command(ctx: click.Context, /, **_flags: Any) -> int:
     if move.source is None or not move.plan.steps:
         why = "; ".join((*(refusal.why for refusal in move.plan.refusals), *move.plan.facts))
         raise Refused(f"there is nothing to write a runbook of: {why}")
+    with busy(terminal, "rehearsing in memory"):
+        done = wish.rehearse(move)
+    beside = runbook.Beside(move.translation, done, move.accepted, move.owners)
     for output in outputs:
-        write(runbook.write(move.plan, move.lifted, everything=terminal.verbose > 0), output.file)
+        write(runbook.write(move.plan, move.lifted, everything=terminal.verbose > 0, beside=beside), output.file)
     return int(bool(standing(move.plan, move.lifted)))

@@ -85,8 +85,13 @@ def _status(state: str | None, found: Present, target: Target) -> MoveStatus:
     if newest is None:
         return MoveStatus(target, found)
     folder = runs.find(newest.id)
-    plan, past = folder.plan(), past_of(folder.entries())
+    plan, entries = folder.plan(), folder.entries()
+    past = past_of(entries)
     done = frozenset(step.id for step in plan.steps if past.of(step.id).done)
     ahead = next((step for step in plan.steps if step.id not in done), None)
     door = ahead.door if ahead is not None and ahead.door not in past.approved else ""
-    return MoveStatus(target, found, newest, phases_of(plan, done), door)
+    last = entries[-1] if entries else None
+    why = last.detail if last is not None and last.event in {"stopped", "failed"} and not door else ""
+    at = f"{last.step}, {last.at:%Y-%m-%d %H:%M}Z: " if last is not None and last.step else ""
+    stopped = f"{at}{why}" if why and newest.state != "running" else ""
+    return MoveStatus(target, found, newest, phases_of(plan, done), door, stopped)
