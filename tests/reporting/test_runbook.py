@@ -57,7 +57,8 @@ def beside(engine: str, plans: dict[str, Plan], **changed: Any) -> runbook.Besid
     judged = (Judged(Subject("NetworkPolicy", "db", "shop"), "spec.ingress[1]", Verdict.STRICTER, ("no ICMP",), WITNESS),)
     translation = dataclasses.replace(there.translation, judged=(*there.translation.judged, *judged))
     accepted = (Accepted("wireguard", "net team", date(2027, 3, 31), "nodes are encrypted otherwise", is_loss=True),)
-    return runbook.Beside(**{"translation": translation, "rehearsal": done, "accepted": accepted, "owners": OWNERS} | changed)
+    whole = runbook.Beside(translation=translation, rehearsal=done, accepted=accepted, owners=OWNERS)
+    return dataclasses.replace(whole, **changed)
 
 
 def test_who_pauses_what_is_told_by_a_command_of_that_tool(plans: dict[str, Plan]) -> None:
