@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from tests.fields.server import Server, place
 from tests.testbed.build import Components
 from tests.testbed.cluster import ControlPlane, User
 from tests.testbed.nodes import node as machine
+from tests.testbed.playing import playing
 
 pytestmark = pytest.mark.testbed
 
@@ -82,23 +82,14 @@ def until(what: Callable[[], bool], why: str) -> None:
         clock.sleep(0.2)
 
 
-@contextmanager
-def answering(plane: ControlPlane, answers: Answers) -> Iterator[None]:
+def answering(plane: ControlPlane, answers: Answers) -> AbstractContextManager[threading.Event]:
     """Write into each probe's pod that has ended what its container would have left behind."""
-    over = threading.Event()
 
-    def play() -> None:
-        server = Server(plane)
-        while not over.wait(0.2):
-            try:
-                for pod in pods(server):
-                    ended = pod["status"].get("phase") == "Succeeded" and PROBES in pod["metadata"].get("labels", {})
-                    if ended and "message" not in pod["status"]["containerStatuses"][0]["state"]["terminated"]:
-                        end(server, pod)
-            except (OSError, HTTPException):
-                server.close()
-                server = Server(plane)
-        server.close()
+    def turn(server: Server) -> None:
+        for pod in pods(server):
+            ended = pod["status"].get("phase") == "Succeeded" and PROBES in pod["metadata"].get("labels", {})
+            if ended and "message" not in pod["status"]["containerStatuses"][0]["state"]["terminated"]:
+                end(server, pod)
 
     def end(server: Server, pod: Json) -> None:
         lines = [line.split() for line in pod["spec"]["containers"][0]["args"]]
@@ -107,13 +98,7 @@ def answering(plane: ControlPlane, answers: Answers) -> Iterator[None]:
         where = place(POD, SPACE, pod["metadata"]["name"]) + "/status"
         server.ask("PATCH", where, [{"op": "add", "path": path, "value": said}], content="application/json-patch+json")
 
-    thread = threading.Thread(target=play, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return playing(plane, turn)
 
 
 def hands(plane: ControlPlane) -> RealHands:

@@ -7,13 +7,12 @@ Real clusters run it in EKS's own control plane. Here it looks at the API server
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException
+from contextlib import AbstractContextManager
 
 from eksnetpol.model.kinds import CONFIGMAP, NETWORK_POLICY, POLICY_ENDPOINT, Json, Kind, ObjectRef
 from tests.fields.server import Server, place
 from tests.testbed.cluster import ControlPlane
+from tests.testbed.playing import playing
 
 FINALIZER = "networking.k8s.aws/resources"
 MANAGER = "amazon-network-policy-controller-k8s"
@@ -21,30 +20,9 @@ SWITCH = ObjectRef.to(CONFIGMAP, "amazon-vpc-cni", "kube-system")
 EVERY = 0.1
 
 
-@contextmanager
-def controlling(plane: ControlPlane) -> Iterator[threading.Event]:
+def controlling(plane: ControlPlane) -> AbstractContextManager[threading.Event]:
     """Play the controller on *plane*; it rests while the event that is yielded is set."""
-    over, rests = threading.Event(), threading.Event()
-    thread = threading.Thread(target=_play, args=(plane, over, rests), daemon=True)
-    thread.start()
-    try:
-        yield rests
-    finally:
-        over.set()
-        thread.join()
-
-
-def _play(plane: ControlPlane, over: threading.Event, rests: threading.Event) -> None:
-    server = Server(plane)
-    while not over.wait(EVERY):
-        if rests.is_set():
-            continue
-        try:
-            _turn(server)
-        except (OSError, HTTPException):
-            server.close()
-            server = Server(plane)
-    server.close()
+    return playing(plane, _turn, every=EVERY)
 
 
 def listed(server: Server, kind: Kind) -> list[Json]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace as with_changes
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +42,7 @@ from tests.migration.planning.clusters import options, translation_of
 from tests.testbed.aws import REGION, Aws
 from tests.testbed.build import Components
 from tests.testbed.cluster import ControlPlane, User
+from tests.testbed.playing import playing
 from tests.testbed.scenario import scenario
 from tests.testbed.world import World, running
 
@@ -65,28 +65,9 @@ spec:
 """
 
 
-@contextmanager
-def resolving(plane: ControlPlane) -> Iterator[None]:
+def resolving(plane: ControlPlane) -> AbstractContextManager[threading.Event]:
     """Play the policy controller: endpoints that name the pods each policy selects, and its finalizer, while its switch is on."""
-    over = threading.Event()
-
-    def play() -> None:
-        server = Server(plane)
-        while not over.wait(0.2):
-            try:
-                resolve(server)
-            except (OSError, HTTPException):
-                server.close()
-                server = Server(plane)
-        server.close()
-
-    thread = threading.Thread(target=play, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    return playing(plane, resolve)
 
 
 def resolve(server: Server) -> None:
