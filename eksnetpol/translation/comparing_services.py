@@ -128,10 +128,17 @@ class Through:
 
     def _as_before(self, classes: Classes) -> Classes:
         """Return classes of the engine after as those of the one before: all that have a pod of theirs."""
+        if self._is_one_to_one:
+            return classes
         known = self._mapped.get(classes)
         if known is None:
             known = self._mapped[classes] = set_of(at for index in indexes_of(classes) for at in self._of_class[index])
         return known
+
+    @cached_property
+    def _is_one_to_one(self) -> bool:
+        """Whether both engines have the same classes, in the same order."""
+        return all(own == (at,) for at, own in enumerate(self._of_class))
 
     @cached_property
     def _of_class(self) -> list[tuple[int, ...]]:
