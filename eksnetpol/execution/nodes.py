@@ -14,6 +14,7 @@ from eksnetpol.execution.written import by_whom
 from eksnetpol.interfaces.acting import Hands
 from eksnetpol.model.conditions import Evicted, Ready, Runs
 from eksnetpol.model.kinds import CONTROLLER_REVISION, NODE, POD, Json, ObjectRef
+from eksnetpol.planning.places import AWS_NODE
 
 _FEW = 4
 """Nodes up to which each is asked about by itself; beyond it one list costs less."""
@@ -31,7 +32,8 @@ def gone(condition: Runs, hands: Hands) -> Observation:
         return holds(f"{condition.ref} has no pod {where}")
     where_left = list(dict.fromkeys(_node(pod) for pod in left))
     whose = by_whom(live) if live is not None else ""
-    if condition.label and not condition.nodes:
+    # New nodes that are to go again have the new agent until they do.
+    if condition.label and not condition.nodes and condition.ref != AWS_NODE:
         again = [_node(pod) for pod in left if not is_ending(pod)]
         if again:
             one = again[0]

@@ -139,8 +139,8 @@ class Observer:
         if live is None:
             return pending(f"{ref} is not there", awaited)
         words = unlike(live, condition)
-        if words and self.applied and ref == self.made:
-            # The API server has taken it as it was wanted: since then somebody else has.
+        if self.applied and ref == self.made and differences(live, condition.object):
+            # It had what was written; what was to be taken away may be somebody else's as well, and stays theirs.
             return hopeless(
                 f"{ref}: {words}: somebody wrote over it after it was written{by_whom(live)}; let them leave it (pause Argo CD, "
                 "Flux or whoever is named)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -246,3 +247,22 @@ def test_a_create_that_is_repeated_makes_one_job(hands: RealHands) -> None:
     go(hands, Disk(), step)
     assert (hands.get(ref) or {})["metadata"]["uid"] == first["metadata"]["uid"]
     hands.delete(ref)
+
+
+def test_the_patch_that_is_offered_lets_go_and_fails_where_anything_has_changed(plane: ControlPlane, hands: RealHands) -> None:
+    plane.apply(named("ConfigMap", "v1", "wedged", "shop", data={"a": "b"}))
+    ref = ObjectRef.to(CONFIGMAP, "wedged", "shop")
+    held = {"op": "add", "path": "/metadata/finalizers", "value": ["example.org/clean-up", "example.org/other"]}
+    hands.patch(ref, [held])
+    hands.delete(ref)
+    seen = observe(Absent((ObjectId(ref),)), hands, Process(hands, Disk()).journal, SystemClock())
+    words, _, command = seen.seen.partition(": kubectl ")
+    assert "configmap/shop/wedged (ending, held by finalizer example.org/clean-up, example.org/other)" in words
+    args = shlex.split(command)
+    hands.patch(ref, [{**held, "value": ["example.org/clean-up"]}])
+    assert plane.kubectl(*args).returncode != 0, "somebody has let go of one since, and is at work after all"
+    assert hands.get(ref) is not None
+    seen = observe(Absent((ObjectId(ref),)), hands, Process(hands, Disk()).journal, SystemClock())
+    args = shlex.split(seen.seen.partition(": kubectl ")[2])
+    assert plane.kubectl(*args).returncode == 0
+    assert hands.get(ref) is None
