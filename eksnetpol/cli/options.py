@@ -112,6 +112,24 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
+_PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:[A-Za-z0-9.-]+(?::\d+)?/)?{_PART}(?:/{_PART})*(?::[\w][\w.-]{{0,127}})?(?:@[A-Za-z][\w+.-]*:[0-9a-f]{{32,}})?", re.ASCII
+)
+
+
+class Image(click.ParamType[str]):
+    """A reference of a container image, as the distribution project's grammar has it: a kubelet refuses to pull any other."""
+
+    name = "IMAGE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return *value* as it is, where it is such a reference."""
+        if not _IMAGE.fullmatch(str(value)):
+            self.fail(f"{value!r} is no image; write REGISTRY/NAME:TAG or REGISTRY/NAME@sha256:DIGEST", param, ctx)
+        return str(value)
+
+
 general = together(
     option("-v", "--verbose", group="General", count=True, help="Say more: every finding, a line per section; -vv adds timings."),
     option("-q", "--quiet", group="General", is_flag=True, help="Say nothing on stderr but what went wrong."),

@@ -13,7 +13,7 @@ from tests.cli.conftest import Ended
 from tests.migration.towns import town
 
 Cli = Callable[..., Ended]
-IMAGES = ("--cleaner-image", "example.com/cleaner:1", "--probe-image", "example.com/probe@sha256:0f")
+IMAGES = ("--cleaner-image", "example.com/cleaner:1", "--probe-image", f"example.com/probe@sha256:{'0f' * 32}")
 
 
 @pytest.fixture
@@ -41,6 +41,25 @@ def test_the_plan_names_the_image_and_what_may_fail(cli: Cli, shop: str) -> None
     probe = steps["roll/batch-1/probe"]
     assert (probe["action"]["do"], probe["action"]["image"]) == ("probe", IMAGES[3])
     assert (len(probe["action"]["tries"]), probe["until"]["mayFail"]) == (2, 3)
+
+
+@pytest.mark.parametrize("option", ["--cleaner-image", "--probe-image"])
+@pytest.mark.parametrize("image", ["", "bad image", "example.com/Probe", "example.com/probe:", "example.com/probe@sha256:0f"])
+def test_what_no_kubelet_would_pull_is_wrong_usage(cli: Cli, shop: str, option: str, image: str) -> None:
+    ended = cli("migrate", "rehearse", "--snapshot", shop, option, image)
+    assert ended.code == 2
+    assert f"{image!r} is no image" in ended.err
+    assert ended.out == ""
+
+
+ANYWHERE = ("cleaner", "cleaner:1", "localhost:5000/a/b-c__d.e", f"1.dkr.ecr.eu-west-1.amazonaws.com/x:v1@sha256:{'a' * 64}")
+
+
+@pytest.mark.parametrize("image", ANYWHERE)
+def test_images_of_any_registry_are_taken(cli: Cli, shop: str, image: str) -> None:
+    ended = cli("migrate", "rehearse", "--snapshot", shop, "--cleaner-image", image, "--probe-image", image)
+    assert ended.out.startswith("WELL: ")
+    assert "which image" not in ended.out
 
 
 @pytest.mark.parametrize("said", [("--probes", "0"), ("--probes", "201"), ("--abort-after", "-1")])

@@ -9,7 +9,7 @@ import click
 
 from eksnetpol.cli.change_options import SettingType, resolve_conflicts
 from eksnetpol.cli.commands.migrate.common import all_taken_on
-from eksnetpol.cli.options import Duration, option, together
+from eksnetpol.cli.options import Duration, Image, option, together
 from eksnetpol.errors import EksNetpolError, Refused
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ moving = together(
         help="Only nodes with these labels (key=value,…); nothing is uninstalled then.",
     ),
     option(
-        "--cleaner-image", group=NODES, metavar="IMAGE", default="",
+        "--cleaner-image", group=NODES, type=Image(), default=None,
         help="Image of the Job that takes the old rules out of a node's kernel; pin it by digest.",
     ),
     option(
@@ -70,7 +70,7 @@ moving = together(
         help="New nodes there will be in the end.  [default: one for each]",
     ),
     option(
-        "--probe-image", group="Probes", metavar="IMAGE", default="",
+        "--probe-image", group="Probes", type=Image(), default=None,
         help="Image of the Jobs that try connections under the old engine, after each batch and at the end: with a shell and nc "
         "or bash; pin it by digest. Without it gates look at objects alone.",
     ),
@@ -103,12 +103,12 @@ def options_of(params: dict[str, Any]) -> MigrateOptions:
         soak=params["soak"],
         settle=params["settle"],
         exit=Exit(params["way_out"]) if params["way_out"] else None,
-        cleaner_image=params["cleaner_image"],
+        cleaner_image=params["cleaner_image"] or "",
         bare=tuple(params["bare"]),
         replacements=params["replacements"],
         nodes=params["nodes"],
         left_overs=tuple(map(LeftOver, params["left_overs"])),
-        probe_image=params["probe_image"],
+        probe_image=params["probe_image"] or "",
         probes=params["probes"],
         abort_after=params["abort_after"],
         resolve=resolve.upper() if resolve else None,

@@ -26,7 +26,7 @@ from eksnetpol.cli.outputs import STDOUT, output_option, settle, write
         6: "refused: two engines at once, a waiver that has expired, nothing to rehearse",
     },
     examples=(
-        ("a live cluster, as it is now", "eksnetpol migrate rehearse --cluster shop --cleaner-image IMAGE"),
+        ("a live cluster, as it is now", "eksnetpol migrate rehearse --cluster shop --cleaner-image cleaner:1"),
         ("a snapshot, as a page to look at", "eksnetpol migrate rehearse --snapshot shop.json.gz -o html=page.html"),
         ("ten nodes at a time, every step", "eksnetpol migrate rehearse --context shop --batch 10 -v"),
     ),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     short_help="Lead the cluster off the other engine, phase by phase, with a way back.",
     examples=(
         ("see the plan", "eksnetpol migrate run --cluster shop --region eu-west-1 --plan"),
-        ("carry it out up to the first one-way door", "eksnetpol migrate run --cluster shop --cleaner-image IMAGE"),
-        ("only until both engines enforce", "eksnetpol migrate run --cluster shop --cleaner-image IMAGE --until 5b"),
+        ("carry it out up to the first one-way door", "eksnetpol migrate run --cluster shop --cleaner-image cleaner:1"),
+        ("only until both engines enforce", "eksnetpol migrate run --cluster shop --cleaner-image cleaner:1 --until 5b"),
         ("through the one-way door too", "eksnetpol migrate run --cluster shop --confirm uninstall"),
         ("ten nodes at a time, a minute's rest in between", "eksnetpol migrate run --cluster shop --batch 10 --soak 1m"),
     ),
