@@ -235,12 +235,22 @@ def _act(
     runs = Runs.at(flags.state_dir)
     for left in runs.unfinished(plan.target):
         terminal.say(f"note: run {left.id} of this cluster is unfinished; `eksnetpol resume {left.id}` goes on with it")
+    refuse_unauthorised(plan, connection, doors)
     confirm(plan, terminal, yes=flags.yes)
     run = begun(runs, plan, snapshot)
     try:
         return perform(plan, run, connection, terminal, wait=flags.wait, timeout=flags.timeout, doors=doors)
     finally:
         run.release()
+
+
+def refuse_unauthorised(plan: Plan, connection: Connection, doors: Doors) -> None:
+    """Raise `Denied` where a new run of *plan*, a migration, would come to a write on its way that is not granted."""
+    from eksnetpol.model.plan import Verb
+    from eksnetpol.operations.rights import refuse_without_rights
+
+    if plan.verb is Verb.MIGRATE:
+        refuse_without_rights(connection.kubernetes, plan, doors.confirmed, doors.until)
 
 
 def begun(runs: Runs, plan: Plan, snapshot: ClusterSnapshot) -> RunFolder:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eksnetpol.cli.change import REFUSED, begun, confirm, doors_of, perform, show, taken_back
+from eksnetpol.cli.change import REFUSED, Doors, begun, confirm, doors_of, perform, refuse_unauthorised, show, taken_back
 from eksnetpol.cli.config import Config, merge
 from eksnetpol.cli.outputs import settle, write
 from eksnetpol.cli.terminal import Terminal
@@ -75,6 +75,7 @@ def apply_plan(ctx: click.Context, file: str) -> int:
 def _started(
     ctx: click.Context, runs: Runs, plan: Plan, connection: Connection, snapshot: ClusterSnapshot, terminal: Terminal
 ) -> int:
+    refuse_unauthorised(plan, connection, Doors())
     confirm(plan, terminal, yes=ctx.params["yes"])
     run = begun(runs, plan, snapshot)
     try:

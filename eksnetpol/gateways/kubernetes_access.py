@@ -8,7 +8,7 @@ import msgspec
 
 from eksnetpol.gateways.kubernetes_http import ApiServer
 from eksnetpol.gateways.kubernetes_lists import decode
-from eksnetpol.gateways.permits import ASKING, needs, rbac
+from eksnetpol.gateways.permits import ASKING, MIGRATING, needs, rbac
 from eksnetpol.model import kubernetes as k8s
 
 AGENT = "system:serviceaccount:kube-system:aws-node"
@@ -59,7 +59,7 @@ class AccessQuestions:
             reviews.append(k8s.AccessReview(AGENT, verb, status.allowed, group, resource, path, status.reason))
         return tuple(reviews)
 
-    @needs(SELF_REVIEW, commands=ASKING)
+    @needs(SELF_REVIEW, commands=(*ASKING, *MIGRATING))
     def may(
         self, verb: str, resource: str, *, group: str = "", name: str = "", path: str = "", namespace: str = ""
     ) -> bool:

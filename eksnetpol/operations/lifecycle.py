@@ -161,7 +161,8 @@ def refuse_stale(plan: Plan, snapshot: ClusterSnapshot) -> None:
     changed = moved(plan, snapshot)
     if changed:
         names = ", ".join(changed)
+        command = "migrate run" if plan.verb is Verb.MIGRATE else plan.verb.value
         raise Refused(
             f"the cluster has changed since this plan was made ({names}); nothing was changed; "
-            f"make a new one: eksnetpol {plan.verb.value} --plan"
+            f"make a new one: eksnetpol {command} --plan"
         )
