@@ -36,7 +36,7 @@ testbed: $(VENV)/test.stamp ## Build the real control plane the tests talk to (o
 
 test: testbed ## Run the whole suite, with the real control plane; skips nothing
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/test.stamp ## Run the pure part of the suite, without the control plane
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not testbed"

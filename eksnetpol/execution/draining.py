@@ -7,7 +7,7 @@ from typing import Any
 
 from eksnetpol.errors import Busy, Rejected, StepFailed
 from eksnetpol.execution.gathering import is_it, named
-from eksnetpol.execution.moving import called, is_bare, is_ending, movable, ref_of_pod
+from eksnetpol.execution.moving import called, is_bare, is_ending, movable, ref_of_pod, returns
 from eksnetpol.execution.waiting import PACE, OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Hands, Watcher
 from eksnetpol.model.actions import Evict, ObjectId
@@ -31,7 +31,8 @@ def drain(
         refuse_bare(action, pods)
         blocked: list[str] = []
         for pod in pods:
-            if is_ending(pod):
+            if is_ending(pod) or (said and returns(pod)):
+                # What comes back to a cordoned node is asked to go once.
                 continue
             try:
                 change(lambda pod=pod: hands.evict(ref_of_pod(pod), uid=str(pod["metadata"].get("uid", ""))))  # type: ignore[misc]

@@ -8,12 +8,25 @@ from typing import Any
 from eksnetpol.model.kinds import POD, Json, ObjectRef
 
 _MIRROR = "kubernetes.io/config.mirror"
+_CORDON = "node.kubernetes.io/unschedulable"
 _FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 def movable(pods: Iterable[Json]) -> tuple[Json, ...]:
     """Return those of *pods* that an eviction moves: not a DaemonSet's, which come again at once, mirrors or finished ones."""
     return tuple(pod for pod in pods if not _stays(pod))
+
+
+def returns(pod: Json) -> bool:
+    """Say whether a cordon does not keep the scheduler from putting a pod back onto its node: it tolerates the taint of one.
+
+    Cilium's operator does, and whatever tolerates everything.
+    """
+    return any(
+        one.get("key") in {None, "", _CORDON} and one.get("effect") in {None, "", "NoSchedule"} and not one.get("value")
+        for one in (pod.get("spec") or {}).get("tolerations") or ()
+        if one.get("key") or one.get("operator") == "Exists"
+    )
 
 
 def is_ending(pod: Json) -> bool:

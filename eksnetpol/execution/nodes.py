@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from eksnetpol.execution.draining import pods_to_move
 from eksnetpol.execution.endings import ending
 from eksnetpol.execution.gathering import named
-from eksnetpol.execution.moving import called, is_ending
+from eksnetpol.execution.moving import called, is_ending, returns
 from eksnetpol.execution.rolling import belongs_to, breakage, is_ready, is_seen, newest_template, runs_template, selector_of
 from eksnetpol.execution.seeing import Observation, holds, hopeless, over, pending
 from eksnetpol.execution.written import by_whom
@@ -86,8 +86,8 @@ def _by_hand(live: Json, ref: ObjectRef, node: str) -> str:
 
 
 def evicted(condition: Evicted, hands: Hands) -> Observation:
-    """Return whether a node is drained; one that is gone is."""
-    left = pods_to_move(hands, condition.node, condition.uid)
+    """Return whether a node is drained; one that is gone is. Pods that a cordon does not keep off may be back, and go with it."""
+    left = [pod for pod in pods_to_move(hands, condition.node, condition.uid) if not returns(pod)]
     if left:
         return pending(f"node {condition.node}: still there: {named(called(pod) + ending(pod) for pod in left)}")
     return holds(f"no pod is left on node {condition.node} that an eviction moves")

@@ -59,11 +59,12 @@ class NodeSupply:
     _comes: list[float] = field(default_factory=list)
     _gets_ready: dict[str, float] = field(default_factory=dict)
     _goes: dict[str, float] = field(default_factory=dict)
-    _cordoned: dict[str, None] = field(default_factory=dict)
+    _cordoned: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Cordoned old nodes, each with the uids of the pods that were on it then: what comes later goes with the node."""
 
     def __post_init__(self) -> None:
         self._old = [name for name, node in self.nodes.all.items() if not self._is_new(node)]
-        self._cordoned = {name: None for name in self._old if self.nodes.all[name].cordoned}
+        self._cordoned = {name: self._on(name) for name in self._old if self.nodes.all[name].cordoned}
         self.nodes.listeners.append(self._node_changed)
 
     def next_due(self, now: float) -> float | None:
@@ -91,8 +92,9 @@ class NodeSupply:
                 self._goes[name] = now + self.deletes_in
         for name in [name for name, due in self._goes.items() if due <= now]:
             del self._goes[name]
+            is_drained = self._is_drained(name)
             self._cordoned.pop(name, None)
-            if self._is_drained(name):
+            if is_drained:
                 self._gone += 1
                 self.ground.delete(ObjectRef.to(NODE, name))
 
@@ -104,17 +106,21 @@ class NodeSupply:
 
     def _node_changed(self, name: str, node: NodeFacts | None) -> None:
         if node is not None and node.cordoned and not self._is_new(node):
-            self._cordoned[name] = None
+            self._cordoned.setdefault(name, self._on(name))
         else:
             self._cordoned.pop(name, None)
             self._goes.pop(name, None)
+
+    def _on(self, name: str) -> frozenset[str]:
+        return frozenset(pod.uid for pod in self.table.on.get(name, {}).values())
 
     def _is_drained(self, name: str) -> bool:
         node = self.nodes.get(name)
         if node is None or not node.cordoned:
             return False
         # What has finished is moved by nobody, and goes with its node.
-        left = (pod for pod in self.table.on.get(name, {}).values() if pod.phase in ADDRESSED)
+        there = self._cordoned.get(name, frozenset())
+        left = (pod for pod in self.table.on.get(name, {}).values() if pod.phase in ADDRESSED and pod.uid in there)
         return all(pod.owner is not None and pod.owner.kind == "DaemonSet" for pod in left)
 
     def _bring(self, now: float) -> None:

@@ -117,6 +117,50 @@ def test_a_node_that_is_gone_or_is_another_is_drained() -> None:
     assert seen(world, Evicted("n0"))[0] is State.PENDING
 
 
+TOLERATED = {"key": "node.kubernetes.io/unschedulable"}
+
+
+@pytest.mark.parametrize(
+    ("tolerations", "state"),
+    [
+        ([{"operator": "Exists"}], State.HOLDS),
+        ([{"key": "x", "operator": "Exists"}, {**TOLERATED, "operator": "Exists", "effect": "NoSchedule"}], State.HOLDS),
+        ([TOLERATED], State.HOLDS),
+        ([], State.PENDING),
+        ([{}], State.PENDING),
+        ([{"operator": "Exists", "effect": "NoExecute"}], State.PENDING),
+        ([{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}], State.PENDING),
+        ([{**TOLERATED, "value": "yes"}], State.PENDING),
+    ],
+)
+def test_a_pod_that_a_cordon_does_not_keep_off_may_be_back_on_a_drained_node(tolerations: list[Json], state: State) -> None:
+    world = Town()
+    pod = world.place("operator", "n0")
+    world.api.put({**pod, "spec": {**pod["spec"], "tolerations": tolerations}})
+    assert seen(world, Evicted("n0"))[0] is state
+
+
+class Clinging(Town):
+    """A town in which a pod that a cordon does not keep off n0 comes back there at once."""
+
+    def _act(self) -> None:
+        super()._act()
+        if not any(pod["metadata"]["name"].startswith("operator") for pod in self.pods_on("n0")):
+            pod = self.place(f"operator-{self.time:.0f}", "n0")
+            self.api.put({**pod, "spec": {**pod["spec"], "tolerations": [{"operator": "Exists"}]}})
+
+
+def test_a_pod_that_a_cordon_does_not_keep_off_is_asked_to_go_once() -> None:
+    world = Clinging()
+    world.place("web", "n0")
+    world.budgets["web"] = 40.0
+    world.sleep(1.0)
+    go(plan_of(towns.evict()), world, Process(world, Disk()))
+    assert sum(name.startswith("operator") for name in world.asked_to_go) == 1
+    assert world.asked_to_go.count("web") > 1
+    assert seen(world, Evicted("n0"))[0] is State.HOLDS
+
+
 def test_a_pod_that_came_after_the_eviction_is_asked_to_go_as_well() -> None:
     world, disk = town(), Disk()
     world.never.add("db-0")
@@ -166,9 +210,14 @@ def test_agents_are_asked_for_on_nodes_with_a_label() -> None:
     assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS
     world.api.apply(towns.labelled("n1"))
     assert seen(world, Runs(AWS_NODE, label=label)) == (State.HOLDS, f"{AWS_NODE} runs on n1 and is ready")
-    state, words = seen(world, Runs(AWS_NODE, gone=True, label=label))
+    assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.PENDING, "new nodes have it until they go again"
+    old = ObjectRef("apps/v1", "DaemonSet", "old", "shop")
+    agent = world.place("old", "n1", owner="DaemonSet")
+    state, words = seen(world, Runs(old, gone=True, label=label))
     assert state is State.HOPELESS, "it runs where it had left, and what it wrote there no look shows"
     assert "runs again on n1, which had left it" in words
+    world.api.delete(ObjectRef.of(agent))
+    assert seen(world, Runs(old, gone=True, label=label))[0] is State.HOLDS
     world.api.delete(ObjectRef.of(world.pods_on("n1")[0]))
     assert seen(world, Runs(AWS_NODE, label=label))[0] is State.PENDING
     assert seen(world, Runs(AWS_NODE, gone=True, label=label))[0] is State.HOLDS

@@ -29,7 +29,7 @@ from tests.simulation import engine_clusters as made
 Json = dict[str, Any]
 ROOT = Path(__file__).parents[3]
 ENGINES = ROOT / "tests" / "data" / "engines"
-IMAGE = "registry.example.org/network-cleaner@sha256:0f3c"
+IMAGE = "registry.example.org/network-cleaner@sha256:0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c0f3c"
 
 
 @lru_cache

@@ -208,7 +208,6 @@ def writes_policy(call: Call) -> bool:
 
 def test_a_run_stops_by_name_and_goes_on_when_that_is_mended(town: Town, tmp_path: Path) -> None:
     plane, runs = town.world.plane, tmp_path / "runs"
-    nodes = sorted(one["metadata"]["name"] for one in plane.get("nodes")["items"])
     ends(town.run("migrate", "run", "--yes", "--until", "2", *HOW, runs=runs), 0)
     (run,) = (folder.name for folder in runs.iterdir())
 
@@ -232,20 +231,3 @@ def test_a_run_stops_by_name_and_goes_on_when_that_is_mended(town: Town, tmp_pat
     ends(done, 0, "done up to phase 5b")
     assert len(away.met) > 1, "it is asked again"
     assert [p["metadata"]["name"] for p in plane.get("networkpolicies", "-n", "ui")["items"]]
-
-    # A node whose kubelet is gone.
-    down = nodes[0]
-    ready(plane, down, "False")
-    ends(town.run("resume", "--timeout", PATIENCE, runs=runs), 5, down, "not ready")
-    ready(plane, down, "True")
-
-
-def ready(plane: ControlPlane, name: str, status: str) -> None:
-    """Say of a node whether its kubelet answers; kwok does not say otherwise meanwhile."""
-    label = "testbed.example.org/ready" + ("-" if status == "True" else "=never")
-    if status == "False":
-        plane.did("label", "node", name, label)
-    conditions = [{"type": "Ready", "status": status, "reason": "KubeletNotReady"}]
-    plane.did("patch", "node", name, "--subresource=status", "-p", json.dumps({"status": {"conditions": conditions}}))
-    if status == "True":
-        plane.did("label", "node", name, label)
