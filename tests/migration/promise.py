@@ -307,7 +307,8 @@ def upstream(number: int) -> Cluster:
         tiered = [{**one, "spec": {**one["spec"], "tier": plain_upstream.tier(one)}} for one in own]
         return read_upstream(decoded(tiered, AdminPolicy), mine.network_policies, mine)
 
-    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in objects if "priority" in one["spec"]]
+    # The kind for the baseline has no priority, and stands beside those of the first one.
+    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in objects]
     by_name = any("amedPort" in key for one in objects for key in _keys(one))
     return Cluster(
         cluster,
