@@ -308,7 +308,8 @@ def upstream(number: int) -> Cluster:
         return read_upstream(decoded(tiered, AdminPolicy), mine.network_policies, mine)
 
     # The kind for the baseline has no priority, and stands beside those of the first one.
-    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in objects]
+    ranked = (one for one in objects if one["kind"] in plain_upstream.TIERS or "tier" in one["spec"])
+    levels = [(plain_upstream.tier(one), one["spec"].get("priority", 0)) for one in ranked]
     by_name = any("amedPort" in key for one in objects for key in _keys(one))
     return Cluster(
         cluster,
