@@ -22,7 +22,7 @@ from eksnetpol.fields.holds import ABSENT, differences, value_at
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
 from eksnetpol.migration.planning.leaving import LABEL
 from eksnetpol.model.actions import Apply, Create, Delete, Look, ObjectId
-from eksnetpol.model.conditions import Absent, AddonIs, All, BackedUp, Condition, FlagIs, Holds, NoneLeft, Unchanged
+from eksnetpol.model.conditions import Absent, AddonIs, BackedUp, Condition, FlagIs, Holds, NoneLeft, Unchanged, conditions
 from eksnetpol.model.kinds import JOB, NAMESPACE, NETWORK_POLICY, NODE, Json, ObjectRef
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.planning.patching import tells
@@ -111,7 +111,7 @@ _AGENTS = frozenset({"DaemonSet", "Installation"})
 
 def is_gate(until: Condition) -> bool:
     """Say whether a step is a gate: one that asks whether policies are those that the plan was made from."""
-    return any(isinstance(one, Unchanged) for one in _parts(until))
+    return any(isinstance(one, Unchanged) for one in conditions(until))
 
 
 _LISTED = frozenset({NODE, NETWORK_POLICY})
@@ -159,7 +159,7 @@ class _Claims:
     def _claim(self, number: int, step: Step) -> None:
         if isinstance(step.action, Create) and step.action.ref.of_kind == JOB:
             return
-        for condition in _parts(step.until):
+        for condition in conditions(step.until):
             match condition:
                 case Holds() | FlagIs() if not isinstance(step.action, Apply) or step.action.ref == condition.ref:
                     # What an operator makes of what was written goes when that goes.
@@ -176,13 +176,13 @@ class _Claims:
     def _supersede(self, number: int, step: Step) -> None:
         """Take note of what *step*, which has begun, writes over and takes away."""
         self._leave(step)
-        for condition in _parts(step.until):
+        for condition in conditions(step.until):
             if isinstance(condition, Holds):
                 for path in (*(one.path for one in differences(None, condition.object)), *condition.without):
                     self._last[condition.ref, path] = number
 
     def _leave(self, step: Step) -> None:
-        objects = [one for condition in _parts(step.until) if isinstance(condition, Absent) for one in condition.objects]
+        objects = [one for condition in conditions(step.until) if isinstance(condition, Absent) for one in condition.objects]
         self.leaving |= {one.ref for one in objects}
         self.namespaces |= {one.ref.name for one in objects if one.ref.of_kind == NAMESPACE}
 
@@ -201,11 +201,3 @@ class _Claims:
                 return f"{one.path} {has}, not {one.wanted!r}{by_whom(live)}"
         back = (p for p in condition.without if self._last[ref, p] <= number and value_at(live, p) is not ABSENT)
         return next((f"{path} is there again" for path in back), "")
-
-
-def _parts(condition: Condition) -> Iterator[Condition]:
-    if isinstance(condition, All):
-        for one in condition.conditions:
-            yield from _parts(one)
-    else:
-        yield condition

@@ -11,7 +11,7 @@ from eksnetpol.execution.covering import covered
 from eksnetpol.execution.drift import unchanged
 from eksnetpol.execution.probing import probed
 from eksnetpol.execution.rolling import RolloutWatch
-from eksnetpol.execution.seeing import Awaited, Observation, condition_of, holds, hopeless, pending, version_of
+from eksnetpol.execution.seeing import Awaited, Observation, holds, hopeless, pending, true_of, version_of
 from eksnetpol.interfaces.acting import Clock, Hands, Journal
 from eksnetpol.model.conditions import Answering, Completed, Covered, Evicted, Probed, Ready, Runs, Soaked, Unchanged
 from eksnetpol.model.kinds import Json, ObjectRef
@@ -64,15 +64,15 @@ class MigrationWatch:
             return hopeless(f"{ref} is not there any more: somebody deleted it before it had completed")
         if live is None:
             return pending(f"{ref} is not there")
-        if said := _true(live, "Failed"):
+        if said := true_of(live, "Failed"):
             ask = f"kubectl -n {ref.namespace}"
             return hopeless(
                 f"{ref} has failed: {said}; its pod's log says why: {ask} logs {_short(ref)}; when that is mended, let it be "
                 f"made anew: {ask} delete {_short(ref)}"
             )
-        if _true(live, "Complete"):
+        if true_of(live, "Complete"):
             return holds(f"{ref} has completed")
-        awaited = Awaited(ref, lambda found: bool(_true(found, "Complete") or _true(found, "Failed")), version_of(live))
+        awaited = Awaited(ref, lambda found: bool(true_of(found, "Complete") or true_of(found, "Failed")), version_of(live))
         return pending(f"{ref}: {_under_way(ref, live.get('status') or {})}", awaited)
 
     def _soaked(self, condition: Soaked) -> Observation:
@@ -91,12 +91,6 @@ def _under_way(ref: ObjectRef, status: Json) -> str:
     if status.get("ready") == 0:
         return f"its pod is there and not ready{why}: {ask} pods -l job-name={ref.name}"
     return "its pod runs"
-
-
-def _true(job: Json, kind: str) -> str:
-    """Return what a condition of a Job that is true says, empty where it is not."""
-    one = condition_of(job, kind)
-    return str(one.get("message") or one.get("reason") or kind) if one.get("status") == "True" else ""
 
 
 def _short(ref: ObjectRef) -> str:

@@ -16,7 +16,7 @@ from eksnetpol.errors import Exists, StepFailed, UnreadableInput
 from eksnetpol.execution.gathering import named
 from eksnetpol.execution.moving import is_ending
 from eksnetpol.execution.rolling import is_ready
-from eksnetpol.execution.seeing import Observation, condition_of, holds, hopeless, pending
+from eksnetpol.execution.seeing import Observation, holds, hopeless, pending, true_of
 from eksnetpol.execution.waiting import PACE, OutOfPatience, Waiter
 from eksnetpol.interfaces.acting import Hands, Journal
 from eksnetpol.migration.probing.results import ProbeFile, Result, Tried, file_of, judge, read
@@ -25,10 +25,10 @@ from eksnetpol.model.actions import ObjectId, Probe, ProbeSource, ProbeTarget
 from eksnetpol.model.conditions import Probed
 from eksnetpol.model.kinds import DISRUPTION_BUDGET, NODE, POD, SERVICE, Json, ObjectRef
 from eksnetpol.model.kubernetes import DisruptionBudget
+from eksnetpol.translation.naming import is_ours
 
 T = TypeVar("T")
 Change = Callable[[Callable[[], T]], T]
-_OURS = ("app.kubernetes.io/managed-by", "eksnetpol")
 
 # --- acting -----------------------------------------------------------------------------------------------------------
 
@@ -133,8 +133,7 @@ def _without(ref: ObjectRef, hands: Hands, change: Change[Any]) -> None:
     live = hands.get(ref)
     if live is None:
         return
-    key, value = _OURS
-    if (live["metadata"].get("labels") or {}).get(key) != value:
+    if not is_ours(live["metadata"].get("labels") or {}):
         raise StepFailed(f"{ref} is there, and is not eksnetpol's: whoever made it has to take it away first")
     if not is_ending(live):
         change(lambda: hands.delete(ref, uid=str(live["metadata"].get("uid", ""))))
@@ -202,9 +201,9 @@ def _gathered(file: ProbeFile, hands: Hands) -> tuple[list[str], dict[int, Resul
             continue
         pod = _last(live, hands)
         results |= read(_message(pod))
-        if _is(live, "Failed"):
-            broken.append(f"{one.ref} has failed: {_is(live, 'Failed')}")
-        elif not _is(live, "Complete") or (pod is not None and not _message(pod)):
+        if true_of(live, "Failed"):
+            broken.append(f"{one.ref} has failed: {true_of(live, 'Failed')}")
+        elif not true_of(live, "Complete") or (pod is not None and not _message(pod)):
             waits.append(f"{one.ref}{_how(pod)}")
     return waits, results, broken
 
@@ -238,11 +237,6 @@ def _message(pod: Json | None) -> str:
         if ended is not None:
             return str(ended.get("message") or "")
     return ""
-
-
-def _is(job: Json, kind: str) -> str:
-    found = condition_of(job, kind)
-    return str(found.get("message") or found.get("reason") or kind) if found.get("status") == "True" else ""
 
 
 def _how(pod: Json | None) -> str:

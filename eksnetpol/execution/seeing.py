@@ -69,6 +69,12 @@ def condition_of(found: Json | None, kind: str) -> Json:
     return next((one for one in conditions if one.get("type") == kind), {})
 
 
+def true_of(found: Json | None, kind: str) -> str:
+    """Return what a condition of an object's status says that is true, empty where it is not."""
+    one = condition_of(found, kind)
+    return str(one.get("message") or one.get("reason") or kind) if one.get("status") == "True" else ""
+
+
 def version_of(found: Json | None) -> str:
     """Return an object's resourceVersion, empty where it has none."""
     return str(((found or {}).get("metadata") or {}).get("resourceVersion", ""))

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from eksnetpol.model.actions import Action, Apply, BackUp, Create, Delete, Evict, Look, Probe, Restore, StripFinalizer
-from eksnetpol.model.conditions import All, Condition, Soaked
+from eksnetpol.model.conditions import Soaked, conditions
 from eksnetpol.model.enforcement import Enforcement, NodeState, Scene
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.plan import Plan, Step
@@ -137,14 +137,6 @@ _EXIT = 7
 def _phase(step: Step) -> int:
     digits = step.phase[:1]
     return int(digits) if digits.isdecimal() else 0
-
-
-def conditions(condition: Condition) -> Iterator[Condition]:
-    """Yield a condition and those it is made of."""
-    yield condition
-    if isinstance(condition, All):
-        for part in condition.conditions:
-            yield from conditions(part)
 
 
 def orphaned(scene: Scene, beginning: Scene) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from eksnetpol.model.actions import ADDON, ObjectId, PlanValue
 from eksnetpol.model.kinds import Json, ObjectRef
 
@@ -211,3 +213,11 @@ Condition = (
     | Probed
     | All
 )
+
+
+def conditions(condition: Condition) -> Iterator[Condition]:
+    """Yield a condition and those it is made of."""
+    yield condition
+    if isinstance(condition, All):
+        for part in condition.conditions:
+            yield from conditions(part)

@@ -22,14 +22,14 @@ from eksnetpol.facts.tracking import trackers
 from eksnetpol.interfaces.acting import Clock, Journal, RolloutState, SilentWatcher, Watcher
 from eksnetpol.migration import waived as waivers
 from eksnetpol.migration.exposure import Exposure
-from eksnetpol.migration.invariants import Violation, conditions, disordered, disowning, irreversible, unkept
+from eksnetpol.migration.invariants import Violation, disordered, disowning, irreversible, unkept
 from eksnetpol.migration.probing.answering import Answers
 from eksnetpol.migration.rules import Rules
 from eksnetpol.migration.timeline import Recorder, Rehearsal, phases
 from eksnetpol.migration.waived import TakenOn, Waived
 from eksnetpol.migration.watching import Watch
 from eksnetpol.model.actions import Look, Probe
-from eksnetpol.model.conditions import Absent, Holds, Ready
+from eksnetpol.model.conditions import Absent, Holds, Ready, conditions
 from eksnetpol.model.kinds import APPLICATION_POLICY, CLUSTER_POLICY, NETWORK_POLICY, NODE, Json, Kind, ObjectRef
 from eksnetpol.model.objects.pods import labels_of
 from eksnetpol.model.plan import Plan, Step, Way

@@ -32,6 +32,7 @@ from eksnetpol.model.conditions import (
     RolledOut,
     Runs,
     Unfinalized,
+    conditions,
 )
 from eksnetpol.model.plan import FieldChange, Plan, Refusal, Step, Undo, Verb
 from eksnetpol.planning.disable_policies import leavings
@@ -216,6 +217,4 @@ def _by_name(objects: tuple[ObjectId, ...]) -> tuple[ObjectId, ...]:
 
 
 def _rolls(condition: Condition) -> bool:
-    if isinstance(condition, All):
-        return any(_rolls(one) for one in condition.conditions)
-    return isinstance(condition, RolledOut | AddonIs | Runs)
+    return any(isinstance(one, RolledOut | AddonIs | Runs) for one in conditions(condition))

@@ -17,11 +17,10 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from eksnetpol.assets.locate import root
 from eksnetpol.facts.owners import Owner, Tool
-from eksnetpol.migration.invariants import conditions
 from eksnetpol.migration.planning.phases import CONTROLLER
 from eksnetpol.migration.timeline import Rehearsal
 from eksnetpol.model.actions import Create, CreateAddon, DeleteAddon, Look, Probe, UpdateAddon
-from eksnetpol.model.conditions import Ready
+from eksnetpol.model.conditions import Ready, conditions
 from eksnetpol.model.kinds import ObjectRef
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.planning.disable_policies import leavings

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from eksnetpol.model.kubernetes import Pod, Service
 from eksnetpol.model.policies import PolicyPeer
 from eksnetpol.policy.addresses import parse_cidr
-from eksnetpol.policy.prediction.services import index_services
+from eksnetpol.policy.prediction.services import index_services, services_meant
 from eksnetpol.policy.stacks.ends import End, end_at, end_of_pod
 from eksnetpol.policy.stacks.formulas import Formula
 from eksnetpol.policy.universe import Classes, Universe, indexes_of, set_of
@@ -222,14 +222,7 @@ class Fronts:
 
         It holds them against what a Service selects by (pkg/resolvers/endpoints.go of the controller).
         """
-        if peer.ip_block is not None:
-            return 0
-        index = self._index
-        if peer.namespace_selector is None:
-            within = index.in_namespace.get(namespace, 0)
-        else:
-            within = index.select_namespaces(peer.namespace_selector)
-        return within if peer.pod_selector is None or not within else index.select(peer.pod_selector, within)
+        return 0 if peer.ip_block is not None else services_meant(self._index, peer, namespace)
 
     @cached_property
     def _index(self) -> Universe:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain, count, islice, product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from eksnetpol.policy.stacks.algebra import atoms, simplified
 from eksnetpol.policy.stacks.clauses import NAME_LABEL, met_by
@@ -36,6 +36,8 @@ from eksnetpol.policy.stacks.formulas import (
     Unknowable,
 )
 from eksnetpol.policy.world import World
+
+T = TypeVar("T")
 
 _LONGEST = 63
 """Of a label's value, in characters."""
@@ -77,7 +79,7 @@ class Combinations:
     def __init__(self, world: World, formulas: Iterable[Formula]) -> None:
         self.world = world
         # Of what nobody goes through, not all need be known: one more than can be looked at is enough to say so.
-        self.formulas = tuple(islice(_unlike(map(simplified, formulas)), _FORMULAS + 1))
+        self.formulas = tuple(islice(unlike(map(simplified, formulas)), _FORMULAS + 1))
         self._left = _EFFORT
         self._labels: dict[Formula, dict[str, list[Label]]] = {}
         self._known: dict[tuple[Formula, str, str | None], Formula] = {}
@@ -211,12 +213,13 @@ class Combinations:
         return _State(true, tuple(open_))
 
 
-def _unlike(formulas: Iterable[Formula]) -> Iterator[Formula]:
-    seen: set[Formula] = set()
-    for formula in formulas:
-        if formula not in seen:
-            seen.add(formula)
-            yield formula
+def unlike(found: Iterable[T]) -> Iterator[T]:
+    """Yield each once, as they come: where only the first few are asked for, no more are made."""
+    seen: set[T] = set()
+    for one in found:
+        if one not in seen:
+            seen.add(one)
+            yield one
 
 
 def values_of(asked: Iterable[Label]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from eksnetpol.policy.stacks.clauses import met_by
 from eksnetpol.policy.stacks.formulas import Atom, EndKind, Formula, Is, Label, Named, Scope, Test, Within
 from eksnetpol.policy.stacks.rules import Stack, StackPolicy
 from eksnetpol.policy.world import World
-from eksnetpol.translation.combinations import Combinations, Likeness, TooManyCombinationsError
+from eksnetpol.translation.combinations import Combinations, Likeness, TooManyCombinationsError, unlike
 from eksnetpol.translation.vpc import Addresses, of
 
 _MOST = 160
@@ -65,7 +65,7 @@ def witnesses(stack: Stack, world: World, addresses: Addresses, written: Iterabl
     that policies name.
     """
     asked = Combinations(world, chain(_formulas(p for t in stack.tiers for p in t.policies), written))
-    found = [Likeness(ns, "", labels) for ns, labels in islice(_unlike(_wanted(stack, asked.namespaces)), _MOST)]
+    found = [Likeness(ns, "", labels) for ns, labels in islice(unlike(_wanted(stack, asked.namespaces)), _MOST)]
     single = len(found)
     notes: tuple[str, ...] = ()
     try:
@@ -95,15 +95,6 @@ def _formulas(policies: Iterable[StackPolicy]) -> Iterator[Formula]:
         yield policy.subject
         for rule in policy.rules:
             yield from (rule.peer, rule.local)
-
-
-def _unlike(wanted: Iterable[_Wanted]) -> Iterator[_Wanted]:
-    """Yield each once, as they come: most are never asked for."""
-    seen: set[_Wanted] = set()
-    for one in wanted:
-        if one not in seen:
-            seen.add(one)
-            yield one
 
 
 def _free(stack: Stack, addresses: Addresses) -> Iterator[str]:

@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from eksnetpol.execution.covering import covered
 from eksnetpol.execution.seeing import State
-from eksnetpol.migration.invariants import conditions
 from eksnetpol.model.actions import Apply, Delete
-from eksnetpol.model.conditions import Covered, Unchanged
+from eksnetpol.model.conditions import Covered, Unchanged, conditions
 from eksnetpol.model.foreign import foreign_policy
 from eksnetpol.model.kinds import CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT
 from eksnetpol.model.objects.metadata import ObjectMeta

@@ -13,9 +13,8 @@ import pytest
 
 from eksnetpol.assets.manifests import definition
 from eksnetpol.fields.holds import ABSENT, differences, value_at
-from eksnetpol.migration.invariants import conditions
 from eksnetpol.model.actions import Apply, Create, Delete, Evict
-from eksnetpol.model.conditions import Absent, Condition, Holds
+from eksnetpol.model.conditions import Absent, Condition, Holds, conditions
 from eksnetpol.model.kinds import CLUSTER_POLICY, CLUSTER_POLICY_ENDPOINT, CONFIGMAP, DAEMONSET, DEPLOYMENT
 from eksnetpol.model.plan import Plan, Step
 from eksnetpol.reporting import by_hand

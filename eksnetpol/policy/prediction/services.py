@@ -40,12 +40,7 @@ class Services:
 
     def meant_by(self, peer: PolicyPeer, namespace: str) -> Classes:
         """Return the Services that *peer*, of a policy in *namespace*, means. An empty selector means those without one too."""
-        index = self._index
-        if peer.namespace_selector is None:
-            within = index.in_namespace.get(namespace, 0)
-        else:
-            within = index.select_namespaces(peer.namespace_selector)
-        return within if peer.pod_selector is None or not within else index.select(peer.pod_selector, within)
+        return services_meant(self._index, peer, namespace)
 
     def named(self, services: Classes) -> Iterator[Service]:
         """Yield the members of a set."""
@@ -142,6 +137,15 @@ class Services:
 def index_services(services: Sequence[Service], namespaces: Iterable[Namespace]) -> Universe:
     """Return *services* by number as the controller holds selectors against them: by what they select by."""
     return index_classes(tuple(_as_class(i, s) for i, s in enumerate(services)), namespaces)
+
+
+def services_meant(index: Universe, peer: PolicyPeer, namespace: str) -> Classes:
+    """Return the Services of *index* (see `index_services`) that *peer*, of a policy in *namespace*, means by its selectors."""
+    if peer.namespace_selector is None:
+        within = index.in_namespace.get(namespace, 0)
+    else:
+        within = index.select_namespaces(peer.namespace_selector)
+    return within if peer.pod_selector is None or not within else index.select(peer.pod_selector, within)
 
 
 def _as_class(index: int, service: Service) -> PodClass:

@@ -8,9 +8,8 @@ from typing import Any
 
 from eksnetpol.errors import EksNetpolError, Refused, StepFailed, TimedOut
 from eksnetpol.fields.values import copied
-from eksnetpol.migration.invariants import conditions
 from eksnetpol.model.actions import Apply
-from eksnetpol.model.conditions import Holds
+from eksnetpol.model.conditions import Holds, conditions
 from eksnetpol.model.kinds import (
     DISRUPTION_BUDGET,
     NETWORK_POLICY,
