@@ -186,7 +186,7 @@ def test_a_daemonset_follows_labels_and_its_pinned_job_runs_on_a_cordoned_node(w
         hands.apply({"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {"unschedulable": True}})
         await_true(hands, lambda hands=hands: left not in _places(hands) and _is_rolled(hands, NODES - 1))  # type: ignore[misc]
         hands.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": other}, "spec": {"unschedulable": True}})
-        pod = next(p for p in of(hands, "old-agent") if p["spec"]["nodeName"] == other)
+        pod = next(p for p in of(hands, "old-agent") if p["spec"].get("nodeName") == other)
         hands.evict(ObjectRef.of(pod), uid=pod["metadata"]["uid"])
         await_true(hands, lambda hands=hands, pod=pod: _is_another(hands, other, pod))  # type: ignore[misc]
         job = named(
@@ -212,7 +212,7 @@ def _keep_off(hands: Hands) -> None:
 
 
 def _places(hands: Hands) -> set[str]:
-    return {p["spec"]["nodeName"] for p in of(hands, "old-agent")}
+    return {p["spec"].get("nodeName") for p in of(hands, "old-agent")}
 
 
 def _is_rolled(hands: Hands, wanted: int) -> bool:
@@ -225,7 +225,7 @@ def _is_rolled(hands: Hands, wanted: int) -> bool:
 
 
 def _is_another(hands: Hands, node: str, former: Json) -> bool:
-    found = [p for p in of(hands, "old-agent") if p["spec"]["nodeName"] == node]
+    found = [p for p in of(hands, "old-agent") if p["spec"].get("nodeName") == node]
     return len(found) == 1 and is_ready(found[0]) and found[0]["metadata"]["uid"] != former["metadata"]["uid"]
 
 
